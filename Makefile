@@ -1,0 +1,42 @@
+# make demo   a whole phone call, without hardware     make test   format, lint, types, tests
+# make bench  figures beside their targets             make proof  the long runs
+BRAIN ?= python
+PY := .venv/bin/python
+
+.PHONY: help setup demo test bench proof check format spec clean
+help:
+	@head -2 Makefile
+
+setup:
+	@tools/setup run
+
+demo: setup
+	@.venv/bin/dialtone demo --brain $(BRAIN) --out out/demo
+
+test:
+	@tools/setup dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	$(PY) -m core.rpc.spec --check
+	$(PY) -m pytest -m "not proof"
+
+proof:
+	@tools/setup dev
+	$(PY) -m pytest -m proof --timeout 1800
+
+bench:
+	@tools/setup dev
+	$(PY) -m bench --json out/bench.json
+
+format:
+	@tools/setup dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+spec:
+	@tools/setup dev
+	$(PY) -m core.rpc.spec --write
+
+clean:
+	rm -rf .venv out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,234 @@
+"""core.toml as types: exactly the tables of the design, an unknown key is an error that names key and file."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+ScopeName = Literal["observe", "messages", "calls", "admin"]
+
+
+class ConfigError(Exception):
+    """One line for the person who edits core.toml; the program then exits with 2."""
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class SocketConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[rpc.socket]]`."""
+
+    path: str
+    mode: Annotated[str, Meta(pattern=r"^0?[0-7]{3}$", description="Octal file mode")] = "0660"
+    group: str | None = None
+    framing: Literal["auto", "length", "lines", "headers"] = "auto"
+    events: Literal["facts", "all", "legacy", "none"] = "facts"
+
+
+class RpcConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    socket: tuple[SocketConfig, ...] = ()
+    max_message_bytes: Annotated[int, Meta(ge=1024)] = 10 * 1024 * 1024
+    max_requests_in_flight: Positive = 64
+    max_connections: Positive = 200
+    unread_bytes: Annotated[int, Meta(ge=4096)] = 1024 * 1024
+
+
+class AccessConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Names or numbers of users and groups to scopes. The daemon's own user and root are always admin."""
+
+    users: dict[str, tuple[ScopeName, ...]] = field(default_factory=dict)
+    groups: dict[str, tuple[ScopeName, ...]] = field(default_factory=dict)
+
+
+class StoreConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    path: str | None = None
+    journal_days: Positive = 30
+    journal_events: Annotated[int, Meta(ge=1000)] = 1_000_000
+
+
+class LineConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[line.<name>]`. Give ports_dir (links if02, if03, if04 by USB interface number), or the three ports."""
+
+    modem: str = "sim7600"
+    ports_dir: str | None = None
+    at_port: str | None = None
+    voice_port: str | None = None
+    pcm_port: str | None = None
+    baud: Positive = 115200
+    wire_log: str | None = None
+    audio_window_s: Seconds = 12.0
+    audio_delay_s: Seconds = 0.3
+    poll_s: Annotated[float, Meta(ge=0.2)] = 30.0
+    lost_after_s: Seconds = 20.0
+
+
+class CallConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    default_line: str | None = None
+    answer_after_rings: Annotated[int, Meta(ge=-1, le=10)] = 2
+    reject_by: Literal["hangup", "ignore"] = "hangup"
+    block: tuple[str, ...] = ()
+    emergency: Literal["deny", "allow"] = "deny"
+    max_duration_s: Annotated[float, Meta(gt=0)] = 3600.0
+    ring_timeout_s: Annotated[float, Meta(ge=5, le=180)] = 60.0
+    claim_grace_s: Seconds = 5.0
+    configure_wait_s: Seconds = 2.0
+    greeting: str | None = None
+    silence_limit_s: Annotated[float, Meta(gt=0)] = 8.0
+    fallback_text: str = "Sorry, nobody can help you right now. Please call again later. Goodbye."
+    language: str = "en"
+
+
+class SmsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class TtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    engine: str = "espeak"
+    voice: str | None = None
+    language: str = "en"
+    speed_wpm: Annotated[int, Meta(ge=80, le=450)] = 165
+    cache_bytes: Natural = 32 * 1024 * 1024
+    max_text_chars: Positive = 5000
+
+
+class SttConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """engine "auto": whisper when model names a file that exists, else the phrase engine."""
+
+    engine: Literal["auto", "phrases", "whisper", "none"] = "auto"
+    model: str | None = None
+    language: str = "en"
+    threads: Positive | None = None
+    timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+    threshold: float | None = None
+
+
+class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Turn taking, in ms of the line's own time. The two thresholds are those of the station we replace."""
+
+    vad_mode: Annotated[int, Meta(ge=0, le=3)] = 3
+    preroll_ms: Natural = 300
+    min_speech_ms: Positive = 200
+    chunk_silence_ms: Positive = 550
+    end_silence_ms: Positive = 800
+    long_speech_ms: Positive = 4500
+    phrase_pause_ms: Positive = 350
+    max_turn_ms: Positive = 60_000
+    barge_in: bool = True
+    barge_in_ms: Positive = 120
+    roots: tuple[str, ...] = ()
+
+
+class RecordingConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = False
+    dir: str | None = None
+
+
+class NetConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class GuardConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class LogConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    log_personal_data: bool = False
+
+
+class Config(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of core.toml."""
+
+    rpc: RpcConfig = field(default_factory=RpcConfig)
+    access: AccessConfig = field(default_factory=AccessConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    line: dict[str, LineConfig] = field(default_factory=dict)
+    call: CallConfig = field(default_factory=CallConfig)
+    sms: SmsConfig = field(default_factory=SmsConfig)
+    tts: TtsConfig = field(default_factory=TtsConfig)
+    stt: SttConfig = field(default_factory=SttConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+    recording: RecordingConfig = field(default_factory=RecordingConfig)
+    net: NetConfig = field(default_factory=NetConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+
+
+def load(path: Path) -> Config:
+    """Reads core.toml. ConfigError, one line with file and key, for anything wrong with it."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ConfigError(f"{path}: can't be read: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{path}: {problem}") from None
+    return parse(raw, str(path))
+
+
+def parse(raw: dict[str, Any], source: str) -> Config:
+    """The same from tables read already; `source` is the file's name for the error text."""
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as problem:
+        raise ConfigError(f"{source}: {_readable(str(problem))}") from None
+    _check(config, source)
+    return config
+
+
+def default_config_path() -> Path:
+    """/etc/dialtone/core.toml for root, the XDG counterpart for everyone else."""
+    if os.geteuid() == 0:
+        return Path("/etc/dialtone/core.toml")
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dialtone/core.toml"
+
+
+def state_dir() -> Path:
+    """Where the store and recordings live unless configured."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/dialtone")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "dialtone"
+
+
+def default_socket_path() -> Path:
+    """DIALTONE_SOCKET, else /run/dialtone/core.sock for root, else below XDG_RUNTIME_DIR."""
+    if named := os.environ.get("DIALTONE_SOCKET"):
+        return Path(named)
+    if os.geteuid() == 0:
+        return Path("/run/dialtone/core.sock")
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "dialtone/core.sock"
+
+
+def _check(config: Config, source: str) -> None:
+    media = config.media
+    if media.end_silence_ms <= media.chunk_silence_ms:
+        raise ConfigError(f"{source}: media.end_silence_ms must be more than media.chunk_silence_ms")
+    if config.call.default_line is not None and config.call.default_line not in config.line:
+        raise ConfigError(f"{source}: call.default_line names {config.call.default_line!r}, which has no [line] table")
+    for name, line in config.line.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,30}", name):
+            raise ConfigError(f"{source}: line.{name}: use small letters, digits, - and _ in a line's name")
+        ports = (line.at_port, line.voice_port, line.pcm_port)
+        if line.ports_dir is None and None in ports:
+            raise ConfigError(f"{source}: line.{name}: give ports_dir, or all of at_port, voice_port and pcm_port")
+        if line.ports_dir is not None and any(ports):
+            raise ConfigError(f"{source}: line.{name}.ports_dir: stands in place of at_port, voice_port and pcm_port")
+
+
+def _readable(problem: str) -> str:
+    """msgspec's "… - at `$.call.greeting`" as "call.greeting: …"."""
+    text, _, where = problem.partition(" - at `")
+    path = where.rstrip("`").removeprefix("$").removeprefix(".")
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text):
+        return f"{path + '.' if path else ''}{unknown[1]}: unknown key"
+    return f"{path}: {text}" if path else text

@@ -1,0 +1,360 @@
+"""Every event of the protocol: one Struct each, named on the wire by `topic`.
+
+A *fact* is journalled in the transaction of the row that it speaks of and published after the commit; a *moment*
+is live only. `scope` is what a client needs to get the event at all, `personal` lists the fields that only clients
+with that event's personal scope see in the clear (others get null and the field's name in `redacted`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from msgspec import Meta, Struct
+
+from core.line import CallState, Direction, EndReason, LineState
+
+Handle = Annotated[str, Meta(description="Call id: call_<unix seconds>_<4 base32>")]
+
+
+class Scope(StrEnum):
+    """What a peer may do. admin holds all others."""
+
+    OBSERVE = "observe"
+    MESSAGES = "messages"
+    CALLS = "calls"
+    ADMIN = "admin"
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Base of all events. line and call_id are there where they apply."""
+
+    line: str | None = None
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    """How one event travels."""
+
+    topic: str
+    type: type[Event]
+    fact: bool
+    scope: Scope
+    personal: tuple[str, ...]
+    summary: str
+
+
+EVENTS: dict[str, EventSpec] = {}
+_BY_TYPE: dict[type[Event], EventSpec] = {}
+_E = TypeVar("_E", bound=Event)
+
+
+def event(
+    topic: str, *, fact: bool = True, scope: Scope = Scope.OBSERVE, personal: tuple[str, ...] = ()
+) -> Callable[[type[_E]], type[_E]]:
+    """Declares an event; its docstring's first line becomes its description in the schema."""
+
+    def declare(cls: type[_E]) -> type[_E]:
+        summary = (cls.__doc__ or "").strip().splitlines()[0]
+        spec = EventSpec(topic, cls, fact, scope, personal, summary)
+        EVENTS[topic] = _BY_TYPE[cls] = spec
+        return cls
+
+    return declare
+
+
+def spec_of(event_or_type: Event | type[Event]) -> EventSpec:
+    """The declaration of an event; KeyError for an undeclared type is a mistake of ours."""
+    return _BY_TYPE[event_or_type if isinstance(event_or_type, type) else type(event_or_type)]
+
+
+PERSONAL_SCOPE = {"call": Scope.CALLS, "sms": Scope.MESSAGES, "ussd": Scope.MESSAGES}
+"""First word of a topic to the scope that sees its personal fields; all other topics: admin."""
+
+
+def personal_scope(topic: str) -> Scope:
+    return PERSONAL_SCOPE.get(topic.partition(".")[0], Scope.ADMIN)
+
+
+# --- calls ---------------------------------------------------------------------------------------------------------
+
+
+@event("call.incoming", personal=("number",))
+class CallIncoming(Event, frozen=True, kw_only=True):
+    """A call wants in. Sent once per call; number is null while unknown or when withheld."""
+
+    number: str | None = None
+    withheld: bool = False
+    waiting: bool = False
+
+
+@event("call.ring", fact=False, personal=("number",))
+class CallRing(Event, frozen=True, kw_only=True):
+    """One ring of an incoming call, numbered from 1; the same RING on two ports counts once."""
+
+    ring: int
+    number: str | None = None
+
+
+@event("call.ringing", personal=("number",))
+class CallRinging(Event, frozen=True, kw_only=True):
+    """An outgoing call was taken by the modem and is being set up."""
+
+    number: str | None = None
+
+
+@event("call.alerting")
+class CallAlerting(Event, frozen=True, kw_only=True):
+    """The far end of an outgoing call rings."""
+
+
+@event("call.connected", personal=("number",))
+class CallConnected(Event, frozen=True, kw_only=True):
+    """The call is answered, by us or by the far end."""
+
+    direction: Direction
+    number: str | None = None
+
+
+@event("call.held")
+class CallHeld(Event, frozen=True, kw_only=True):
+    """The call was put on hold, or taken back (held: false)."""
+
+    held: bool
+
+
+@event("call.turn_start", fact=False)
+class CallTurnStart(Event, frozen=True, kw_only=True):
+    """The caller began to speak (after the minimum of speech)."""
+
+    turn: int
+    at_ms: Annotated[int, Meta(description="Start of the speech, ms since the call was connected")]
+
+
+@event("call.chunk", fact=False)
+class CallChunk(Event, frozen=True, kw_only=True):
+    """New audio of a turn was cut at the first silence threshold; fetch it with call.chunk_audio."""
+
+    turn: int
+    chunk: Annotated[int, Meta(description="Numbered from 1 per call")]
+    duration_ms: int
+
+
+@event("call.partial", fact=False, personal=("text",))
+class CallPartial(Event, frozen=True, kw_only=True):
+    """What was understood so far while the turn may still go on."""
+
+    turn: int
+    chunk: int
+    text: str | None
+    confidence: float | None = None
+
+
+@event("call.turn_end", fact=False)
+class CallTurnEnd(Event, frozen=True, kw_only=True):
+    """The caller stopped speaking: the second silence threshold passed."""
+
+    turn: int
+    chunks: int
+    silence_ms: int
+    reason: str = "silence"
+
+
+@event("call.speech", personal=("text",))
+class CallSpeech(Event, frozen=True, kw_only=True):
+    """What the caller said in one turn. understood is false when no engine could tell; text is then null."""
+
+    turn: int
+    text: str | None
+    understood: bool
+    language: str | None = None
+    confidence: float | None = None
+    engine: str | None = None
+    duration_ms: int = 0
+    latency_ms: Annotated[int, Meta(description="From the end-of-turn threshold to this text")] = 0
+
+
+@event("call.speaking", fact=False, personal=("text",))
+class CallSpeaking(Event, frozen=True, kw_only=True):
+    """The first frame of an utterance of ours went out."""
+
+    utterance: int
+    text: str | None = None
+    latency_ms: Annotated[int, Meta(description="From the accepted request to its first PCM byte")] = 0
+
+
+@event("call.spoken", personal=("text", "heard_text"))
+class CallSpoken(Event, frozen=True, kw_only=True):
+    """An utterance of ours is over: played to its end, or cut; heard_text is what the far end was given."""
+
+    utterance: int
+    text: str | None
+    heard_text: str | None
+    played_ms: int
+    completed: bool
+
+
+@event("call.barge_in", personal=("heard_text",))
+class CallBargeIn(Event, frozen=True, kw_only=True):
+    """The caller spoke into our utterance and playout stopped."""
+
+    utterance: int
+    heard_text: str | None
+    played_ms: int
+    reaction_ms: Annotated[int, Meta(description="From the onset of the caller's speech to our last PCM byte")]
+
+
+@event("call.dtmf", personal=("digit",))
+class CallDtmf(Event, frozen=True, kw_only=True):
+    """The far end pressed a key."""
+
+    digit: str | None
+
+
+@event("call.level", fact=False)
+class CallLevel(Event, frozen=True, kw_only=True):
+    """Levels of the last second, dB below full scale."""
+
+    downlink_dbfs: float
+    uplink_dbfs: float
+
+
+@event("call.audio_failed")
+class CallAudioFailed(Event, frozen=True, kw_only=True):
+    """The modem gave no audio, or it stopped; the call itself may still be up."""
+
+    reason: str
+    attempts: int = 0
+
+
+@event("call.claimed", fact=False)
+class CallClaimed(Event, frozen=True, kw_only=True):
+    """Who steers the call changed; holder is a client name, null when it is free."""
+
+    holder: str | None = None
+
+
+class CallAudio(Struct, frozen=True, kw_only=True):
+    """What the audio of a call really did (see docs: audio report)."""
+
+    attempts: int
+    open_ms: int | None
+    rate_hz: int
+    measured_rate_hz: int | None
+    bytes_in: int
+    bytes_out: int
+    in_bytes_per_s: int
+    out_bytes_per_s: int
+    downlink_dropped_frames: int
+    uplink_silence_frames: int
+    uplink_stalls: int
+    alignment_shifts: int
+    verdict: str
+
+
+@event("call.missed", personal=("number",))
+class CallMissed(Event, frozen=True, kw_only=True):
+    """An incoming call was never answered."""
+
+    number: str | None = None
+    withheld: bool = False
+    rings: int = 0
+
+
+@event("call.ended", personal=("number",))
+class CallEnded(Event, frozen=True, kw_only=True):
+    """A call is over; sent exactly once per call."""
+
+    direction: Direction
+    reason: EndReason
+    number: str | None = None
+    network_text: str | None = None
+    duration_s: float = 0.0
+    turns: int = 0
+    recording: str | None = None
+    audio: CallAudio | None = None
+
+
+# --- line and modem --------------------------------------------------------------------------------------------------
+
+
+@event("modem.state")
+class ModemState(Event, frozen=True, kw_only=True):
+    """The line changed: offline, starting, ready, reconnecting or failed."""
+
+    state: LineState
+    reason: str | None = None
+
+
+@event("modem.lost")
+class ModemLost(Event, frozen=True, kw_only=True):
+    """The modem is gone for longer than the grace of 20 s."""
+
+    reason: str | None = None
+
+
+@event("modem.signal", fact=False)
+class ModemSignal(Event, frozen=True, kw_only=True):
+    """Signal strength changed."""
+
+    rssi_dbm: int | None
+
+
+# --- alarms, clients -------------------------------------------------------------------------------------------------
+
+
+@event("alarm.raised", personal=("text",))
+class AlarmRaised(Event, frozen=True, kw_only=True):
+    """Something wants a person. alarm is a stable name, text is for people; client says who raised it."""
+
+    alarm: str
+    severity: str = "warning"
+    text: str | None = None
+    client: str | None = None
+
+
+@event("alarm.cleared")
+class AlarmCleared(Event, frozen=True, kw_only=True):
+    """An alarm is over."""
+
+    alarm: str
+    client: str | None = None
+
+
+@event("client.state")
+class ClientState(Event, frozen=True, kw_only=True):
+    """A client reported its own state with client.report_state."""
+
+    client: str
+    state: str
+    detail: str | None = None
+
+
+@event("events.lagged", fact=False)
+class EventsLagged(Event, frozen=True, kw_only=True):
+    """You missed events from_seq to to_seq: read them again with events.subscribe {since}, or call state.get."""
+
+    from_seq: int
+    to_seq: int
+    cause: str
+
+
+@event("events.displaced", fact=False)
+class EventsDisplaced(Event, frozen=True, kw_only=True):
+    """A newer connection took over your consumer name; this one gets no more events."""
+
+    consumer: str
+
+
+__all__ = ["EVENTS", "CallState", "Event", "EventSpec", "Scope", "event", "personal_scope", "spec_of"] + [
+    spec.type.__name__ for spec in EVENTS.values()
+]
+
+
+def parameters(happened: Event) -> dict[str, Any]:
+    """The event's own fields as plain JSON values; line and call_id left out where they don't apply."""
+    from msgspec import to_builtins
+
+    found: dict[str, Any] = to_builtins(happened)
+    return {name: value for name, value in found.items() if value is not None or name not in ("line", "call_id")}

@@ -1,0 +1,250 @@
+"""A line: what the services know of a phone. A modem with its SIM is one; SIP or AudioSocket could be others.
+
+Services never name a modem. Facts come up by being pulled (`await line.next()`), wishes go down as calls, so that a
+line never waits for a service. `handle` names one call on one line as long as the process lives; it never repeats.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from core.audio import PcmFormat
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+class CallState(StrEnum):
+    """States of a call as clients see them (design §3)."""
+
+    INCOMING = "incoming"
+    DIALING = "dialing"
+    ALERTING = "alerting"
+    ACTIVE = "active"
+    HELD = "held"
+    ENDED = "ended"
+
+
+class EndReason(StrEnum):
+    """Why a call is over. The network's own words stand beside it as network_text."""
+
+    REMOTE_HANGUP = "remote_hangup"
+    LOCAL_HANGUP = "local_hangup"
+    REJECTED = "rejected"
+    MISSED = "missed"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    NO_CARRIER = "no_carrier"
+    MODEM_LOST = "modem_lost"
+    CORE_RESTARTED = "core_restarted"
+    LIMIT = "limit"
+    ERROR = "error"
+
+
+class LineState(StrEnum):
+    """What `status` and modem.state say of a line."""
+
+    OFFLINE = "offline"  # never seen, or gone for longer than the grace
+    STARTING = "starting"  # ports open, being configured
+    READY = "ready"
+    RECONNECTING = "reconnecting"  # gone a moment ago; sticks re-enumerate by themselves
+    FAILED = "failed"  # answers, but can't be used; `reason` says why
+
+
+class AudioVerdict(StrEnum):
+    HEALTHY = "healthy"  # first attempt, no stall
+    SUSPECT = "suspect"  # came up late or stalled for a moment: the next call may be bad
+    ONE_WAY = "one_way"  # one direction carried nothing
+    FAILED = "failed"  # never came up
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReport:
+    """What one call's audio really did: goes into call.ended as `audio`. Rates are bytes per second."""
+
+    attempts: int
+    open_ms: int | None
+    rate_hz: int
+    measured_rate_hz: int | None
+    bytes_in: int
+    bytes_out: int
+    in_bytes_per_s: int
+    out_bytes_per_s: int
+    downlink_dropped_frames: int
+    uplink_silence_frames: int
+    uplink_stalls: int
+    alignment_shifts: int
+    verdict: AudioVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One ptime of a call, both directions, as they passed the port. The recording is made of these.
+
+    index counts from 0 and has a hole where ticks were dropped because nobody read them (200 ms bound).
+    downlink is what the far end said (None: nothing came in time), uplink what was written for it. uplink_frames is
+    the number of frames of `write()` that have gone out up to and including this tick, so that playout knows how
+    far it was heard; a tick of silence does not raise it. at_s is time.monotonic() at the write.
+    """
+
+    index: int
+    downlink: bytes | None
+    uplink: bytes
+    uplink_frames: int
+    at_s: float
+
+
+class AudioClosed(Exception):
+    """The audio of this call is over; raised by AudioPort.read()."""
+
+
+class AudioPort(Protocol):
+    """The voice of one call. One reader; `write` never blocks."""
+
+    @property
+    def format(self) -> PcmFormat: ...
+
+    async def read(self) -> Tick:
+        """The next tick; raises AudioClosed after close or when the modem goes."""
+
+    def room(self) -> int:
+        """How many frames `write` takes now. The bound is 60 ms: what lies here can still be flushed."""
+
+    def write(self, frame: bytes) -> bool:
+        """Queues one whole frame (format.frame_bytes); False when full, ValueError when not a whole frame."""
+
+    def flush(self) -> int:
+        """Barge-in: drops queued frames that have not gone out; gives how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineIncoming:
+    """A new call wants in. number is None when withheld; waiting: it came while another call was up."""
+
+    handle: int
+    number: str | None
+    withheld: bool = False
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineCaller:
+    """The number came after the first ring."""
+
+    handle: int
+    number: str | None
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineRing:
+    """One ring of the network, numbered from 1. The same RING on two ports is one ring."""
+
+    handle: int
+    ring: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineProgress:
+    """An existing call changed to dialing, alerting, active or held."""
+
+    handle: int
+    state: CallState
+
+
+@dataclass(frozen=True, slots=True)
+class LineReleased:
+    """A call is gone. duration_s: the modem's own END field, None where it gave none."""
+
+    handle: int
+    reason: EndReason
+    network_text: str | None = None
+    duration_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineDtmf:
+    """The far end pressed a key: one of 0-9 * # A-D. handle is that of the active call."""
+
+    handle: int
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineStatus:
+    """The line itself changed state. lost: True once the grace of 20 s is over (modem.lost)."""
+
+    state: LineState
+    reason: str | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineSignal:
+    """Strength changed by more than the hysteresis. None: unknown."""
+
+    rssi_dbm: int | None
+
+
+LineEvent = LineIncoming | LineCaller | LineRing | LineProgress | LineReleased | LineDtmf | LineStatus | LineSignal
+
+
+@dataclass(frozen=True, slots=True)
+class LineInfo:
+    """For status and modem.status. Identity is personal data (scope admin); the rest is not."""
+
+    name: str
+    state: LineState
+    reason: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    revision: str | None = None
+    imei: str | None = None
+    imsi: str | None = None
+    iccid: str | None = None
+    sim: str | None = None
+    operator: str | None = None
+    registration: str | None = None
+    rssi_dbm: int | None = None
+
+
+class Line(Protocol):
+    """One phone line. Every method raises PublicError subclasses only (ModemOffline, ModemRefused, NotNow …)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def info(self) -> LineInfo: ...
+
+    async def run(self) -> None:
+        """Lives for ever: finds the modem, brings it up, loses it, finds it again. Cancelled by the daemon."""
+
+    async def next(self) -> LineEvent:
+        """The next fact of this line, in order, none lost. One reader: the call service."""
+
+    async def dial(self, number: str, *, hide_number: bool = False) -> int:
+        """Answers with the handle once the modem took ATD, before the far end rings. number is already validated."""
+
+    async def answer(self, handle: int) -> None: ...
+
+    async def reject(self, handle: int) -> None: ...
+
+    async def hangup(self, handle: int) -> None:
+        """Goes before every waiting command. A call that is gone already is no error."""
+
+    async def hold(self, handle: int) -> None: ...
+
+    async def resume_held(self, handle: int) -> None: ...
+
+    async def swap(self) -> None: ...
+
+    async def send_dtmf(self, handle: int, digits: str) -> None: ...
+
+    async def open_audio(self, handle: int) -> AudioPort:
+        """Opens the voice of an active call; AudioFailed after the window (12 s) is over or the call is gone."""
+
+    async def close_audio(self, handle: int) -> AudioReport | None:
+        """Closes it and gives the report; None when it was never asked for."""
