@@ -82,6 +82,7 @@ class CallConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     configure_wait_s: Seconds = 2.0
     greeting: str | None = None
     silence_limit_s: Annotated[float, Meta(gt=0)] = 8.0
+    silence_text: str = "I am still here. How can I help you?"
     fallback_text: str = "Sorry, nobody can help you right now. Please call again later. Goodbye."
     language: str = "en"
 

@@ -1,0 +1,41 @@
+"""Which strings may reach ATD: data, never part of a command (TS 27.007 §6.2, TS 22.030 for MMI)."""
+
+import re
+
+from core.config import CallConfig
+from core.errors import EmergencyDenied, NotDialable
+
+_NUMBER = re.compile(r"\+?[0-9]{1,20}")
+"""E.164 allows 15 digits; private and carrier-select prefixes are longer in practice."""
+_SHORT_CODE = re.compile(r"[0-9][0-9*#]{0,5}")
+_SEPARATORS = re.compile(r"[ ().\-/]")
+
+EMERGENCY = frozenset({"112", "911", "999", "000", "110", "118", "119", "08", "15", "17", "18", "061", "091"})
+"""Codes that a phone treats as emergency without asking its SIM (TS 22.101 §10.1.1) and widespread national ones."""
+
+
+def dialable(text: str, config: CallConfig) -> str:
+    """The number as ATD gets it: + and digits, or a short code; visual separators are dropped.
+
+    NotDialable for anything that could end or extend an AT command and for MMI strings (**21*…#, *#06#), which are
+    supplementary-service commands, not calls. EmergencyDenied by policy.
+    """
+    number = _SEPARATORS.sub("", text)
+    if not (_NUMBER.fullmatch(number) or _SHORT_CODE.fullmatch(number)):
+        raise NotDialable()
+    if config.emergency == "deny" and number.lstrip("+") in EMERGENCY:
+        raise EmergencyDenied()
+    return number
+
+
+def blocked(number: str | None, withheld: bool, patterns: tuple[str, ...]) -> bool:
+    """Whether the inbound block list holds this caller: exact numbers, a prefix with *, or the word withheld."""
+    for pattern in patterns:
+        if pattern == "withheld":
+            if withheld:
+                return True
+        elif number is not None and (
+            number.startswith(pattern[:-1]) if pattern.endswith("*") else number == _SEPARATORS.sub("", pattern)
+        ):
+            return True
+    return False

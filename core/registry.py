@@ -1,0 +1,77 @@
+"""Clients as the core knows them: names, states they report, alarms they raise."""
+
+from dataclasses import dataclass, field
+
+from core.clock import rfc3339
+from core.events import AlarmCleared, AlarmRaised, ClientState
+from core.store.store import Store, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    alarm: str
+    severity: str
+    text: str | None
+    client: str
+    at: str
+
+
+@dataclass(slots=True)
+class ClientEntry:
+    name: str
+    state: str | None = None
+    detail: str | None = None
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+
+
+CLIENTS_KEPT = 200
+"""Names are chosen by clients, so the table has a bound; the entries without alarms go first."""
+
+
+class ClientRegistry:
+    """Reported states and alarms by client name; they outlive a connection, not the core."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._entries: dict[str, ClientEntry] = {}
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        return sorted((a for e in self._entries.values() for a in e.alarms.values()), key=lambda alarm: alarm.at)
+
+    def entry(self, name: str) -> ClientEntry | None:
+        return self._entries.get(name)
+
+    async def report(self, name: str, state: str, detail: str | None, alarms: list[Alarm] | None) -> None:
+        """Keeps the state and journals what changed. alarms is the full set that the client has now (None: as before)."""
+        entry = self._entries.get(name) or ClientEntry(name)
+        before = entry.alarms
+        after = before if alarms is None else {alarm.alarm: alarm for alarm in alarms}
+        raised = [a for key, a in after.items() if key not in before or before[key].text != a.text]
+        cleared = [key for key in before if key not in after]
+        changed = (entry.state, entry.detail) != (state, detail)
+
+        def work(tx: Tx) -> None:
+            if changed:
+                tx.fact(ClientState(client=name, state=state, detail=detail))
+            for alarm in raised:
+                tx.fact(AlarmRaised(alarm=alarm.alarm, severity=alarm.severity, text=alarm.text, client=name))
+            for key in cleared:
+                tx.fact(AlarmCleared(alarm=key, client=name))
+
+        if changed or raised or cleared:
+            await self._store.write(work)
+        entry.state, entry.detail, entry.alarms = state, detail, dict(after)
+        self._entries[name] = entry
+        self._trim()
+
+    def _trim(self) -> None:
+        if len(self._entries) > CLIENTS_KEPT:
+            quiet = next((name for name, entry in self._entries.items() if not entry.alarms), None)
+            if quiet is not None:
+                del self._entries[quiet]
+
+
+def new_alarm(alarm: str, severity: str, text: str | None, client: str) -> Alarm:
+    """An alarm as of now."""
+    return Alarm(alarm, severity, text, client, rfc3339())
