@@ -84,6 +84,7 @@ class Call:
     answering: bool = False
     watched: bool = False
     reminded: bool = False
+    audio_failed: bool = False
     end_hint: EndReason | None = None
     reason: EndReason | None = None
     network_text: str | None = None

@@ -1,0 +1,124 @@
+"""Builds every part, wires them, owns the top task group. The only module that imports all; only __main__ imports it."""
+
+import asyncio
+import os
+import signal
+from asyncio import TaskGroup
+from pathlib import Path
+
+from core.calls import CallService
+from core.config import Config, LineConfig, default_socket_path, state_dir
+from core.errors import PublicError
+from core.line import Line
+from core.log import Log
+from core.media.stt import SttService
+from core.media.tts import TtsService
+from core.modem.modem import ModemLine
+from core.modem.pcm import PcmPort
+from core.modem.profiles import profile_named
+from core.registry import ClientRegistry
+from core.rpc.context import Core
+from core.rpc.server import RpcServer, SocketInUse
+from core.speech import SpeechService
+from core.store.store import Store, StoreTooNew
+
+log = Log("daemon")
+
+HANG_UP_S = 5.0
+"""Of the 10 s that SIGTERM has in all: systemd kills what is slower."""
+PRUNE_EVERY_S = 3600.0
+
+
+class StartError(Exception):
+    """The daemon can't start; one line that says what to do."""
+
+
+async def run(config: Config) -> None:
+    """Serves until SIGTERM or SIGINT. StartError before anything has begun."""
+    runtime_dir = _runtime_dir(config)
+    store = await _open_store(config)
+    try:
+        await _serve(config, store, runtime_dir)
+    finally:
+        await store.close()
+    log.info("stopped")
+
+
+async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
+    speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
+    lines = {name: _line(name, table) for name, table in config.line.items()}
+    calls = CallService(config, store, speech, lines)
+    core = Core(
+        config=config,
+        store=store,
+        calls=calls,
+        speech=speech,
+        clients=ClientRegistry(store),
+        runtime_dir=runtime_dir,
+    )
+    server = RpcServer(core)
+    await speech.tts.start()
+    stop = _stop_signal()
+    try:
+        async with TaskGroup() as tasks:
+            running = tasks.create_task(calls.run(), name="calls")
+            serving = tasks.create_task(server.run(), name="rpc")
+            pruning = tasks.create_task(_prune(store), name="prune")
+            log.info("started", lines=len(lines), journal=store.head_seq)
+            await stop.wait()
+            log.info("stopping")
+            await calls.hang_up_all(HANG_UP_S)
+            for task in (serving, running, pruning):
+                task.cancel()
+    except* SocketInUse as problems:
+        raise StartError(str(problems.exceptions[0])) from None
+    finally:
+        await speech.stt.close()
+        await speech.tts.close()
+
+
+async def _open_store(config: Config) -> Store:
+    path = Path(config.store.path) if config.store.path else state_dir() / "dialtone.db"
+    try:
+        return await Store.open(
+            path, journal_days=config.store.journal_days, journal_events=config.store.journal_events
+        )
+    except (PublicError, StoreTooNew, OSError) as problem:
+        raise StartError(f"{path}: {problem}") from None
+
+
+def _line(name: str, table: LineConfig) -> Line:
+    profile = profile_named(table.modem)
+    if profile is None:
+        raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows")
+    return ModemLine(name, table, open_pcm=PcmPort)
+
+
+def _runtime_dir(config: Config) -> Path:
+    """Beside the first socket: sockets of attached calls live there."""
+    first = config.rpc.socket[0].path if config.rpc.socket else str(default_socket_path())
+    directory = Path(first).parent
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise StartError(f"{directory}: {problem.strerror}") from None
+    if not os.access(directory, os.W_OK):
+        raise StartError(f"{directory}: not writable for this user")
+    return directory
+
+
+async def _prune(store: Store) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_EVERY_S)
+        try:
+            await store.prune()
+        except PublicError as problem:
+            log.warning("the journal was not pruned", kind=problem.kind)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,72 @@
+"""Facts of one conversation on their way to disk: in the order in which they happened, without the talker waiting."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from core.call import Call
+from core.errors import PublicError
+from core.events import Event
+from core.log import Log
+from core.store import calls as rows
+from core.store.store import Store, Tx
+
+log = Log("outbox")
+
+FACTS_WAITING = 64
+"""A call makes a fact every few seconds; this many waiting means that the disk hangs. Then the newest is dropped and
+the log says so: the 20 ms clock is not stopped for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    event: Event
+    row: rows.TurnRow | None
+
+
+class Outbox:
+    """One writer per call, so that turns keep their order on disk and on the socket."""
+
+    def __init__(self, call: Call, store: Store) -> None:
+        self._call, self._store = call, store
+        self._queue: asyncio.Queue[_Entry] = asyncio.Queue(FACTS_WAITING)
+        self._ordinal = 0
+
+    def moment(self, event: Event) -> None:
+        """Live only, told at once."""
+        self._store.bus.moment(event)
+
+    def fact(self, event: Event, row: rows.TurnRow | None = None) -> None:
+        """Queues a fact and the turn it speaks of; they are committed together."""
+        if row is not None:
+            self._ordinal += 1
+            row = replace(row, ordinal=self._ordinal)
+        try:
+            self._queue.put_nowait(_Entry(event, row))
+        except asyncio.QueueFull:
+            log.error("a fact is lost: the disk does not answer", call_id=self._call.call_id)
+
+    async def run(self) -> None:
+        """Writes for ever; cancelled by the conversation once `drained`."""
+        while True:
+            entry = await self._queue.get()
+            try:
+                await self._store.write(_work(entry))
+            except PublicError as problem:
+                log.error("a fact was not written", call_id=self._call.call_id, kind=problem.kind)
+            finally:
+                self._queue.task_done()
+
+    async def drained(self) -> None:
+        await self._queue.join()
+
+
+def _work(entry: _Entry) -> Callable[[Tx], None]:
+    def work(tx: Tx) -> None:
+        if entry.row is not None:
+            rows.add_turn(tx, entry.row)
+        tx.fact(entry.event)
+
+    return work

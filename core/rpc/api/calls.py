@@ -1,0 +1,356 @@
+"""call.*: place, answer, steer and end calls; read the call log."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from core.call import Call, CallInfo
+from core.call_fsm import Wish
+from core.errors import (
+    Claimed,
+    EmergencyDenied,
+    InvalidParams,
+    LineBusy,
+    ModemBusy,
+    ModemOffline,
+    ModemRefused,
+    NotDialable,
+    NotFound,
+    NotNow,
+    TimedOut,
+)
+from core.events import CallAudio, Scope
+from core.line import CallState, Direction, EndReason
+from core.rpc.methods import Request, method
+from core.steering import Asker, Right
+from core.store import calls as rows
+
+Number = Annotated[str, Meta(max_length=40, description="+ and digits, or a short code; spaces and dashes are dropped")]
+CallId = Annotated[str, Meta(max_length=40, description="Left out: the only live call")]
+Token = Annotated[str, Meta(max_length=64, description="From call.claim, for connections that don't hold the claim")]
+LineName = Annotated[str, Meta(max_length=31, description="Left out: the default line")]
+
+LINE_ERRORS = (ModemOffline, ModemBusy, ModemRefused, TimedOut)
+CALL_ERRORS = (NotFound, NotNow, Claimed, *LINE_ERRORS)
+
+
+class Empty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No parameters, or nothing to say."""
+
+
+class OneCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    call_id: CallId | None = None
+    token: Token | None = None
+
+
+class StartParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    number: Number
+    line: LineName | None = None
+    hide_number: bool = False
+
+
+class CallStatus(Struct, frozen=True, kw_only=True):
+    active: bool
+    call: CallInfo | None = None
+
+
+class ListParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    before: Annotated[str, Meta(max_length=40, description="next of the page before")] | None = None
+    line: LineName | None = None
+    direction: Direction | None = None
+
+
+class TurnInfo(Struct, frozen=True, kw_only=True):
+    role: Annotated[str, Meta(description="caller or bot")]
+    turn: int
+    text: str | None = None
+    heard_text: str | None = None
+    understood: bool = True
+    confidence: float | None = None
+    engine: str | None = None
+    language: str | None = None
+    at_ms: int = 0
+    duration_ms: int = 0
+    latency_ms: int = 0
+
+
+class CallRecord(Struct, frozen=True, kw_only=True):
+    """A call of the log. turns are there in call.get only."""
+
+    call_id: str
+    line: str
+    direction: Direction
+    state: CallState
+    number: str | None = None
+    withheld: bool = False
+    rings: int = 0
+    started_at: str | None = None
+    connected_at: str | None = None
+    ended_at: str | None = None
+    duration_s: float | None = None
+    reason: EndReason | None = None
+    network_text: str | None = None
+    recording: str | None = None
+    audio: CallAudio | None = None
+    turns: list[TurnInfo] = field(default_factory=list)
+
+
+class CallPage(Struct, frozen=True, kw_only=True):
+    calls: list[CallRecord]
+    next: str | None = None
+
+
+class ClaimParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    call_id: CallId | None = None
+    speakers: list[Annotated[str, Meta(max_length=64)]] = field(default_factory=list)
+
+
+class ClaimResult(Struct, frozen=True, kw_only=True):
+    call_id: str
+    token: str
+
+
+class ConfigureParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything is for this one call and stays in memory."""
+
+    call_id: CallId | None = None
+    token: Token | None = None
+    language: Annotated[str, Meta(max_length=16)] | None = None
+    voice: Annotated[str, Meta(max_length=64)] | None = None
+    tts_engine: Annotated[str, Meta(max_length=32)] | None = None
+    stt_engine: Annotated[str, Meta(max_length=32)] | None = None
+    greeting: Annotated[str, Meta(max_length=2000)] | None = None
+    answer_after_rings: Annotated[int, Meta(ge=-1, le=10)] | None = None
+    reject_by: Annotated[str, Meta(pattern="^(hangup|ignore)$")] | None = None
+    keys: dict[str, Annotated[str, Meta(max_length=4096)]] | None = None
+
+
+class DtmfParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    digits: Annotated[str, Meta(pattern="^[0-9A-D*#]{1,29}$", description="Keys, sent one by one")]
+    call_id: CallId | None = None
+    token: Token | None = None
+
+
+class SwapParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    line: LineName | None = None
+    token: Token | None = None
+
+
+class GetParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    call_id: Annotated[str, Meta(max_length=40)]
+
+
+def asker(request: Request, token: str | None = None) -> Asker:
+    """This connection, as steering knows it."""
+    session = request.session
+    return Asker(session.id, client_name(request), Scope.ADMIN in session.scopes, token)
+
+
+def client_name(request: Request) -> str:
+    """What the client called itself in client.hello, else a name made of its connection."""
+    return request.session.name or f"session {request.session.id}"
+
+
+def allowed(request: Request, call: Call, right: Right, token: str | None) -> None:
+    """Claimed, unless this connection may do that to the call."""
+    request.core.calls.steering.check(call, right, asker(request, token))
+
+
+async def _wish(request: Request, params: OneCall, wish: Wish) -> CallInfo:
+    call = request.core.calls.book.find(params.call_id)
+    allowed(request, call, Right.HANGUP if wish is Wish.HANGUP else Right.STEER, params.token)
+    await request.core.calls.wish(call, wish)
+    return call.info()
+
+
+@method(
+    "call.start",
+    scope=Scope.CALLS,
+    errors=(NotDialable, EmergencyDenied, LineBusy, NotFound, *LINE_ERRORS),
+    since="0.1",
+    facts=True,
+)
+async def start(request: Request, params: StartParams) -> CallInfo:
+    """Places a call; answers once the modem took it, before the far end rings."""
+    call = await request.core.calls.start(
+        params.number, params.line, hide_number=params.hide_number, session=request.session.id
+    )
+    return call.info()
+
+
+@method("call.accept", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
+async def accept(request: Request, params: OneCall) -> CallInfo:
+    """Answers an incoming call before its policy would."""
+    return await _wish(request, params, Wish.ACCEPT)
+
+
+@method("call.reject", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
+async def reject(request: Request, params: OneCall) -> CallInfo:
+    """Turns an incoming call away."""
+    return await _wish(request, params, Wish.REJECT)
+
+
+@method("call.hangup", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
+async def hangup(request: Request, params: OneCall) -> CallInfo:
+    """Ends a call in any state. An admin may always."""
+    return await _wish(request, params, Wish.HANGUP)
+
+
+@method("call.hold", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
+async def hold(request: Request, params: OneCall) -> CallInfo:
+    """Puts the active call on hold; a waiting or held one becomes active."""
+    return await _wish(request, params, Wish.HOLD)
+
+
+@method("call.resume_held", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
+async def resume_held(request: Request, params: OneCall) -> CallInfo:
+    """Takes a held call back."""
+    return await _wish(request, params, Wish.RESUME_HELD)
+
+
+@method("call.swap", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
+async def swap(request: Request, params: SwapParams) -> CallStatus:
+    """Exchanges the active and the held call of a line."""
+    for call in request.core.calls.book.live():
+        allowed(request, call, Right.STEER, params.token)
+    await request.core.calls.swap(params.line)
+    return _status(request.core.calls.book.live())
+
+
+@method("call.status", scope=Scope.OBSERVE, errors=(NotFound,), since="0.1")
+async def status(request: Request, params: OneCall) -> CallStatus:
+    """The live call, or active: false; never an error while nothing is going on."""
+    if params.call_id is not None:
+        call = request.core.calls.book.find(params.call_id, ended=True)
+        return CallStatus(active=call.state is CallState.ACTIVE, call=shown(request, call.info()))
+    found = _status(request.core.calls.book.live())
+    return CallStatus(active=found.active, call=shown(request, found.call) if found.call else None)
+
+
+@method("call.list", scope=Scope.OBSERVE, errors=(NotFound,), since="0.1")
+async def list_calls(request: Request, params: ListParams) -> CallPage:
+    """The call log, newest first; next is the cursor of the following page."""
+    found = await request.core.store.read(
+        lambda conn: rows.list_calls(
+            conn,
+            limit=params.limit + 1,
+            before=params.before,
+            line=params.line,
+            direction=params.direction,
+        )
+    )
+    page = found[: params.limit]
+    more = page[-1].call_id if len(found) > params.limit else None
+    return CallPage(calls=[_record(request, row, []) for row in page], next=more)
+
+
+@method("call.get", scope=Scope.OBSERVE, errors=(NotFound,), since="0.1")
+async def get(request: Request, params: GetParams) -> CallRecord:
+    """One call with its turns."""
+    row = await request.core.store.read(lambda conn: rows.get_call(conn, params.call_id))
+    if row is None:
+        raise NotFound("There is no call with this id in the log.")
+    turns = await request.core.store.read(lambda conn: rows.turns(conn, params.call_id))
+    return _record(request, row, turns)
+
+
+@method("call.claim", scope=Scope.CALLS, errors=(NotFound, Claimed), since="0.1")
+async def claim(request: Request, params: ClaimParams) -> ClaimResult:
+    """Takes the steering of a call: this connection holds it, others need the token. speakers may also speak."""
+    call = request.core.calls.book.find(params.call_id)
+    taken = request.core.calls.steering.claim(call, asker(request), params.speakers)
+    return ClaimResult(call_id=call.call_id, token=taken.token)
+
+
+@method("call.release", scope=Scope.CALLS, errors=(NotFound, Claimed), since="0.1")
+async def release(request: Request, params: OneCall) -> Empty:
+    """Lets go of the steering; anyone with scope calls may steer then."""
+    call = request.core.calls.book.find(params.call_id)
+    allowed(request, call, Right.STEER, params.token)
+    request.core.calls.steering.release(call)
+    return Empty()
+
+
+@method("call.configure", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1")
+async def configure(request: Request, params: ConfigureParams) -> CallInfo:
+    """Sets engine, language, voice, keys, greeting and answer policy for one call."""
+    call = request.core.calls.book.find(params.call_id)
+    allowed(request, call, Right.STEER, params.token)
+    if params.keys is not None and len(params.keys) > 32:
+        raise InvalidParams("At most 32 keys.", path="keys")
+    request.core.calls.configure(
+        call,
+        call.settings.changed(
+            language=params.language,
+            voice=params.voice,
+            tts_engine=params.tts_engine,
+            stt_engine=params.stt_engine,
+            greeting=params.greeting,
+            answer_after_rings=params.answer_after_rings,
+            reject_by=params.reject_by,
+            keys=params.keys,
+        ),
+    )
+    return call.info()
+
+
+@method("call.dtmf", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1")
+async def dtmf(request: Request, params: DtmfParams) -> Empty:
+    """Sends keys into the call; answers when the last one is out."""
+    call = request.core.calls.book.find(params.call_id)
+    allowed(request, call, Right.STEER, params.token)
+    await request.core.calls.dtmf(call, params.digits)
+    return Empty()
+
+
+def shown(request: Request, info: CallInfo) -> CallInfo:
+    """Numbers are personal data: only those with scope calls see them."""
+    if Scope.CALLS in request.session.scopes:
+        return info
+    return replace(info, number=None)
+
+
+def _status(live: list[Call]) -> CallStatus:
+    active = next((call for call in live if call.state is CallState.ACTIVE), None)
+    chosen = active or (live[0] if live else None)
+    return CallStatus(active=active is not None, call=chosen.info() if chosen else None)
+
+
+def _record(request: Request, row: rows.CallRow, turns: list[rows.TurnRow]) -> CallRecord:
+    clear = Scope.CALLS in request.session.scopes
+    return CallRecord(
+        call_id=row.call_id,
+        line=row.line,
+        direction=row.direction,
+        state=row.state,
+        number=row.number if clear else None,
+        withheld=row.withheld,
+        rings=row.rings,
+        started_at=row.started_at,
+        connected_at=row.connected_at,
+        ended_at=row.ended_at,
+        duration_s=row.duration_s,
+        reason=row.reason,
+        network_text=row.network_text,
+        recording=row.recording,
+        audio=CallAudio(**row.audio) if row.audio else None,
+        turns=[_turn(turn, clear) for turn in turns],
+    )
+
+
+def _turn(row: rows.TurnRow, clear: bool) -> TurnInfo:
+    return TurnInfo(
+        role=row.role,
+        turn=row.turn,
+        text=row.text if clear else None,
+        heard_text=row.heard_text if clear else None,
+        understood=row.understood is not False,
+        confidence=row.confidence,
+        engine=row.engine,
+        language=row.language,
+        at_ms=row.at_ms,
+        duration_ms=row.duration_ms or 0,
+        latency_ms=row.latency_ms or 0,
+    )

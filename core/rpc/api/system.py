@@ -1,0 +1,208 @@
+"""status, health, state.get; clients and brains."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from core.call import CallInfo
+from core.clock import rfc3339, unix_s
+from core.events import Scope
+from core.line import LineState
+from core.registry import new_alarm
+from core.rpc.api.calls import Empty, client_name, shown
+from core.rpc.methods import Request, method
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class LineStatusInfo(Struct, frozen=True, kw_only=True):
+    name: str
+    state: LineState
+    reason: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    revision: str | None = None
+    sim: str | None = None
+    operator: str | None = None
+    registration: str | None = None
+    rssi_dbm: int | None = None
+
+
+class ClientInfo(Struct, frozen=True, kw_only=True):
+    name: str
+    connected: bool
+    scopes: list[str] = field(default_factory=list)
+    brain_priority: int | None = None
+    state: str | None = None
+    detail: str | None = None
+
+
+class AlarmInfo(Struct, frozen=True, kw_only=True):
+    alarm: str
+    severity: str
+    client: str
+    at: str
+    text: str | None = None
+
+
+class Engines(Struct, frozen=True, kw_only=True):
+    tts: str
+    stt: str
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """True at `seq`: subscribe with since: seq and nothing is missed or told twice."""
+
+    seq: int
+    lines: list[LineStatusInfo]
+    calls: list[CallInfo]
+    clients: list[ClientInfo]
+    alarms: list[AlarmInfo]
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    service: str
+    version: str
+    uptime_s: float
+    seq: int
+    lines: list[LineStatusInfo]
+    calls: list[CallInfo]
+    clients: list[ClientInfo]
+    alarms: list[AlarmInfo]
+    engines: Engines
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    status: Literal["ok", "degraded", "failed"]
+    problems: list[str]
+    timestamp: str
+
+
+class AlarmReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    alarm: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$", description="A stable name")]
+    severity: Literal["info", "warning", "error", "critical"] = "warning"
+    text: Annotated[str, Meta(max_length=1000)] | None = None
+
+
+class ReportParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    state: Annotated[str, Meta(min_length=1, max_length=64)]
+    detail: Annotated[str, Meta(max_length=500)] | None = None
+    alarms: Annotated[list[AlarmReport], Meta(max_length=50)] | None = None
+
+
+class BrainParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    priority: Annotated[int, Meta(ge=-1000, le=1000, description="Higher steers first")] = 0
+    lines: list[Name] = field(default_factory=list)
+
+
+class BrainResult(Struct, frozen=True, kw_only=True):
+    priority: int
+    calls: Annotated[list[str], Meta(description="Calls that this brain steers now")]
+
+
+@method("status", scope=Scope.OBSERVE, since="0.1")
+async def status(request: Request, params: Empty) -> Status:
+    """Everything worth a look: lines, calls, clients, alarms, engines."""
+    now = _state(request)
+    core = request.core
+    return Status(
+        service="dialtone",
+        version=program_version(),
+        uptime_s=round(unix_s() - core.started_at, 1),
+        seq=now.seq,
+        lines=now.lines,
+        calls=now.calls,
+        clients=now.clients,
+        alarms=now.alarms,
+        engines=Engines(tts=core.config.tts.engine, stt=core.speech.stt.engine_name),
+    )
+
+
+@method("state.get", scope=Scope.OBSERVE, since="0.1")
+async def state_get(request: Request, params: Empty) -> State:
+    """A snapshot with the seq it is true at."""
+    return _state(request)
+
+
+@method("health", scope=Scope.OBSERVE, since="0.1")
+async def health(request: Request, params: Empty) -> Health:
+    """ok; degraded while some line can't take calls; failed while none can."""
+    lines = [line.info for line in request.core.calls.lines.values()]
+    problems = [
+        f"line {info.name} is {info.state}{': ' + info.reason if info.reason else ''}"
+        for info in lines
+        if info.state is not LineState.READY
+    ]
+    if not lines:
+        problems.append("no line is configured")
+    ready = any(info.state is LineState.READY for info in lines)
+    verdict: Literal["ok", "degraded", "failed"] = "ok" if not problems else "degraded" if ready else "failed"
+    return Health(status=verdict, problems=problems, timestamp=rfc3339())
+
+
+@method("client.report_state", scope=Scope.CALLS, since="0.1", facts=True)
+async def report_state(request: Request, params: ReportParams) -> Empty:
+    """What this client is doing, and the full set of alarms that it has now; the core tells the difference."""
+    name = client_name(request)
+    alarms = None
+    if params.alarms is not None:
+        alarms = [new_alarm(alarm.alarm, alarm.severity, alarm.text, name) for alarm in params.alarms]
+    await request.core.clients.report(name, params.state, params.detail, alarms)
+    return Empty()
+
+
+@method("brain.register", scope=Scope.CALLS, since="0.1")
+async def brain_register(request: Request, params: BrainParams) -> BrainResult:
+    """Makes this connection a brain: it steers each call of its lines, the highest priority first."""
+    steered = request.core.calls.steering.register(
+        request.session.id, client_name(request), params.priority, params.lines
+    )
+    return BrainResult(priority=params.priority, calls=[call.call_id for call in steered])
+
+
+def program_version() -> str:
+    try:
+        return version("dialtone-core")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _state(request: Request) -> State:
+    core = request.core
+    clear = Scope.ADMIN in request.session.scopes
+    return State(
+        seq=core.store.bus.head_seq,
+        lines=[_line(request, name) for name in core.calls.lines],
+        calls=[shown(request, call.info()) for call in core.calls.book.live()],
+        clients=_clients(request),
+        alarms=[
+            AlarmInfo(alarm=a.alarm, severity=a.severity, client=a.client, at=a.at, text=a.text if clear else None)
+            for a in core.clients.alarms
+        ],
+    )
+
+
+def _line(request: Request, name: str) -> LineStatusInfo:
+    info = request.core.calls.lines[name].info
+    return LineStatusInfo(**{key: getattr(info, key) for key in LineStatusInfo.__struct_fields__})
+
+
+def _clients(request: Request) -> list[ClientInfo]:
+    core = request.core
+    found = []
+    for session in core.sessions.values():
+        name = session.name or f"session {session.id}"
+        entry = core.clients.entry(name)
+        brain = core.calls.steering.brains.get(session.id)
+        found.append(
+            ClientInfo(
+                name=name,
+                connected=True,
+                scopes=sorted(scope.value for scope in session.scopes),
+                brain_priority=brain.priority if brain else None,
+                state=entry.state if entry else None,
+                detail=entry.detail if entry else None,
+            )
+        )
+    return found

@@ -1,0 +1,231 @@
+"""What we say: texts and files to whole frames, and what of them the far end was really given."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from core.audio import PcmFormat
+from core.call import Call
+from core.call_time import CallTime
+from core.errors import LimitExceeded, PublicError
+from core.events import CallBargeIn, CallSpeaking, CallSpoken
+from core.log import Log
+from core.media.playout import Finished, Playout, PlayoutEvent, PlayoutFull, Started, Stopped, Utterance
+from core.outbox import Outbox
+from core.speech import SpeechService
+from core.store.calls import TurnRow
+
+log = Log("speaking")
+
+
+@dataclass(slots=True, eq=False)
+class Said:
+    """One utterance from its request to its report. failed: why it could not be made, for people."""
+
+    number: int
+    text: str | None
+    interruptible: bool
+    utterance: Utterance
+    asked_s: float = field(default_factory=time.monotonic)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    started_ms: int = 0
+    first_byte_ms: int = 0
+    played_ms: int = 0
+    heard_text: str | None = None
+    completed: bool = False
+    failed: str | None = None
+
+
+class Speaking:
+    """One call's mouth. `next_frame` and `sent` are called once per frame and never wait."""
+
+    def __init__(
+        self,
+        call: Call,
+        pcm_format: PcmFormat,
+        speech: SpeechService,
+        outbox: Outbox,
+        clock: CallTime,
+        group: Callable[[], asyncio.TaskGroup],
+        fill: Callable[[], None],
+    ) -> None:
+        self._call, self._format, self._speech = call, pcm_format, speech
+        self._outbox, self._clock, self._group, self._fill = outbox, clock, group, fill
+        self._playout = Playout(pcm_format)
+        self._said: dict[int, Said] = {}
+        self._count = 0
+        self._room = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        """Something is being said or waits to be."""
+        return bool(self._said)
+
+    def speak(
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        voice: str | None = None,
+        interruptible: bool = True,
+    ) -> Said:
+        """Queues a text and starts its synthesis; LimitExceeded when too much waits already."""
+        settings = self._call.settings
+        said = self._new(text, interruptible)
+        pieces = self._speech.say(
+            text,
+            language=language or settings.language,
+            voice=voice or settings.voice,
+            rate_hz=self._format.rate_hz,
+        )
+
+        async def marked() -> AsyncIterator[bytes]:
+            try:
+                async for piece in pieces:
+                    for mark in piece.marks:
+                        said.utterance.mark(mark.char_start, mark.char_end, mark.at_ms)
+                    yield piece.pcm
+            finally:
+                await pieces.close()
+
+        self._group().create_task(self._feed(said, marked()), name="call.tts")
+        return said
+
+    def play(self, pcm: bytes, *, interruptible: bool = True) -> Said:
+        """Queues audio at the line's rate."""
+        said = self._new(None, interruptible)
+
+        async def seconds() -> AsyncIterator[bytes]:
+            step = self._format.bytes_per_s
+            for start in range(0, len(pcm), step):
+                yield pcm[start : start + step]
+
+        self._group().create_task(self._feed(said, seconds()), name="call.play")
+        return said
+
+    def _new(self, text: str | None, interruptible: bool) -> Said:
+        try:
+            utterance = self._playout.add(self._count + 1, text, interruptible)
+        except PlayoutFull:
+            raise LimitExceeded("Too many utterances wait to be said; wait for call.spoken.") from None
+        self._count += 1
+        said = Said(self._count, text, interruptible, utterance)
+        self._said[said.number] = said
+        return said
+
+    async def _feed(self, said: Said, pieces: AsyncIterator[bytes]) -> None:
+        """Speech into the playout as it is made, at most some seconds ahead of the line."""
+        try:
+            async for pcm in pieces:
+                if said.done.is_set():
+                    break
+                said.utterance.feed(pcm)
+                self._fill()
+                while not said.utterance.wants_more and not said.done.is_set():
+                    self._room.clear()
+                    await self._room.wait()
+        except PublicError as problem:
+            log.warning("speech was not made", call_id=self._call.call_id, kind=problem.kind)
+            said.failed = problem.message
+        except Exception:  # an engine's failure must not end the call
+            log.exception("the synthesiser failed", call_id=self._call.call_id)
+            said.failed = "The speech engine failed; the daemon's log has the reason."
+        finally:
+            await pieces.aclose()  # type: ignore[attr-defined]
+            said.utterance.close()
+
+    # --- the 20 ms clock -------------------------------------------------------------------------------------------
+
+    def next_frame(self) -> bytes | None:
+        return self._playout.next_frame()
+
+    def sent(self, uplink_frames: int) -> None:
+        """How many of our frames have left the port so far."""
+        for event in self._playout.sent(uplink_frames):
+            self._report(event)
+        self._room.set()
+
+    def pause(self) -> None:
+        self._playout.pause()
+
+    def resume(self) -> None:
+        self._playout.resume()
+
+    def stop(self, flushed_frames: int) -> list[Said]:
+        """Ends everything said or waiting; flushed_frames lay in the port and were never sent."""
+        cut = []
+        for event in self._playout.stop(flushed_frames):
+            if (said := self._said.get(event.utterance_id)) is not None:
+                cut.append(said)
+            self._report(event)
+        return cut
+
+    def barge_in(self, onset_ms: int, flush: Callable[[], int]) -> None:
+        """The caller speaks into our words, which stop now unless they must be heard."""
+        current = self._said.get(self._playout.current or 0)
+        if current is None or not current.interruptible:
+            return
+        for cut in self.stop(flush()):
+            if cut.number == current.number:
+                self._outbox.fact(
+                    CallBargeIn(
+                        line=self._call.line,
+                        call_id=self._call.call_id,
+                        utterance=cut.number,
+                        heard_text=cut.heard_text,
+                        played_ms=cut.played_ms,
+                        reaction_ms=round((self._clock.last_s - self._clock.heard_at_s(onset_ms)) * 1000),
+                    )
+                )
+
+    # --- reports -----------------------------------------------------------------------------------------------------
+
+    def _report(self, event: PlayoutEvent) -> None:
+        said = self._said.get(event.utterance_id)
+        if said is None:
+            return
+        match event:
+            case Started():
+                said.first_byte_ms = max(0, round((self._clock.last_s - said.asked_s) * 1000))
+                said.started_ms = self._clock.now_ms
+                self._outbox.moment(
+                    CallSpeaking(
+                        line=self._call.line,
+                        call_id=self._call.call_id,
+                        utterance=said.number,
+                        text=said.text,
+                        latency_ms=said.first_byte_ms,
+                    )
+                )
+            case Finished() | Stopped():
+                said.played_ms, said.heard_text = event.played_ms, event.heard_text
+                said.completed = isinstance(event, Finished) and said.failed is None
+                del self._said[said.number]
+                self._outbox.fact(self._spoken(said), self._row(said))
+                said.done.set()
+                self._room.set()
+
+    def _spoken(self, said: Said) -> CallSpoken:
+        return CallSpoken(
+            line=self._call.line,
+            call_id=self._call.call_id,
+            utterance=said.number,
+            text=said.text,
+            heard_text=said.heard_text,
+            played_ms=said.played_ms,
+            completed=said.completed,
+        )
+
+    def _row(self, said: Said) -> TurnRow:
+        return TurnRow(
+            call_id=self._call.call_id,
+            ordinal=0,
+            turn=said.number,
+            role="bot",
+            text=said.text,
+            heard_text=said.heard_text,
+            at_ms=said.started_ms,
+            duration_ms=said.played_ms,
+            latency_ms=said.first_byte_ms,
+        )
