@@ -33,8 +33,7 @@ class Attachment:
     async def open(cls, path: Path, pcm_format: PcmFormat) -> "Attachment":
         """Listens, reachable for the daemon's own user only."""
         self = cls(path, pcm_format)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        self._remove()
         before = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(self._serve, str(path))
@@ -61,6 +60,9 @@ class Attachment:
             self._server.close()
         if self._writer is not None:
             self._writer.close()
+        self._remove()
+
+    def _remove(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 

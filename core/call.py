@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """What call.configure can change, in memory only. keys are secrets: repr shows that they exist, not what they are."""
+    """What call.configure can change, in memory only. keys are secrets and never shown."""
 
     language: str
     answer_after_rings: int

@@ -100,7 +100,7 @@ class CallService:
         except (TimeoutError, PublicError) as problem:
             log.warning("a call was not hung up in time", problem=type(problem).__name__)
             for call in live:
-                await self._finish(call, LineReleased(call.handle, EndReason.LOCAL_HANGUP))
+                await self._end(call, LineReleased(call.handle, EndReason.LOCAL_HANGUP))
 
     async def _follow(self, line: Line) -> None:
         while True:
@@ -286,7 +286,13 @@ class CallService:
             call.audio = audio_of(report)
 
     async def _finish(self, call: Call, released: LineReleased) -> None:
-        """Audio closed, call.ended written; a minute later the call is only in the log."""
+        """The call is over; a minute later it is only in the log."""
+        await self._end(call, released)
+        await asyncio.sleep(KEPT_AFTER_END_S)
+        self.book.forget(call)
+
+    async def _end(self, call: Call, released: LineReleased) -> None:
+        """Audio closed, recording closed, call.ended written: once, whoever comes first."""
         if call.ended_s is not None:
             await call.over.wait()
             return
@@ -299,8 +305,6 @@ class CallService:
         if unanswered and reason in (EndReason.REMOTE_HANGUP, EndReason.NO_CARRIER, EndReason.NO_ANSWER):
             reason = EndReason.MISSED
         await self.book.end(call, reason, released.network_text, self.talk.turns(call))
-        await asyncio.sleep(KEPT_AFTER_END_S)
-        self.book.forget(call)
 
     # --- wishes ------------------------------------------------------------------------------------------------------
 

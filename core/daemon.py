@@ -1,4 +1,4 @@
-"""Builds every part, wires them, owns the top task group. The only module that imports all; only __main__ imports it."""
+"""Builds every part, wires them, owns the top task group. It alone imports all; only __main__ imports it."""
 
 import asyncio
 import os

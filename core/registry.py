@@ -43,7 +43,7 @@ class ClientRegistry:
         return self._entries.get(name)
 
     async def report(self, name: str, state: str, detail: str | None, alarms: list[Alarm] | None) -> None:
-        """Keeps the state and journals what changed. alarms is the full set that the client has now (None: as before)."""
+        """Keeps the state and journals what changed. alarms: the full set that the client has now; None: as before."""
         entry = self._entries.get(name) or ClientEntry(name)
         before = entry.alarms
         after = before if alarms is None else {alarm.alarm: alarm for alarm in alarms}
