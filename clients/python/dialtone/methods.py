@@ -1,0 +1,144 @@
+"""The protocol's common methods by name, typed. Anything else goes through `call`."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+Json = dict[str, Any]
+AudioFormat = Literal["ogg", "wav", "pcm"]
+
+SPOKEN_TIMEOUT_S = 600.0
+"""Waiting for the end of an utterance takes as long as it lasts: 5000 characters are some six minutes."""
+
+
+class Methods:
+    """Mixed into Phone. call_id left out means the only live call. Errors are those of Phone.call."""
+
+    async def call(self, method: str, /, *, timeout_s: float | None = 30.0, **params: Any) -> Any:
+        raise NotImplementedError
+
+    async def _ask(self, method: str, *, timeout_s: float | None = 30.0, **params: Any) -> Json:
+        """Leaves parameters that are None out."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return cast(Json, await self.call(method, timeout_s=timeout_s, **given))
+
+    async def status(self) -> Json:
+        """Lines, calls, clients, alarms and engines."""
+        return await self._ask("status")
+
+    async def state(self) -> Json:
+        """A snapshot with the `seq` that it is true at."""
+        return await self._ask("state.get")
+
+    async def start(self, number: str, *, line: str | None = None, hide_number: bool | None = None) -> Json:
+        """Places a call; answers once the modem took the number, before the far end rings."""
+        return await self._ask("call.start", number=number, line=line, hide_number=hide_number)
+
+    async def accept(self, call_id: str | None = None) -> Json:
+        return await self._ask("call.accept", call_id=call_id)
+
+    async def reject(self, call_id: str | None = None) -> Json:
+        return await self._ask("call.reject", call_id=call_id)
+
+    async def hangup(self, call_id: str | None = None) -> Json:
+        return await self._ask("call.hangup", call_id=call_id)
+
+    async def hold(self, call_id: str | None = None) -> Json:
+        return await self._ask("call.hold", call_id=call_id)
+
+    async def resume_held(self, call_id: str | None = None) -> Json:
+        return await self._ask("call.resume_held", call_id=call_id)
+
+    async def swap(self) -> Json:
+        return await self._ask("call.swap")
+
+    async def dtmf(self, digits: str, call_id: str | None = None) -> Json:
+        return await self._ask("call.dtmf", digits=digits, call_id=call_id)
+
+    async def record(self, enabled: bool, call_id: str | None = None) -> Json:
+        return await self._ask("call.record", enabled=enabled, call_id=call_id)
+
+    async def call_status(self, call_id: str | None = None) -> Json:
+        """{active, call}; never an error when idle."""
+        return await self._ask("call.status", call_id=call_id)
+
+    async def calls(self, *, limit: int | None = None, before: str | None = None, line: str | None = None) -> Json:
+        """{calls, next}: calls of the past, newest first."""
+        return await self._ask("call.list", limit=limit, before=before, line=line)
+
+    async def get_call(self, call_id: str) -> Json:
+        """One call with its turns."""
+        return await self._ask("call.get", call_id=call_id)
+
+    async def claim(self, call_id: str | None = None, speakers: Sequence[str] | None = None) -> str:
+        """Steers the call alone; the token lets others present it."""
+        speaking = list(speakers) if speakers is not None else None
+        return str((await self._ask("call.claim", call_id=call_id, speakers=speaking))["token"])
+
+    async def release(self, call_id: str | None = None) -> Json:
+        return await self._ask("call.release", call_id=call_id)
+
+    async def speak(
+        self,
+        text: str,
+        *,
+        call_id: str | None = None,
+        language: str | None = None,
+        voice: str | None = None,
+        interruptible: bool | None = None,
+        replace: bool | None = None,
+        wait: Literal["accepted", "spoken"] = "accepted",
+    ) -> Json:
+        """Says a text. wait="spoken" answers when it was heard or cut, with completed, heard_text and played_ms."""
+        return await self._ask(
+            "call.speak",
+            timeout_s=SPOKEN_TIMEOUT_S if wait == "spoken" else 30.0,
+            text=text,
+            call_id=call_id,
+            language=language,
+            voice=voice,
+            interruptible=interruptible,
+            replace=replace,
+            wait=wait,
+        )
+
+    async def play(
+        self,
+        audio: bytes,
+        *,
+        format: AudioFormat = "wav",
+        call_id: str | None = None,
+        interruptible: bool | None = None,
+        wait: Literal["accepted", "spoken"] = "accepted",
+    ) -> Json:
+        """Plays a sound."""
+        return await self._ask(
+            "call.play",
+            timeout_s=SPOKEN_TIMEOUT_S if wait == "spoken" else 30.0,
+            audio=base64.b64encode(audio).decode(),
+            format=format,
+            call_id=call_id,
+            interruptible=interruptible,
+            wait=wait,
+        )
+
+    async def stop(self, call_id: str | None = None) -> Json:
+        """Cuts what is being said and drops what waits."""
+        return await self._ask("call.stop", call_id=call_id)
+
+    async def chunk_audio(self, call_id: str, chunk: int, format: AudioFormat = "ogg") -> bytes:
+        """What the caller said in one chunk of a turn."""
+        found = await self._ask("call.chunk_audio", call_id=call_id, chunk=chunk, format=format)
+        return base64.b64decode(found["audio"])
+
+    async def synthesize(
+        self, text: str, *, language: str | None = None, format: AudioFormat = "wav", rate_hz: int | None = None
+    ) -> bytes:
+        """Speech as the daemon would say it in a call."""
+        found = await self._ask("tts.synthesize", text=text, language=language, format=format, rate_hz=rate_hz)
+        return base64.b64decode(found["audio"])
+
+    async def transcribe(self, audio: bytes, *, format: AudioFormat = "wav", language: str | None = None) -> Json:
+        """{text, understood, confidence, engine} of a recording."""
+        encoded = base64.b64encode(audio).decode()
+        return await self._ask("stt.transcribe", audio=encoded, format=format, language=language)
