@@ -182,7 +182,7 @@ def parse(raw: dict[str, Any], source: str) -> Config:
     try:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as problem:
-        raise ConfigError(f"{source}: {_readable(str(problem))}") from None
+        raise ConfigError(f"{source}: {_readable(str(problem), _wrong_line(raw))}") from None
     _check(config, source)
     return config
 
@@ -226,10 +226,21 @@ def _check(config: Config, source: str) -> None:
             raise ConfigError(f"{source}: line.{name}.ports_dir: stands in place of at_port, voice_port and pcm_port")
 
 
-def _readable(problem: str) -> str:
+def _wrong_line(raw: dict[str, Any]) -> str:
+    """The name of the [line.<name>] that can't be converted: msgspec's paths don't name keys of dictionaries."""
+    lines = raw.get("line")
+    for name, table in lines.items() if isinstance(lines, dict) else ():
+        try:
+            msgspec.convert(table, LineConfig)
+        except msgspec.ValidationError:
+            return str(name)
+    return "<name>"
+
+
+def _readable(problem: str, line: str) -> str:
     """msgspec's "… - at `$.call.greeting`" as "call.greeting: …"."""
     text, _, where = problem.partition(" - at `")
-    path = where.rstrip("`").removeprefix("$").removeprefix(".")
+    path = where.rstrip("`").removeprefix("$").removeprefix(".").replace("line[...]", f"line.{line}")
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text):
         return f"{path + '.' if path else ''}{unknown[1]}: unknown key"
     return f"{path}: {text}" if path else text

@@ -1,0 +1,110 @@
+"""core.toml: typed, complete, and clear about what is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core import config
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "docs/core.example.toml"
+
+
+def test_the_example_loads_and_says_the_defaults() -> None:
+    example = config.load(EXAMPLE)
+    empty = config.parse({}, "empty")
+    for table in config.Config.__struct_fields__:
+        if table not in ("line", "rpc"):
+            assert getattr(example, table) == getattr(empty, table), table
+    line = config.LineConfig(ports_dir="x")
+    shown = example.line["sim"]
+    for key in ("baud", "audio_window_s", "audio_delay_s", "poll_s", "lost_after_s"):
+        assert getattr(shown, key) == getattr(line, key)
+
+
+def test_the_example_shows_every_table_and_key() -> None:
+    text = EXAMPLE.read_text()
+    for table, kind in config.Config.__annotations__.items():
+        assert f"[{table}" in text, table
+        struct = {"line": config.LineConfig}.get(table, kind)
+        for key in getattr(struct, "__struct_fields__", ()):
+            if key not in ("socket", "ports_dir", "threshold", "ring_timeout_s"):
+                assert f"{key} =" in text, f"{table}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("[call]\nanswer = 1", "call.answer: unknown key"),
+        ("[calls]\nx = 1", "calls: unknown key"),
+        ("[call]\ngreeting = 1", "call.greeting: Expected `str | null`, got `int`"),
+        ("[line.sim]\nports_dir = '/x'\npoll_s = 'a'", "line.sim.poll_s: Expected `float`, got `str`"),
+        ("[line.sim]", "line.sim: give ports_dir"),
+        ("[line.sim]\nports_dir = '/x'\nat_port = '/y'", "line.sim.ports_dir"),
+        ("[line.'Sim Card']\nports_dir = '/x'", "line.Sim Card: use small letters"),
+        ("[media]\nend_silence_ms = 500", "media.end_silence_ms must be more"),
+        ("[call]\ndefault_line = 'b'", "call.default_line"),
+        ("[call]\nanswer_after_rings = 11", "call.answer_after_rings: Expected `int` <= 10"),
+        ("[[rpc.socket]]\npath = '/x'\nframing = 'xml'", "rpc.socket[0].framing"),
+        ("[call", "at line 1"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line_with_file_and_key(tmp_path: Path, toml: str, told: str) -> None:
+    path = tmp_path / "core.toml"
+    path.write_text(toml)
+    with pytest.raises(config.ConfigError) as problem:
+        config.load(path)
+    text = str(problem.value)
+    assert text.startswith(f"{path}: ") and told in text and "\n" not in text
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", "a folder"])
+def test_an_unreadable_file_ends_the_program_with_2(tmp_path: Path, content: bytes | str | None) -> None:
+    path = tmp_path / "core.toml"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        path.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "core", "--config", str(path)], capture_output=True, text=True, timeout=30, cwd=ROOT
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1 and str(path) in done.stderr
+
+
+def test_the_paths_follow_the_user_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
+    monkeypatch.setenv("XDG_STATE_HOME", "/s")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/r")
+    monkeypatch.delenv("DIALTONE_SOCKET", raising=False)
+    assert str(config.default_config_path()) == "/c/dialtone/core.toml"
+    assert str(config.state_dir()) == "/s/dialtone"
+    assert str(config.default_socket_path()) == "/r/dialtone/core.sock"
+    monkeypatch.setenv("DIALTONE_SOCKET", "/named")
+    assert str(config.default_socket_path()) == "/named"
+
+
+def test_the_tables_are_those_of_the_design_and_no_others() -> None:
+    tables = [
+        "rpc",
+        "access",
+        "store",
+        "line",
+        "call",
+        "sms",
+        "tts",
+        "stt",
+        "media",
+        "recording",
+        "net",
+        "guard",
+        "log",
+    ]
+    assert sorted(config.Config.__struct_fields__) == sorted(tables)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"http": {}}, config.Config)
