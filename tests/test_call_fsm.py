@@ -37,7 +37,7 @@ def test_any_order_of_reports_ends_a_call_at_most_once_and_opens_audio_only_when
         assert Do.TELL_CONNECTED in done and Do.TELL_MISSED not in done
 
 
-@pytest.mark.parametrize(("wish", "state"), itertools.product(Wish, CallState))
+@pytest.mark.parametrize(("wish", "state"), list(itertools.product(Wish, CallState)))
 def test_a_wish_is_granted_only_in_its_states(wish: Wish, state: CallState) -> None:
     if state in WISHES[wish]:
         check(wish, state)

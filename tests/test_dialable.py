@@ -35,7 +35,7 @@ def test_numbers_as_people_write_them_can_be_dialled(given_text: str, dialled: s
 def test_what_could_end_or_extend_a_command_or_is_mmi_is_refused(text: str) -> None:
     with pytest.raises(NotDialable) as refused:
         dialable(text, CONFIG)
-    assert text.strip() == "" or text not in refused.value.message
+    assert len(text) < 3 or text not in refused.value.message
 
 
 @given(st.text(max_size=60))
