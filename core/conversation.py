@@ -55,7 +55,6 @@ class Conversation:
         self.speaking = Speaking(call, pcm_format, speech, self._outbox, self._clock, self._group, self._fill)
         self._levels = LevelMeter(pcm_format)
         self._port: AudioPort | None = None
-        self._sent_before = 0
         self._ticks_before = 0
         self._recorder: Recorder | None = None
         self._attachment: Attachment | None = None
@@ -76,6 +75,7 @@ class Conversation:
         """
         self._port, self._suspended = port, False
         self._closed.clear()
+        self.speaking.reopened()
         if self._config.recording.enabled:
             self.record()
         try:
@@ -116,14 +116,12 @@ class Conversation:
 
     async def _read_ticks(self, port: AudioPort) -> int:
         last = -1
-        sent_before = self._sent_before
         while True:
             try:
                 tick = await port.read()
             except AudioClosed:
                 return last + 1
             last = tick.index
-            self._sent_before = sent_before + tick.uplink_frames
             self._tick(tick)
 
     def _tick(self, tick: Tick) -> None:
@@ -132,7 +130,7 @@ class Conversation:
         self._clock.tick(tick.at_s)
         if self._recorder is not None:
             self._recorder.tick(replace(tick, index=self._ticks_before + tick.index))
-        self.speaking.sent(self._sent_before)
+        self.speaking.sent(tick.uplink_frames)
         if self._attachment is not None:
             self._attachment.downlink(frame)
         elif not self._suspended:
@@ -190,10 +188,14 @@ class Conversation:
         """Ends everything said or waiting; what lies in the port is not sent any more."""
         return self.speaking.stop(self._port.flush() if self._port is not None else 0)
 
+    def pause(self) -> None:
+        """Our words wait from the next frame on."""
+        self.speaking.pause(self._port.flush() if self._port is not None else 0)
+
     def suspend(self) -> None:
         """On hold: we neither speak nor listen."""
         self._suspended = True
-        self.speaking.pause()
+        self.pause()
 
     def unsuspend(self) -> None:
         self._suspended = False

@@ -15,10 +15,11 @@ from core.media.stt import SttService
 from core.media.tts import TtsService
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
-from core.modem.profiles import profile_named
+from core.modem.profile import profile_names
 from core.registry import ClientRegistry
 from core.rpc.context import Core
-from core.rpc.server import RpcServer, SocketInUse
+from core.rpc.server import ListenError, Server
+from core.services import Services
 from core.speech import SpeechService
 from core.store.store import Store, StoreTooNew
 
@@ -48,15 +49,12 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
     lines = {name: _line(name, table) for name, table in config.line.items()}
     calls = CallService(config, store, speech, lines)
-    core = Core(
-        config=config,
-        store=store,
-        calls=calls,
-        speech=speech,
-        clients=ClientRegistry(store),
-        runtime_dir=runtime_dir,
-    )
-    server = RpcServer(core)
+    services = Services(calls=calls, speech=speech, clients=ClientRegistry(store), runtime_dir=runtime_dir)
+    server = Server(Core(config=config, store=store, wired=services))
+    try:
+        server.listen()
+    except ListenError as problem:
+        raise StartError(str(problem)) from None
     await speech.tts.start()
     stop = _stop_signal()
     try:
@@ -70,8 +68,6 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
             await calls.hang_up_all(HANG_UP_S)
             for task in (serving, running, pruning):
                 task.cancel()
-    except* SocketInUse as problems:
-        raise StartError(str(problems.exceptions[0])) from None
     finally:
         await speech.stt.close()
         await speech.tts.close()
@@ -88,9 +84,9 @@ async def _open_store(config: Config) -> Store:
 
 
 def _line(name: str, table: LineConfig) -> Line:
-    profile = profile_named(table.modem)
-    if profile is None:
-        raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows")
+    if table.modem not in profile_names():
+        known = ", ".join(profile_names())
+        raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows; there are: {known}")
     return ModemLine(name, table, open_pcm=PcmPort)
 
 

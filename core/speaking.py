@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from core.audio import PcmFormat
 from core.call import Call
 from core.call_time import CallTime
-from core.errors import LimitExceeded, PublicError
+from core.errors import PublicError
 from core.events import CallBargeIn, CallSpeaking, CallSpoken
 from core.log import Log
-from core.media.playout import Finished, Playout, PlayoutEvent, PlayoutFull, Started, Stopped, Utterance
+from core.media.playout import Finished, Playout, PlayoutEvent, Started, Stopped, Utterance
 from core.outbox import Outbox
 from core.speech import SpeechService
 from core.store.calls import TurnRow
@@ -105,10 +105,7 @@ class Speaking:
         return said
 
     def _new(self, text: str | None, interruptible: bool) -> Said:
-        try:
-            utterance = self._playout.add(self._count + 1, text, interruptible)
-        except PlayoutFull:
-            raise LimitExceeded("Too many utterances wait to be said; wait for call.spoken.") from None
+        utterance = self._playout.add(self._count + 1, text, interruptible)
         self._count += 1
         said = Said(self._count, text, interruptible, utterance)
         self._said[said.number] = said
@@ -128,9 +125,11 @@ class Speaking:
         except PublicError as problem:
             log.warning("speech was not made", call_id=self._call.call_id, kind=problem.kind)
             said.failed = problem.message
+            said.utterance.fail()
         except Exception:  # an engine's failure must not end the call
             log.exception("the synthesiser failed", call_id=self._call.call_id)
             said.failed = "The speech engine failed; the daemon's log has the reason."
+            said.utterance.fail()
         finally:
             await pieces.aclose()  # type: ignore[attr-defined]
             said.utterance.close()
@@ -146,16 +145,21 @@ class Speaking:
             self._report(event)
         self._room.set()
 
-    def pause(self) -> None:
-        self._playout.pause()
+    def reopened(self) -> None:
+        """The port is a new one: what lay in the old one is said again."""
+        self._playout.reopened()
+
+    def pause(self, flushed_frames: int = 0) -> None:
+        """Falls silent; with what the port's flush gave, at once and without losing a word."""
+        self._playout.pause(flushed_frames)
 
     def resume(self) -> None:
         self._playout.resume()
 
-    def stop(self, flushed_frames: int) -> list[Said]:
-        """Ends everything said or waiting; flushed_frames lay in the port and were never sent."""
+    def stop(self, flushed_frames: int, *, only_interruptible: bool = False) -> list[Said]:
+        """Ends what is said or waits; flushed_frames lay in the port and were never sent."""
         cut = []
-        for event in self._playout.stop(flushed_frames):
+        for event in self._playout.stop(flushed_frames, only_interruptible=only_interruptible):
             if (said := self._said.get(event.utterance_id)) is not None:
                 cut.append(said)
             self._report(event)
@@ -166,7 +170,7 @@ class Speaking:
         current = self._said.get(self._playout.current or 0)
         if current is None or not current.interruptible:
             return
-        for cut in self.stop(flush()):
+        for cut in self.stop(flush(), only_interruptible=True):
             if cut.number == current.number:
                 self._outbox.fact(
                     CallBargeIn(
@@ -200,7 +204,7 @@ class Speaking:
                 )
             case Finished() | Stopped():
                 said.played_ms, said.heard_text = event.played_ms, event.heard_text
-                said.completed = isinstance(event, Finished) and said.failed is None
+                said.completed = event.completed
                 del self._said[said.number]
                 self._outbox.fact(self._spoken(said), self._row(said))
                 said.done.set()

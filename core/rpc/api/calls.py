@@ -153,15 +153,21 @@ def client_name(request: Request) -> str:
     return request.session.name or f"session {request.session.id}"
 
 
+def attend(request: Request) -> None:
+    """What this connection holds is let go of when it is gone."""
+    session, services = request.session, request.core.services
+    session.on_close(lambda: services.session_closed(session.id))
+
+
 def allowed(request: Request, call: Call, right: Right, token: str | None) -> None:
     """Claimed, unless this connection may do that to the call."""
-    request.core.calls.steering.check(call, right, asker(request, token))
+    request.core.services.calls.steering.check(call, right, asker(request, token))
 
 
 async def _wish(request: Request, params: OneCall, wish: Wish) -> CallInfo:
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.HANGUP if wish is Wish.HANGUP else Right.STEER, params.token)
-    await request.core.calls.wish(call, wish)
+    await request.core.services.calls.wish(call, wish)
     return call.info()
 
 
@@ -174,7 +180,7 @@ async def _wish(request: Request, params: OneCall, wish: Wish) -> CallInfo:
 )
 async def start(request: Request, params: StartParams) -> CallInfo:
     """Places a call; answers once the modem took it, before the far end rings."""
-    call = await request.core.calls.start(
+    call = await request.core.services.calls.start(
         params.number, params.line, hide_number=params.hide_number, session=request.session.id
     )
     return call.info()
@@ -213,19 +219,19 @@ async def resume_held(request: Request, params: OneCall) -> CallInfo:
 @method("call.swap", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
 async def swap(request: Request, params: SwapParams) -> CallStatus:
     """Exchanges the active and the held call of a line."""
-    for call in request.core.calls.book.live():
+    for call in request.core.services.calls.book.live():
         allowed(request, call, Right.STEER, params.token)
-    await request.core.calls.swap(params.line)
-    return _status(request.core.calls.book.live())
+    await request.core.services.calls.swap(params.line)
+    return _status(request.core.services.calls.book.live())
 
 
 @method("call.status", scope=Scope.OBSERVE, errors=(NotFound,), since="0.1")
 async def status(request: Request, params: OneCall) -> CallStatus:
     """The live call, or active: false; never an error while nothing is going on."""
     if params.call_id is not None:
-        call = request.core.calls.book.find(params.call_id, ended=True)
+        call = request.core.services.calls.book.find(params.call_id, ended=True)
         return CallStatus(active=call.state is CallState.ACTIVE, call=shown(request, call.info()))
-    found = _status(request.core.calls.book.live())
+    found = _status(request.core.services.calls.book.live())
     return CallStatus(active=found.active, call=shown(request, found.call) if found.call else None)
 
 
@@ -259,28 +265,29 @@ async def get(request: Request, params: GetParams) -> CallRecord:
 @method("call.claim", scope=Scope.CALLS, errors=(NotFound, Claimed), since="0.1")
 async def claim(request: Request, params: ClaimParams) -> ClaimResult:
     """Takes the steering of a call: this connection holds it, others need the token. speakers may also speak."""
-    call = request.core.calls.book.find(params.call_id)
-    taken = request.core.calls.steering.claim(call, asker(request), params.speakers)
+    call = request.core.services.calls.book.find(params.call_id)
+    attend(request)
+    taken = request.core.services.calls.steering.claim(call, asker(request), params.speakers)
     return ClaimResult(call_id=call.call_id, token=taken.token)
 
 
 @method("call.release", scope=Scope.CALLS, errors=(NotFound, Claimed), since="0.1")
 async def release(request: Request, params: OneCall) -> Empty:
     """Lets go of the steering; anyone with scope calls may steer then."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
-    request.core.calls.steering.release(call)
+    request.core.services.calls.steering.release(call)
     return Empty()
 
 
 @method("call.configure", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1")
 async def configure(request: Request, params: ConfigureParams) -> CallInfo:
     """Sets engine, language, voice, keys, greeting and answer policy for one call."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
     if params.keys is not None and len(params.keys) > 32:
         raise InvalidParams("At most 32 keys.", path="keys")
-    request.core.calls.configure(
+    request.core.services.calls.configure(
         call,
         call.settings.changed(
             language=params.language,
@@ -299,9 +306,9 @@ async def configure(request: Request, params: ConfigureParams) -> CallInfo:
 @method("call.dtmf", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1")
 async def dtmf(request: Request, params: DtmfParams) -> Empty:
     """Sends keys into the call; answers when the last one is out."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
-    await request.core.calls.dtmf(call, params.digits)
+    await request.core.services.calls.dtmf(call, params.digits)
     return Empty()
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from core.errors import AudioFailed, Claimed, EngineMissing, LimitExceeded, NotFound, NotNow, PathRefused
 from core.events import Scope
-from core.rpc.api.calls import CallId, Empty, OneCall, Token, allowed
+from core.rpc.api.calls import CallId, Empty, OneCall, Token, allowed, attend
 from core.rpc.methods import Request, method
 from core.speaking import Said
 from core.speech import encode
@@ -147,11 +147,11 @@ class LanguageResult(Struct, frozen=True, kw_only=True):
 @method("call.speak", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
 async def speak(request: Request, params: SpeakParams) -> SpeakResult:
     """Says a text into the call; a text after another waits for its turn, replace stops what is being said."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
     if len(params.text) > request.core.config.tts.max_text_chars:
         raise LimitExceeded(f"At most {request.core.config.tts.max_text_chars} characters at a time.")
-    conversation = await request.core.calls.talk.ready(call)
+    conversation = await request.core.services.calls.talk.ready(call)
     if params.replace:
         conversation.stop_speaking()
     said = conversation.speaking.speak(
@@ -163,11 +163,11 @@ async def speak(request: Request, params: SpeakParams) -> SpeakResult:
 @method("call.play", scope=Scope.CALLS, errors=(*SPEAK_ERRORS, PathRefused), since="0.1")
 async def play(request: Request, params: PlayParams) -> SpeakResult:
     """Plays a WAV, OGG or FLAC file of any rate into the call."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
-    conversation = await request.core.calls.talk.ready(call)
+    conversation = await request.core.services.calls.talk.ready(call)
     pcm = await asyncio.to_thread(
-        request.core.speech.load_audio, params.path, params.audio, conversation.format.rate_hz
+        request.core.services.speech.load_audio, params.path, params.audio, conversation.format.rate_hz
     )
     if params.replace:
         conversation.stop_speaking()
@@ -190,9 +190,9 @@ async def _answer(said: Said, wait: str) -> SpeakResult:
 @method("call.stop", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
 async def stop(request: Request, params: OneCall) -> StopResult:
     """Stops everything that is said or waits to be; tells what the far end was given."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
-    stopped = request.core.calls.talk.conversation(call).stop_speaking()
+    stopped = request.core.services.calls.talk.conversation(call).stop_speaking()
     first = stopped[0] if stopped else None
     return StopResult(
         stopped=len(stopped),
@@ -204,27 +204,27 @@ async def stop(request: Request, params: OneCall) -> StopResult:
 @method("call.pause", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
 async def pause(request: Request, params: OneCall) -> Empty:
     """Pauses our speech at the next frame."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
-    request.core.calls.talk.conversation(call).speaking.pause()
+    request.core.services.calls.talk.conversation(call).pause()
     return Empty()
 
 
 @method("call.resume", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
 async def resume(request: Request, params: OneCall) -> Empty:
     """Goes on with paused speech."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
-    request.core.calls.talk.conversation(call).speaking.resume()
+    request.core.services.calls.talk.conversation(call).speaking.resume()
     return Empty()
 
 
 @method("call.record", scope=Scope.CALLS, errors=(*SPEAK_ERRORS, PathRefused), since="0.1")
 async def record(request: Request, params: RecordParams) -> RecordResult:
     """Starts or stops the stereo recording (caller left, us right)."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
-    conversation = request.core.calls.talk.conversation(call)
+    conversation = request.core.services.calls.talk.conversation(call)
     if not params.enabled:
         await conversation.record_stop()
     elif conversation.record() is None:
@@ -235,10 +235,10 @@ async def record(request: Request, params: RecordParams) -> RecordResult:
 @method("call.attach", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
 async def attach(request: Request, params: OneCall) -> AttachResult:
     """Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor detects keys in band."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
-    conversation = await request.core.calls.talk.ready(call)
-    attachment = await conversation.attach(request.core.runtime_dir)
+    conversation = await request.core.services.calls.talk.ready(call)
+    attachment = await conversation.attach(request.core.services.runtime_dir)
     form = attachment.format
     return AttachResult(path=str(attachment.path), rate_hz=form.rate_hz, ptime_ms=form.ptime_ms)
 
@@ -246,7 +246,7 @@ async def attach(request: Request, params: OneCall) -> AttachResult:
 @method("call.chunk_audio", scope=Scope.CALLS, errors=(NotFound, AudioFailed), since="0.1")
 async def chunk_audio(request: Request, params: ChunkParams) -> AudioResult:
     """The audio of one chunk, until a minute after the call."""
-    call = request.core.calls.book.find(params.call_id, ended=True)
+    call = request.core.services.calls.book.find(params.call_id, ended=True)
     if call.conversation is None:
         raise AudioFailed("The call had no audio.")
     data, kept = await call.conversation.hearing.chunk_audio(params.chunk, params.format)
@@ -261,7 +261,8 @@ async def chunk_audio(request: Request, params: ChunkParams) -> AudioResult:
 @method("stt.phrases", scope=Scope.CALLS, errors=(LimitExceeded, EngineMissing), since="0.1")
 async def phrases(request: Request, params: PhrasesParams) -> PhrasesResult:
     """What this connection expects callers to say; replaces its earlier list."""
-    count = await request.core.speech.declare(request.session.id, params.phrases, params.language)
+    attend(request)
+    count = await request.core.services.speech.declare(request.session.id, params.phrases, params.language)
     return PhrasesResult(count=count)
 
 
@@ -274,8 +275,8 @@ async def phrases(request: Request, params: PhrasesParams) -> PhrasesResult:
 )
 async def transcribe(request: Request, params: TranscribeParams) -> TranscribeResult:
     """Words of a file."""
-    pcm = await asyncio.to_thread(request.core.speech.load_audio, params.path, params.audio, 8000)
-    found = await request.core.speech.transcribe(pcm, 8000, params.language, request.session.id)
+    pcm = await asyncio.to_thread(request.core.services.speech.load_audio, params.path, params.audio, 8000)
+    found = await request.core.services.speech.transcribe(pcm, 8000, params.language, request.session.id)
     return TranscribeResult(
         text=found.text,
         understood=found.understood,
@@ -288,9 +289,9 @@ async def transcribe(request: Request, params: TranscribeParams) -> TranscribeRe
 @method("stt.result", scope=Scope.CALLS, errors=(NotFound, Claimed), since="0.1")
 async def stt_result(request: Request, params: ResultParams) -> Empty:
     """A remote recogniser's words for a turn; final ones become call.speech."""
-    call = request.core.calls.book.find(params.call_id)
+    call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, None)
-    request.core.calls.talk.conversation(call).hearing.result(
+    request.core.services.calls.talk.conversation(call).hearing.result(
         params.turn, params.chunk, params.text, final=params.final
     )
     return Empty()
@@ -305,7 +306,7 @@ async def stt_result(request: Request, params: ResultParams) -> Empty:
 )
 async def synthesize(request: Request, params: SynthesizeParams) -> AudioResult:
     """Speech of a text, outside any call."""
-    pcm, _ = await request.core.speech.tts.synthesize(
+    pcm, _ = await request.core.services.speech.tts.synthesize(
         params.text, language=params.language, voice=params.voice, rate_hz=params.rate_hz
     )
     data = await asyncio.to_thread(encode, pcm, params.rate_hz, params.format)
@@ -320,11 +321,13 @@ async def synthesize(request: Request, params: SynthesizeParams) -> AudioResult:
 @method("language.get", scope=Scope.CALLS, since="0.1")
 async def language_get(request: Request, params: LanguageParams) -> LanguageResult:
     """The language kept for a user of an old client."""
-    return LanguageResult(user_id=params.user_id, language=request.core.speech.language_of(str(params.user_id)))
+    return LanguageResult(
+        user_id=params.user_id, language=request.core.services.speech.language_of(str(params.user_id))
+    )
 
 
 @method("language.set", scope=Scope.CALLS, since="0.1")
 async def language_set(request: Request, params: LanguageSetParams) -> LanguageResult:
     """Keeps a language for a user of an old client."""
-    request.core.speech.set_language(str(params.user_id), params.language)
+    request.core.services.speech.set_language(str(params.user_id), params.language)
     return LanguageResult(user_id=params.user_id, language=params.language)

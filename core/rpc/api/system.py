@@ -10,7 +10,7 @@ from core.clock import rfc3339, unix_s
 from core.events import Scope
 from core.line import LineState
 from core.registry import new_alarm
-from core.rpc.api.calls import Empty, client_name, shown
+from core.rpc.api.calls import Empty, attend, client_name, shown
 from core.rpc.methods import Request, method
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -115,7 +115,7 @@ async def status(request: Request, params: Empty) -> Status:
         calls=now.calls,
         clients=now.clients,
         alarms=now.alarms,
-        engines=Engines(tts=core.config.tts.engine, stt=core.speech.stt.engine_name),
+        engines=Engines(tts=core.config.tts.engine, stt=core.services.speech.stt.engine_name),
     )
 
 
@@ -128,7 +128,7 @@ async def state_get(request: Request, params: Empty) -> State:
 @method("health", scope=Scope.OBSERVE, since="0.1")
 async def health(request: Request, params: Empty) -> Health:
     """ok; degraded while some line can't take calls; failed while none can."""
-    lines = [line.info for line in request.core.calls.lines.values()]
+    lines = [line.info for line in request.core.services.calls.lines.values()]
     problems = [
         f"line {info.name} is {info.state}{': ' + info.reason if info.reason else ''}"
         for info in lines
@@ -148,14 +148,15 @@ async def report_state(request: Request, params: ReportParams) -> Empty:
     alarms = None
     if params.alarms is not None:
         alarms = [new_alarm(alarm.alarm, alarm.severity, alarm.text, name) for alarm in params.alarms]
-    await request.core.clients.report(name, params.state, params.detail, alarms)
+    await request.core.services.clients.report(name, params.state, params.detail, alarms)
     return Empty()
 
 
 @method("brain.register", scope=Scope.CALLS, since="0.1")
 async def brain_register(request: Request, params: BrainParams) -> BrainResult:
     """Makes this connection a brain: it steers each call of its lines, the highest priority first."""
-    steered = request.core.calls.steering.register(
+    attend(request)
+    steered = request.core.services.calls.steering.register(
         request.session.id, client_name(request), params.priority, params.lines
     )
     return BrainResult(priority=params.priority, calls=[call.call_id for call in steered])
@@ -173,28 +174,28 @@ def _state(request: Request) -> State:
     clear = Scope.ADMIN in request.session.scopes
     return State(
         seq=core.store.bus.head_seq,
-        lines=[_line(request, name) for name in core.calls.lines],
-        calls=[shown(request, call.info()) for call in core.calls.book.live()],
+        lines=[_line(request, name) for name in core.services.calls.lines],
+        calls=[shown(request, call.info()) for call in core.services.calls.book.live()],
         clients=_clients(request),
         alarms=[
             AlarmInfo(alarm=a.alarm, severity=a.severity, client=a.client, at=a.at, text=a.text if clear else None)
-            for a in core.clients.alarms
+            for a in core.services.clients.alarms
         ],
     )
 
 
 def _line(request: Request, name: str) -> LineStatusInfo:
-    info = request.core.calls.lines[name].info
+    info = request.core.services.calls.lines[name].info
     return LineStatusInfo(**{key: getattr(info, key) for key in LineStatusInfo.__struct_fields__})
 
 
 def _clients(request: Request) -> list[ClientInfo]:
     core = request.core
     found = []
-    for session in core.sessions.values():
+    for session in core.sessions:
         name = session.name or f"session {session.id}"
-        entry = core.clients.entry(name)
-        brain = core.calls.steering.brains.get(session.id)
+        entry = core.services.clients.entry(name)
+        brain = core.services.calls.steering.brains.get(session.id)
         found.append(
             ClientInfo(
                 name=name,

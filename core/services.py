@@ -1,0 +1,23 @@
+"""What the daemon has wired together, as the methods of the protocol reach it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.calls import CallService
+from core.registry import ClientRegistry
+from core.speech import SpeechService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """runtime_dir: where sockets of attached calls are made, beside the main socket."""
+
+    calls: CallService
+    speech: SpeechService
+    clients: ClientRegistry
+    runtime_dir: Path
+
+    def session_closed(self, session: int) -> None:
+        """A connection is gone: what it held is let go of, after the grace where one applies."""
+        self.calls.steering.session_closed(session)
+        self.speech.forget(session)
