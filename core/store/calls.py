@@ -71,8 +71,8 @@ def update_call(tx: Tx, call_id: str, **columns: object) -> None:
     if not columns:
         return
     for name, value in columns.items():
-        if name not in _CALL_TYPES or name == "call_id":
-            raise ValueError(f"calls has no column {name!r} to set")
+        if name not in _CALL_TYPES:
+            raise ValueError(f"calls has no column {name!r}")
         try:
             msgspec.convert(value, _CALL_TYPES[name])
         except msgspec.ValidationError as problem:

@@ -30,7 +30,10 @@ def open_writer(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        migrate(connection)
+        try:
+            migrate(connection)
+        except StoreTooNew as problem:
+            raise StoreTooNew(f"{path}: {problem}") from None
         connection.execute("PRAGMA foreign_keys = ON")
         yield connection
 
