@@ -135,10 +135,19 @@ class Phone(Methods):
         return await self._link.request(method, dict(params), timeout_s)
 
     async def keep(self, method: str, /, **params: Any) -> Any:
-        """A request that holds as long as the connection, and is made again after each reconnect. One per method."""
-        result = await self.call_with(method, params)
-        self._kept[method] = params
-        return result
+        """A request that holds as long as the connection, and is made again after each reconnect. One per method.
+
+        After ConnectionLost it is still kept; after RpcError the one before it is.
+        """
+        before, self._kept[method] = self._kept.get(method), params
+        try:
+            return await self.call_with(method, params)
+        except RpcError:
+            if before is None:
+                del self._kept[method]
+            else:
+                self._kept[method] = before
+            raise
 
     async def register_brain(self, priority: int = 0, lines: Sequence[str] | None = None) -> Json:
         """This client decides what is said in calls. Kept over reconnects."""
