@@ -1,0 +1,263 @@
+"""ModemLine: a modem with its SIM as a Line. Finds the modem, brings it up, loses it, finds it again."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+
+from core.config import LineConfig
+from core.errors import ModemOffline, TimedOut
+from core.line import AudioPort, AudioReport, LineEvent, LineInfo, LineState, LineStatus
+from core.log import Log
+from core.modem.call_audio import PcmFactory
+from core.modem.call_state import Intent
+from core.modem.facts import FactQueue
+from core.modem.port import AtTimeout, PortLost, PortTaken
+from core.modem.profile import load_profile
+from core.modem.session import PortPaths, Session
+from core.modem.status import Facts
+
+LOOK_S = 0.2
+"""Between two looks for ports that aren't there; sticks re-enumerate by themselves within seconds."""
+
+BACK_OFF_MAX_S = 30.0
+NOT_CONNECTED = "the modem's ports are not there"
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Why a session ended. taken: another program has a port."""
+
+    reason: str
+    taken: bool = False
+
+
+class ModemLine:
+    """A core.line.Line. `personal_wire_log`: the wire log keeps numbers and texts (log_personal_data)."""
+
+    def __init__(self, name: str, config: LineConfig, *, open_pcm: PcmFactory, personal_wire_log: bool = False) -> None:
+        self._name = name
+        self._config = config
+        self._profile = load_profile(config.modem)
+        self._open_pcm = open_pcm
+        self._personal_wire_log = personal_wire_log
+        self._log = Log("modem")
+        self._facts = FactQueue(name)
+        self._handles: Iterator[int] = count(1)
+        self._reports: dict[int, AudioReport] = {}
+        self._session: Session | None = None
+        self._state = LineState.OFFLINE
+        self._reason: str | None = None
+        self._told: tuple[LineState, str | None] | None = None
+        self._seen = False
+        self._away_since_s: float | None = None
+        self._changed = asyncio.Event()
+        self._last_known = Facts()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def info(self) -> LineInfo:
+        known = self._session.status.facts if self._session is not None else self._last_known
+        live = self._session is not None
+        return LineInfo(
+            name=self._name,
+            state=self._state,
+            reason=self._reason,
+            manufacturer=known.manufacturer,
+            model=known.model,
+            revision=known.revision,
+            imei=known.imei,
+            imsi=known.imsi if live else None,
+            iccid=known.iccid if live else None,
+            sim=known.sim if live else None,
+            operator=known.operator if live else None,
+            registration=known.registration if live else None,
+            rssi_dbm=known.rssi_dbm if live else None,
+        )
+
+    async def run(self) -> None:
+        """For ever. Each life is a task of its own: a group that fails in a loop breaks asyncio.timeout on 3.11."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_absence(), name=f"modem.{self._name}.absence")
+            wait_s = LOOK_S
+            while True:
+                paths = self._paths()
+                if not _all_there(paths):
+                    self._set_away(NOT_CONNECTED)
+                    wait_s = LOOK_S
+                    await asyncio.sleep(LOOK_S)
+                    continue
+                lived = await tasks.create_task(self._one_life(tasks, paths), name=f"modem.{self._name}.life")
+                wait_s = LOOK_S if lived else min(wait_s * 2, BACK_OFF_MAX_S)
+                await self._back_off(wait_s, paths)
+
+    async def next(self) -> LineEvent:
+        return await self._facts.get()
+
+    async def dial(self, number: str, *, hide_number: bool = False) -> int:
+        with _public():
+            return await self._serving().voice.dial(number, hide_number=hide_number)
+
+    async def answer(self, handle: int) -> None:
+        with _public():
+            await self._serving().voice.answer(handle)
+
+    async def reject(self, handle: int) -> None:
+        with _public():
+            await self._serving().voice.hang_up(handle, Intent.REJECT)
+
+    async def hangup(self, handle: int) -> None:
+        with suppress(ModemOffline), _public():  # without a modem its call is over already, and said to be
+            await self._serving().voice.hang_up(handle, Intent.HANGUP)
+
+    async def hold(self, handle: int) -> None:
+        with _public():
+            await self._serving().voice.hold(handle)
+
+    async def resume_held(self, handle: int) -> None:
+        with _public():
+            await self._serving().voice.resume_held(handle)
+
+    async def swap(self) -> None:
+        with _public():
+            await self._serving().voice.swap()
+
+    async def send_dtmf(self, handle: int, digits: str) -> None:
+        with _public():
+            await self._serving().voice.send_keys(handle, digits)
+
+    async def open_audio(self, handle: int) -> AudioPort:
+        with _public():
+            return await self._serving().audio.open(handle)
+
+    async def close_audio(self, handle: int) -> AudioReport | None:
+        session = self._session
+        if session is None:
+            return self._reports.pop(handle, None)
+        with _public():
+            return await session.audio.close(handle)
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _serving(self) -> Session:
+        if self._session is None or not self._session.serving:
+            raise ModemOffline
+        return self._session
+
+    def _paths(self) -> PortPaths:
+        config, profile = self._config, self._profile
+        if config.ports_dir is not None:
+            links = (profile.at_link, profile.voice_link, profile.pcm_link)
+            return PortPaths(*(os.path.join(config.ports_dir, link) for link in links))
+        return PortPaths(config.at_port or "", config.voice_port or "", config.pcm_port or "")
+
+    async def _one_life(self, tasks: asyncio.TaskGroup, paths: PortPaths) -> bool:
+        """From opening to loss. Whether the modem could be used."""
+        session = Session(
+            self._name,
+            self._config,
+            self._profile,
+            paths,
+            open_pcm=self._open_pcm,
+            emit=self._facts.put,
+            handles=self._handles,
+            reports=self._reports,
+            on_state=self._set_state,
+            personal_wire_log=self._personal_wire_log,
+        )
+        self._session = session
+        try:
+            end = await tasks.create_task(self._serve(session), name=f"modem.{self._name}.session")
+            lived = self._state in (LineState.READY, LineState.FAILED) and not end.taken
+            self._session = None
+            self._last_known = session.status.facts
+            if end.taken:
+                self._set_state(LineState.FAILED, end.reason)
+            else:
+                self._set_away(end.reason)
+            return lived
+        finally:
+            self._session = None
+            await session.close()
+
+    async def _serve(self, session: Session) -> _End:
+        """One session in a task of its own, for the same reason as in `run`; gives why it ended."""
+        end = _End("the modem went")
+        try:
+            await session.run()
+        except* PortTaken:
+            end = _End("another program uses the modem's ports", taken=True)
+        except* PortLost as lost:
+            end = _End(str(_first(lost)))
+        except* Exception:
+            self._log.exception("a life of the modem ended by a mistake of ours", line=self._name)
+            end = _End("internal error")
+        return end
+
+    async def _back_off(self, wait_s: float, paths: PortPaths) -> None:
+        """Waits, but not once the ports have gone: what comes back then is a fresh modem."""
+        until_s = time.monotonic() + wait_s
+        while time.monotonic() < until_s and _all_there(paths):  # noqa: ASYNC110 - a path gives no event
+            await asyncio.sleep(LOOK_S)
+
+    def _set_away(self, reason: str) -> None:
+        """Gone: reconnecting for a while if it was ever there, then offline."""
+        if self._away_since_s is None:
+            self._away_since_s = time.monotonic()
+            self._changed.set()
+        if self._state is not LineState.OFFLINE or self._told is None:
+            self._set_state(LineState.RECONNECTING if self._seen else LineState.OFFLINE, reason)
+
+    def _set_state(self, state: LineState, reason: str | None, *, lost: bool = False) -> None:
+        self._state, self._reason = state, reason
+        if state in (LineState.READY, LineState.FAILED):
+            self._seen = True
+            self._away_since_s = None
+        # Trying again is no news: while it is away only the first reason is told.
+        same = self._told is not None and (
+            self._told == (state, reason) or self._told[0] is state is not LineState.FAILED
+        )
+        if not same or lost:
+            self._told = (state, reason)
+            self._log.info("line", line=self._name, state=state, reason=reason, lost=lost)
+            self._facts.put(LineStatus(state, reason, lost))
+
+    async def _watch_absence(self) -> None:
+        """Says once that the modem is lost, when it has been away for lost_after_s."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            since_s = self._away_since_s
+            if since_s is None:
+                continue
+            await asyncio.sleep(max(0.0, since_s + self._config.lost_after_s - time.monotonic()))
+            if self._away_since_s == since_s:
+                self._set_state(LineState.OFFLINE, self._reason, lost=True)
+
+
+@contextmanager
+def _public() -> Iterator[None]:
+    """The words of the AT layer as errors that clients know."""
+    try:
+        yield
+    except PortLost:
+        raise ModemOffline from None
+    except AtTimeout:
+        raise TimedOut("The modem did not answer in time.") from None
+
+
+def _all_there(paths: PortPaths) -> bool:
+    return all(os.path.exists(path) for path in (paths.at, paths.voice, paths.pcm))
+
+
+def _first(group: BaseExceptionGroup[PortLost]) -> BaseException:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -1,0 +1,331 @@
+"""AtPort: one AT port on pyserial-asyncio. One command in flight, 32 waiting, URCs pulled by the owner.
+
+A caller that stops waiting never stops the exchange: the port's own task finishes it, since half an exchange leaves a
+modem that answers the wrong question. After three timeouts in a row it sends AT until OK comes; else the port is lost.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import termios
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import serial
+import serial_asyncio
+
+from core.errors import ModemBusy
+from core.log import Log
+from core.modem.at import AtChannel, Command, Kind, Prompt, Reply, Stray, Urc
+from core.modem.wirelog import WireLog
+
+MAX_WAITING = 32
+"""Commands that may wait. When full: ModemBusy, except for urgent ones, of which there are as many as calls."""
+
+MAX_URCS = 512
+"""URCs not yet pulled. When full: the oldest goes and is counted; AT+CLCC tells the truth about calls anyway."""
+
+MAX_TIMEOUTS = 3
+SYNC_TRIES = 10
+SYNC_GAP_S = 0.5
+"""Ten AT half a second apart: after a hot-plug the first bytes are stale and the first answers missing (spec §1.2)."""
+
+SYNC_QUIET_S = 0.1
+"""After OK, so that the OKs of earlier AT, and a late reply, are strays rather than the next command's answer."""
+
+CLOSE_S = 2.0
+"""A tty that isn't let go of by then never will be; the life goes on without it."""
+
+
+class PortLost(Exception):
+    """The port is gone or deaf. The life of the modem that used it is over."""
+
+
+class PortTaken(PortLost):
+    """Another program has the port."""
+
+
+class AtTimeout(Exception):
+    """The modem didn't answer within the command's timeout_s."""
+
+
+@dataclass(slots=True)
+class _Job:
+    command: Command
+    waiter: asyncio.Future[Reply]
+
+
+@dataclass(slots=True)
+class PortCounts:
+    """For status and bug reports."""
+
+    commands: int = 0
+    timeouts: int = 0
+    strays: int = 0
+    urcs_dropped: int = 0
+
+
+@dataclass(slots=True)
+class _Wakeup:
+    """An event that is cleared by waiting for it."""
+
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def set(self) -> None:
+        self.event.set()
+
+    async def wait(self) -> None:
+        await self.event.wait()
+        self.event.clear()
+
+
+class AtPort:
+    """`await open()`, then `run()` in a task of the life; `send` and `next_urc` from anywhere on the loop."""
+
+    def __init__(
+        self, name: str, path: str, *, baud: int = 115200, urcs: Iterable[str] = (), wire: WireLog | None = None
+    ) -> None:
+        self.name = name
+        self.counts = PortCounts()
+        self._path = path
+        self._baud = baud
+        self._channel = AtChannel(urcs)
+        self._wire = wire
+        self._log = Log("modem.port")
+        self._jobs: deque[_Job] = deque()
+        self._urcs: deque[Urc] = deque(maxlen=MAX_URCS)
+        self._work = _Wakeup()
+        self._heard = _Wakeup()
+        self._reply: asyncio.Future[Reply] | None = None
+        self._lost: PortLost | None = None
+        self._transport: asyncio.Transport | None = None
+        self._closed = asyncio.Event()
+        self._timeouts_in_row = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is in flight or waits."""
+        return self._reply is not None or bool(self._jobs)
+
+    async def open(self) -> None:
+        """Opens the tty for us alone. PortTaken, or PortLost when it isn't there."""
+        try:
+            transport, _ = await serial_asyncio.create_serial_connection(
+                asyncio.get_running_loop(), lambda: _Wire(self), self._path, baudrate=self._baud, exclusive=True
+            )
+        except (OSError, ValueError, termios.error) as problem:  # SerialException is an OSError
+            self._closed.set()
+            raise _open_failure(self.name, problem) from None
+        self._transport = transport
+        # flock (pyserial's exclusive) keeps out those who ask; TIOCEXCL the others, but on a pty it would outlive us.
+        if not _is_pty(self._path):
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(transport.serial.fileno(), termios.TIOCEXCL)
+
+    async def close(self) -> None:
+        """Lets go of the tty; whoever waits gets PortLost."""
+        self.lose(PortLost(f"port {self.name} closed"))
+        transport, self._transport = self._transport, None
+        if transport is None:
+            self._closed.set()
+        elif not transport.is_closing():
+            # The transport drains before it closes, which blocks the loop while a wedged modem reads nothing.
+            with contextlib.suppress(OSError, termios.error, AttributeError):
+                transport.get_extra_info("serial").reset_output_buffer()
+            transport.abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._closed.wait()
+        if self._wire is not None:
+            self._wire.close()
+
+    async def run(self) -> None:
+        """Synchronises, then carries out what `send` queues. Ends only by PortLost or being cancelled."""
+        try:
+            await self._synchronise()
+            while True:
+                while not self._jobs:
+                    self._raise_if_lost()
+                    await self._work.wait()
+                await self._exchange(self._jobs.popleft())
+        finally:
+            self.lose(PortLost(f"port {self.name} stopped"))
+
+    async def send(self, command: Command, *, urgent: bool = False) -> Reply:
+        """One exchange. ModemBusy, AtTimeout, PortLost. An error of the modem is a Reply that isn't ok.
+
+        urgent: goes before everything that waits (hang-up).
+        """
+        self._raise_if_lost()
+        if len(self._jobs) >= MAX_WAITING and not urgent:
+            raise ModemBusy
+        job = _Job(command, asyncio.get_running_loop().create_future())
+        if urgent:
+            self._jobs.appendleft(job)
+        else:
+            self._jobs.append(job)
+        self._work.set()
+        return await job.waiter
+
+    async def next_urc(self) -> Urc:
+        """The next URC, in order; PortLost after the last one. One reader."""
+        while not self._urcs:
+            self._raise_if_lost()
+            await self._heard.wait()
+        return self._urcs.popleft()
+
+    # --- called by the transport -----------------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        if self._wire is not None:
+            self._wire.received(data)
+        for event in self._channel.feed(data):
+            match event:
+                case Reply():
+                    if self._reply is not None and not self._reply.done():
+                        self._reply.set_result(event)
+                case Urc():
+                    self.counts.urcs_dropped += len(self._urcs) == MAX_URCS
+                    self._urcs.append(event)
+                    self._heard.set()
+                case Prompt():
+                    self._write_payload()
+                case Stray():
+                    self.counts.strays += 1
+                    self._log.debug("stray line", port=self.name, pii_line=event.text)
+
+    def lose(self, why: PortLost) -> None:
+        """Ends everything that waits. The first reason counts."""
+        if self._lost is None:
+            self._lost = why
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(self._lost)
+        while self._jobs:
+            _tell(self._jobs.popleft().waiter, self._lost)
+        self._work.set()
+        self._heard.set()
+
+    def transport_closed(self) -> None:
+        self._closed.set()
+
+    # --- one exchange ----------------------------------------------------------------------------------------------
+
+    async def _exchange(self, job: _Job) -> None:
+        started_s = time.monotonic()
+        try:
+            reply = await self._ask(job.command)
+        except PortLost as lost:
+            _tell(job.waiter, lost)
+            raise
+        except AtTimeout as timeout:
+            self.counts.timeouts += 1
+            self._log.warning("command timed out", port=self.name, timeout_s=job.command.timeout_s)
+            _tell(job.waiter, timeout)
+            await self._after_timeout()
+            return
+        except asyncio.CancelledError:
+            _tell(job.waiter, PortLost(f"port {self.name} stopped"))
+            raise
+        self._timeouts_in_row = 0
+        self.counts.commands += 1
+        took_ms = round((time.monotonic() - started_s) * 1000)
+        self._log.debug("command", port=self.name, took_ms=took_ms, pii_command=reply.command, pii_final=reply.final)
+        if not job.waiter.done():
+            job.waiter.set_result(reply)
+
+    async def _ask(self, command: Command) -> Reply:
+        self._raise_if_lost()
+        self._reply = asyncio.get_running_loop().create_future()
+        try:
+            self._write(self._channel.send(command))
+            async with asyncio.timeout(command.timeout_s):
+                return await self._reply
+        except TimeoutError:
+            self._channel.abandon()
+            if command.kind is Kind.PROMPT:
+                self._write(b"\x1b")  # leaves the prompt, where the modem would take all that follows for a message
+            raise AtTimeout(f"no answer within {command.timeout_s} s") from None
+        except asyncio.CancelledError:
+            self._channel.abandon()
+            raise
+        finally:
+            self._reply = None
+
+    async def _after_timeout(self) -> None:
+        """Once more in step with the modem before the next command goes out, or the port is lost."""
+        self._timeouts_in_row += 1
+        if self._timeouts_in_row < MAX_TIMEOUTS and await self._probe(1.0):
+            return
+        await self._synchronise()
+        if self._timeouts_in_row >= MAX_TIMEOUTS:
+            self._timeouts_in_row = 0
+            self._log.warning("port resynchronised", port=self.name)
+
+    async def _synchronise(self) -> None:
+        for _ in range(SYNC_TRIES):
+            if await self._probe(SYNC_GAP_S):
+                return
+        raise PortLost(f"no answer to AT on port {self.name}")
+
+    async def _probe(self, timeout_s: float) -> bool:
+        """One AT; whether OK came. A late reply of an earlier command is swallowed in the quiet that follows."""
+        try:
+            reply = await self._ask(Command("AT", timeout_s))
+        except AtTimeout:
+            return False
+        await asyncio.sleep(SYNC_QUIET_S)
+        return reply.ok
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None:
+            raise self._lost or PortLost(f"port {self.name} is not open")
+        if self._wire is not None:
+            self._wire.sent(data)
+        self._transport.write(data)
+
+    def _write_payload(self) -> None:
+        command = self._channel.in_flight
+        if command is not None and command.payload is not None:
+            with contextlib.suppress(PortLost):
+                self._write(command.payload.encode("ascii") + b"\x1a")
+
+    def _raise_if_lost(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+
+
+class _Wire(asyncio.Protocol):
+    """What pyserial-asyncio calls."""
+
+    def __init__(self, port: AtPort) -> None:
+        self._port = port
+
+    def data_received(self, data: bytes) -> None:
+        self._port.received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._port.lose(PortLost(f"port {self._port.name} hung up"))
+        self._port.transport_closed()
+
+
+def _tell(waiter: asyncio.Future[Reply], problem: Exception) -> None:
+    """Fails a wait. A waiter that nobody awaits any more must not be reported as a forgotten exception."""
+    if not waiter.done():
+        waiter.set_exception(problem)
+        waiter.exception()
+
+
+def _is_pty(path: str) -> bool:
+    return os.path.realpath(path).startswith("/dev/pts/")
+
+
+def _open_failure(name: str, problem: Exception) -> PortLost:
+    number = problem.errno if isinstance(problem, OSError) else None
+    taken = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
+    if number in taken or (isinstance(problem, serial.SerialException) and "exclusively lock" in str(problem)):
+        return PortTaken(f"another program has port {name}")
+    return PortLost(f"port {name} can't be opened: {os.strerror(number) if number else type(problem).__name__}")

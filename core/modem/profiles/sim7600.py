@@ -1,0 +1,54 @@
+"""SIMCom SIM7600 family, USB composition 1e0e:9001. AT manual V3.00; field reports where it is silent.
+
+CLIP, CLCC, CVHU and the PCM settings are volatile: all of it is sent again in every life of the modem.
+"""
+
+from core.modem.at import Command
+from core.modem.profile import ModemProfile
+
+_CALLS = (
+    "RING", "+CRING:", "+CLIP:", "+CLCC:", "+CCWA:", "VOICE CALL:", "MISSED_CALL:", "+RXDTMF:", "+CSSI:", "+CSSU:",
+    "REMOTE CALL END", "+COLP:",
+)  # fmt: skip
+_NETWORK = ("+CREG:", "+CGREG:", "+CEREG:", "+CSQ:", "+CNSMOD:", "+CTZV:", "+NITZ:", "+CGEV:", "+CPSI:")
+_START = ("RDY", "SMS DONE", "PB DONE", "+CPIN:", "+SIMCARD:")
+_MESSAGES = ("+CMTI:", "+CDSI:", "+SMS FULL", "+CUSD:")
+_HEALTH = (
+    "+CMTE:",
+    "UNDER-VOLTAGE WARNNING POWER DOWN",  # the modem spells it so
+    "OVER-VOLTAGE WARNNING POWER DOWN",
+)
+_OTHER = ("+CGPS:", "+WAVSTATE:", "+RECSTATE:", "+CTTS:")
+
+PROFILE = ModemProfile(
+    name="sim7600",
+    at_link="if02",
+    voice_link="if03",
+    pcm_link="if04",
+    urcs=_CALLS + _NETWORK + _START + _MESSAGES + _HEALTH + _OTHER,
+    init_port=(
+        Command("ATE0"),
+        Command("ATV1"),
+        Command("AT+CMEE=2"),
+        Command("AT+CLIP=1"),
+        Command("AT+CLCC=1"),
+        Command("AT+CREG=2"),
+        Command("AT+CGREG=2"),
+        Command("AT+CEREG=2"),
+    ),
+    init_once=(
+        Command("AT+CVHU=0"),  # else ATH answers OK and does nothing
+        Command("AT+CRC=0"),
+        Command("AT+CSSN=1,1"),
+        Command("AT+DDET=1"),  # not in the manual, known to work; without it keys are heard in the audio only
+        Command("AT+CSCLK=0"),  # no sleep: a sleeping modem drops off the bus
+        # The two below pin the PCM port to 8 kHz. 0 would mean 16 kHz, by the manual; 16 to 8 needs a restart.
+        Command("AT+CPCMBANDWIDTH=1,1"),
+        Command("AT+CPCMFRM=0"),
+    ),
+    init_late=(
+        Command("AT+CCWA=1,1", 60.0),
+        Command("AT+CNSMOD=1", 20.0),  # its OK can take more than 5 s
+        Command("AT+AUTOCSQ=1,1", 20.0),
+    ),
+)

@@ -1,0 +1,175 @@
+"""One life of the modem: from opening its ports to losing one of them."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.config import LineConfig
+from core.errors import ModemBusy
+from core.line import AudioReport, LineEvent, LineState
+from core.log import Log
+from core.modem.at import Command
+from core.modem.call_audio import CallAudio, PcmFactory
+from core.modem.call_table import CallTable
+from core.modem.port import AtPort, AtTimeout
+from core.modem.profile import ModemProfile
+from core.modem.status import StatusWatch
+from core.modem.voice import VoiceControl
+from core.modem.wirelog import WireLog
+
+SIM_PATIENCE_S = 20.0
+"""Right after the start a SIM says busy or failure for seconds (field reports)."""
+
+SIM_POLL_S = 1.0
+_SIM_PASSING = ("BUSY", "FAILURE", None)
+
+OnState = Callable[[LineState, str | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PortPaths:
+    """Where the ports are now. at and voice may be the same port."""
+
+    at: str
+    voice: str
+    pcm: str
+
+
+class Session:
+    """`run` brings the modem up, serves it and ends by PortLost (in a group); calls go through voice and audio."""
+
+    def __init__(
+        self,
+        name: str,
+        config: LineConfig,
+        profile: ModemProfile,
+        paths: PortPaths,
+        *,
+        open_pcm: PcmFactory,
+        emit: Callable[[LineEvent], None],
+        handles: Iterator[int],
+        reports: dict[int, AudioReport],
+        on_state: OnState,
+        personal_wire_log: bool,
+    ) -> None:
+        self._config = config
+        self._profile = profile
+        self._on_state = on_state
+        self._personal = personal_wire_log
+        self._log = Log("modem.session")
+        self._name = name
+        self._voice_port = self._port("voice", paths.voice)
+        self._at_port = self._voice_port if paths.at == paths.voice else self._port("at", paths.at)
+        self.table = CallTable(emit, handles)
+        self.voice = VoiceControl(self._voice_port, self._at_port, self.table)
+        self._sim_changed = asyncio.Event()
+        self.status = StatusWatch(self._at_port, emit, self._sim_changed.set)
+        self.audio = CallAudio(
+            self.voice.ask,
+            self.table,
+            lambda: open_pcm(paths.pcm, profile.pcm_format),
+            profile.pcm_format,
+            window_s=config.audio_window_s,
+            delay_s=config.audio_delay_s,
+            reports=reports,
+        )
+        self.serving = False
+        """True from the first look at the modem's calls on: then it can dial."""
+
+    @property
+    def _ports(self) -> tuple[AtPort, ...]:
+        return (self._voice_port,) if self._at_port is self._voice_port else (self._voice_port, self._at_port)
+
+    async def run(self) -> None:
+        try:
+            for port in self._ports:
+                await port.open()
+            async with asyncio.TaskGroup() as tasks:
+                for port in self._ports:
+                    tasks.create_task(port.run(), name=f"modem.{self._name}.{port.name}")
+                    tasks.create_task(self._pump(port), name=f"modem.{self._name}.{port.name}.urcs")
+                await self._bring_up()
+                tasks.create_task(self.voice.drive(), name=f"modem.{self._name}.calls")
+                tasks.create_task(self._late(), name=f"modem.{self._name}.late")
+                tasks.create_task(self._watch(), name=f"modem.{self._name}.status")
+        finally:
+            self.serving = False
+            self.table.lose()
+
+    async def close(self) -> None:
+        """After `run` has ended: lets go of the ports."""
+        await self.audio.lose()
+        for port in self._ports:
+            await port.close()
+
+    def _port(self, name: str, path: str) -> AtPort:
+        wire = None
+        if self._config.wire_log is not None:
+            log_path = Path(f"{self._config.wire_log}.{name}")
+            wire = WireLog(log_path, personal=self._personal, on_failure=self._wire_log_failed)
+        return AtPort(name, path, baud=self._config.baud, urcs=self._profile.urcs, wire=wire)
+
+    def _wire_log_failed(self) -> None:
+        self._log.warning("the wire log can't be written and is off", line=self._name)
+
+    async def _bring_up(self) -> None:
+        """Init on every port; what this firmware doesn't know it answers with ERROR, which is no reason to stop."""
+        for port in self._ports:
+            await self._send_all(port, self._profile.init_port[:1])
+        self._on_state(LineState.STARTING, None)
+        await self._configure()
+        await self.status.identify()
+        await self.status.ask_sim()
+        await self.voice.begin()
+        self.serving = True
+
+    async def _configure(self) -> None:
+        for port in self._ports:
+            await self._send_all(port, self._profile.init_port)
+        await self._send_all(self._voice_port, self._profile.init_once)
+
+    async def _send_all(self, port: AtPort, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            try:
+                reply = await port.send(command)
+            except (AtTimeout, ModemBusy):
+                self._log.warning("an init command got no answer", port=port.name, command=command.text)
+                continue
+            if not reply.ok:
+                self._log.debug("an init command was refused", port=port.name, command=command.text, final=reply.final)
+
+    async def _late(self) -> None:
+        await self._send_all(self._at_port, self._profile.init_late)
+
+    async def _pump(self, port: AtPort) -> None:
+        while True:
+            urc = await port.next_urc()
+            self.voice.on_urc(port.name, urc)
+            self.status.on_urc(urc)
+
+    async def _watch(self) -> None:
+        """Polls, and says what the SIM's state makes of the line."""
+        began_s = time.monotonic()
+        configured = self.status.facts.sim == "READY"
+        while True:
+            self._sim_changed.clear()
+            sim = self.status.facts.sim
+            if sim == "READY":
+                if not configured:
+                    await self._configure()  # what needs the SIM was refused before
+                    configured = True
+                self._on_state(LineState.READY, None)
+            elif sim not in _SIM_PASSING or time.monotonic() - began_s >= SIM_PATIENCE_S:
+                self._on_state(LineState.FAILED, f"SIM: {sim or 'no answer'}")
+                configured = False
+            await self.status.poll()
+            await self._until_next_poll(self._config.poll_s if sim == "READY" else SIM_POLL_S)
+
+    async def _until_next_poll(self, wait_s: float) -> None:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._sim_changed.wait()
+        except TimeoutError:
+            return
