@@ -1,0 +1,169 @@
+"""What we say in a call: a queue of utterances that knows how much of each was really heard.
+
+Pure. Speech comes in from the synthesiser as it is made; whole frames go out when the port has room; "played" means
+gone out of the port (Tick.uplink_frames), not handed to it. So after a barge-in the truth is known: which words the
+far end was given.
+"""
+
+from collections import deque
+
+from core.audio import PcmFormat
+from core.errors import LimitExceeded
+from core.media.utterance import Finished, PlayoutEvent, Started, Stopped, Utterance
+
+__all__ = ["Finished", "Playout", "PlayoutEvent", "PlayoutFull", "Started", "Stopped", "Utterance"]
+
+UTTERANCES_MAX = 20
+UTTERANCE_AHEAD_MS = 10_000
+"""The synthesiser of one utterance waits (wants_more) while this much of it lies unplayed."""
+TOTAL_AHEAD_MS = 60_000
+"""So do those of later utterances while this much lies in the whole queue; never that of the one being played."""
+TOTAL_MAX_MS = 180_000
+"""Whoever feeds without asking wants_more is refused here. 2.9 MB at 8 kHz."""
+
+
+class PlayoutFull(LimitExceeded):
+    """Too much waits to be said already."""
+
+
+class Playout:
+    """One call's queue, in order of `add`. Policy when full: `add` refuses, synthesisers wait."""
+
+    def __init__(self, pcm_format: PcmFormat) -> None:
+        self._format = pcm_format
+        self.underrun_frames = 0
+        self._queue: deque[Utterance] = deque()
+        self._in_flight: deque[tuple[Utterance | None, bytes]] = deque()
+        self._sent = 0
+        self._paused = False
+
+    @property
+    def format(self) -> PcmFormat:
+        return self._format
+
+    @property
+    def current(self) -> int | None:
+        """The utterance being said, or next to be; None when there is none."""
+        return self._queue[0].id if self._queue else None
+
+    @property
+    def interruptible(self) -> bool:
+        """Whether the caller may speak into the current utterance; False when there is none."""
+        return bool(self._queue) and self._queue[0].interruptible
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def ahead_ms(self) -> int:
+        """All audio that lies here."""
+        return sum(utterance.ahead_ms for utterance in self._queue)
+
+    def add(self, utterance_id: int, text: str | None, interruptible: bool = True) -> Utterance:
+        """Queues an utterance. text None: sound without words. PlayoutFull with 20 in the queue."""
+        if len(self._queue) >= UTTERANCES_MAX:
+            raise PlayoutFull(f"{UTTERANCES_MAX} utterances wait to be said already.")
+        utterance = Utterance(self, utterance_id, text, interruptible)
+        self._queue.append(utterance)
+        return utterance
+
+    def replace(
+        self, flushed_frames: int, utterance_id: int, text: str | None, interruptible: bool = True
+    ) -> tuple[list[Stopped], Utterance]:
+        """Stops all that is said or waits, and queues this instead."""
+        return self.stop(flushed_frames), self.add(utterance_id, text, interruptible)
+
+    def next_frame(self) -> bytes | None:
+        """A whole frame for the port, which must have room for it; None while paused or while nothing is ready.
+
+        The last frame of an utterance is filled up with silence, so that a frame belongs to one utterance.
+        """
+        if self._paused:
+            return None
+        for utterance in self._queue:
+            if utterance.is_drained:
+                continue
+            audio = utterance.take(self._format.frame_bytes)
+            if audio is None:
+                return None
+            self._in_flight.append((utterance, audio))
+            return audio.ljust(self._format.frame_bytes, b"\0")
+        return None
+
+    def foreign_frame(self) -> None:
+        """Someone else (an attached client) wrote a frame to the same port: it counts there, but is none of ours."""
+        self._in_flight.append((None, b""))
+
+    def sent(self, uplink_frames: int) -> list[PlayoutEvent]:
+        """Takes Tick.uplink_frames, once per tick: all frames of ours that went out so far. Gives what that means."""
+        events: list[PlayoutEvent] = []
+        count = uplink_frames - self._sent
+        if count <= 0 and not self._paused and self._queue and self._queue[0].is_waiting_for_audio:
+            self.underrun_frames += 1
+        for _ in range(min(count, len(self._in_flight))):
+            utterance, audio = self._in_flight.popleft()
+            if utterance is None:
+                continue
+            self._finish(events, before=utterance)
+            if utterance.went_out(len(audio)):
+                events.append(Started(utterance.id))
+        self._sent = max(self._sent, uplink_frames)
+        self._finish(events)
+        return events
+
+    def stop(self, flushed_frames: int, *, only_interruptible: bool = False) -> list[Stopped]:
+        """Cuts what is said and drops what waits. flushed_frames: what AudioPort.flush() gave, called just before.
+
+        only_interruptible: others stay, and get back their frames that were flushed. Frames that the port did take
+        count as played, since they can't be called back.
+        """
+        self._take_back(flushed_frames)
+        gone: dict[int, int] = {}
+        for utterance_or_none, audio in self._in_flight:
+            if utterance_or_none is not None:
+                gone[utterance_or_none.id] = gone.get(utterance_or_none.id, 0) + len(audio)
+        stopped, kept = [], []
+        for utterance in self._queue:
+            if only_interruptible and not utterance.interruptible:
+                kept.append(utterance)
+                continue
+            stopped.append(utterance.cut(gone.get(utterance.id, 0)))
+        self._queue = deque(kept)
+        return stopped
+
+    def pause(self, flushed_frames: int = 0) -> None:
+        """Says nothing until resume. With what AudioPort.flush() gave it falls silent at once and loses no word."""
+        self._take_back(flushed_frames)
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
+    def reopened(self) -> None:
+        """The port is a new one that counts from 0: what lay in the old one was not heard and is said again."""
+        self._take_back(len(self._in_flight))
+        self._sent = 0
+
+    def has_room_for(self, utterance: Utterance) -> bool:
+        """Whether this utterance may lie further ahead of the line."""
+        if utterance.ahead_ms >= UTTERANCE_AHEAD_MS:
+            return False
+        return utterance is self._queue[0] or self.ahead_ms < TOTAL_AHEAD_MS
+
+    def check_room(self, pcm_bytes: int) -> None:
+        """PlayoutFull where this many bytes more would break the bound."""
+        if self.ahead_ms + self._format.ms(pcm_bytes) > TOTAL_MAX_MS:
+            raise PlayoutFull("More audio waits to be said than a call holds.")
+
+    def _take_back(self, flushed_frames: int) -> None:
+        """The newest frames handed out never passed the port: back into their utterances."""
+        for _ in range(min(flushed_frames, len(self._in_flight))):
+            utterance, audio = self._in_flight.pop()
+            if utterance is not None:
+                utterance.put_back(audio)
+
+    def _finish(self, events: list[PlayoutEvent], before: Utterance | None = None) -> None:
+        """Takes utterances off the front that are over."""
+        while self._queue and self._queue[0] is not before and self._queue[0].is_over:
+            events.append(self._queue.popleft().finished())

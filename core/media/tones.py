@@ -1,0 +1,195 @@
+"""Tones: DTMF and beeps as PCM, and DTMF heard in PCM.
+
+Frequencies: ITU-T Q.23. Limits of the receiver: ITU-T Q.24, with AT&T's values where it lists several
+administrations. The modem tells keys by itself (+RXDTMF); this detector is for lines that don't.
+"""
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.audio import SAMPLE_BYTES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LOW_HZ = (697.0, 770.0, 852.0, 941.0)
+HIGH_HZ = (1209.0, 1336.0, 1477.0, 1633.0)
+KEYS = ("123A", "456B", "789C", "*0#D")
+"""By row (low frequency) and column (high frequency)."""
+
+LOW_DBFS, HIGH_DBFS = -13.0, -11.0
+"""Level of each tone we send: the high group 2 dB up against the line's loss at high frequencies; Q.23 leaves the
+levels to administrations, and CEPT asks for -9 and -11 dBm, less on lines that go through a codec."""
+EDGE_MS = 5
+"""Tones begin and end in a raised cosine, or they would click."""
+
+WINDOW_MS = 20
+HOP_MS = 10
+NEEDED_HITS = 2
+"""Windows in a row: 30 ms of tone at least, so 40 ms are always heard and 23 ms never are (Q.24, AT&T)."""
+MISSES_END = 5
+"""An interruption of 20 ms spoils up to 4 windows, a pause of 40 ms at least 5; only the latter ends a key."""
+MIN_TONE_DBFS = -45.0
+TONE_SHARE = 0.8
+"""Share of the window's energy that must be in the two tones. Speech rarely has that, two tones in noise 10 dB below
+do, and a window with 16 of 20 ms of tone in it."""
+HIGH_OVER_LOW_DB, LOW_OVER_HIGH_DB = 4.5, 8.5
+"""Twist: accepted up to 4 dB and 8 dB (AT&T), with half a dB for measuring."""
+FREQUENCY_TOLERANCE = 0.025
+"""Accepted up to 1.5 %, refused from 3.5 % (Q.24)."""
+NEXT_BEST_DB = 6.0
+"""How far the best tone of a group must stand above its neighbours."""
+
+
+def dtmf(keys: str, rate_hz: int, *, on_ms: int = 100, off_ms: int = 100) -> bytes:
+    """s16le of these keys (0-9 * # A-D), a pause after each. ValueError for another key, or times under 40 ms."""
+    if min(on_ms, off_ms) < 40:
+        raise ValueError("tones and pauses of DTMF last at least 40 ms (Q.24)")
+    pause = bytes(_samples(off_ms, rate_hz) * SAMPLE_BYTES)
+    return b"".join(_key(key, rate_hz, on_ms) + pause for key in keys)
+
+
+def beep(rate_hz: int, *, frequency_hz: float = 1000.0, duration_ms: int = 200, level_dbfs: float = -15.0) -> bytes:
+    """One sine tone as s16le, e.g. after a voicemail greeting. level_dbfs: RMS, at most -3 dBFS."""
+    if not 0 < frequency_hz < rate_hz / 2 or level_dbfs > -3:
+        raise ValueError("a beep lies below half the rate and -3 dBFS")
+    return _pcm(_sine(frequency_hz, level_dbfs, duration_ms, rate_hz), rate_hz)
+
+
+class DtmfDetector:
+    """Hears keys in one direction of one call. Feed it every frame; bytes may be cut anywhere. 11 us a frame."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._hop = rate_hz * HOP_MS // 1000
+        self._window = rate_hz * WINDOW_MS // 1000
+        self._probe = _probe(rate_hz)
+        self._rest = b""
+        self._previous: NDArray[np.complex64] | None = None
+        self._candidate: str | None = None
+        self._hits = self._misses = 0
+        self._told = False
+
+    @property
+    def active(self) -> bool:
+        """Whether a key is heard right now: that sound is no speech."""
+        return self._told
+
+    def feed(self, frame: bytes) -> list[str]:
+        """The keys whose tone became certain in these samples: each once, however long it is pressed."""
+        data = self._rest + frame
+        keys: list[str] = []
+        whole = len(data) // SAMPLE_BYTES
+        samples = np.frombuffer(data, dtype="<i2", count=whole).astype(np.float32)
+        start = 0
+        while start + self._window <= whole:
+            key = self._window_key(samples[start : start + self._window])
+            if self._step(key):
+                keys.append(key or "")
+            start += self._hop
+        self._rest = data[start * SAMPLE_BYTES :]
+        return keys
+
+    def _step(self, key: str | None) -> bool:
+        """True when this window makes a key certain."""
+        if key is not None and key == self._candidate:
+            self._hits += 1
+            self._misses = 0
+        elif key is not None and not self._told:
+            self._candidate, self._hits, self._misses = key, 1, 0
+        else:
+            self._misses += 1
+            self._hits = self._hits if self._told else 0
+            if self._misses >= MISSES_END:
+                self._candidate, self._hits, self._told = None, 0, False
+        if self._told or self._hits < NEEDED_HITS:
+            return False
+        self._told = True
+        return True
+
+    def _window_key(self, samples: "NDArray[np.float32]") -> str | None:
+        """The key in one window, by its Goertzel power at the eight frequencies; None for anything else."""
+        energy = float(np.dot(samples, samples))
+        floor = self._window * (32768.0 * 10 ** (MIN_TONE_DBFS / 20)) ** 2
+        previous, self._previous = self._previous, None
+        if energy < floor:
+            return None
+        found = self._probe @ samples
+        self._previous = found
+        power = (found.real**2 + found.imag**2).tolist()
+        row, column = _best(power[:4]), _best(power[4:])
+        if row is None or column is None or previous is None:
+            return None
+        low = self._tone(row, LOW_HZ[row], power[row], found, previous)
+        high = self._tone(4 + column, HIGH_HZ[column], power[4 + column], found, previous)
+        if low is None or high is None or (low + high) * 2 / self._window < TONE_SHARE * energy:
+            return None
+        twist_db = 10 * math.log10(high / low)
+        return KEYS[row][column] if -LOW_OVER_HIGH_DB <= twist_db <= HIGH_OVER_LOW_DB else None
+
+    def _tone(
+        self,
+        place: int,
+        nominal_hz: float,
+        power: float,
+        found: "NDArray[np.complex64]",
+        previous: "NDArray[np.complex64]",
+    ) -> float | None:
+        """Power of one tone, freed from the loss by its being off its frequency; None where it is too far off.
+
+        The phase turns from window to window by 2 pi f times the hop, which tells the frequency far more exactly than
+        the 50 Hz that a window of 20 ms resolves.
+        """
+        turned = complex(found[place]) * complex(previous[place]).conjugate()
+        expected = 2 * math.pi * nominal_hz * self._hop / self._rate_hz
+        turn = math.remainder(math.atan2(turned.imag, turned.real) - expected, 2 * math.pi)
+        off_hz = turn / (2 * math.pi) * self._rate_hz / self._hop
+        if abs(off_hz) > FREQUENCY_TOLERANCE * nominal_hz:
+            return None
+        x = math.pi * off_hz * self._window / self._rate_hz
+        return power if x == 0 else power / (math.sin(x) / x) ** 2
+
+
+def _best(power: list[float]) -> int | None:
+    """The place of the strongest, if it stands out from the rest."""
+    place = max(range(len(power)), key=power.__getitem__)
+    rest = max(value for other, value in enumerate(power) if other != place)
+    return place if power[place] >= rest * 10 ** (NEXT_BEST_DB / 10) else None
+
+
+@cache
+def _probe(rate_hz: int) -> "NDArray[np.complex64]":
+    """One row of e^(-j 2 pi f n) for each of the eight frequencies: a product with it is eight Goertzel filters."""
+    times = np.arange(rate_hz * WINDOW_MS // 1000) / rate_hz
+    frequencies = np.array(LOW_HZ + HIGH_HZ)[:, None]
+    return np.exp(-2j * np.pi * frequencies * times).astype(np.complex64)
+
+
+def _key(key: str, rate_hz: int, duration_ms: int) -> bytes:
+    for row, columns in enumerate(KEYS):
+        if key in columns and key:
+            low = _sine(LOW_HZ[row], LOW_DBFS, duration_ms, rate_hz)
+            return _pcm(low + _sine(HIGH_HZ[columns.index(key)], HIGH_DBFS, duration_ms, rate_hz), rate_hz)
+    raise ValueError("keys of DTMF are 0-9 * # A-D")
+
+
+def _samples(duration_ms: int, rate_hz: int) -> int:
+    return rate_hz * duration_ms // 1000
+
+
+def _sine(frequency_hz: float, level_dbfs: float, duration_ms: int, rate_hz: int) -> "NDArray[np.float64]":
+    peak = 32768 * math.sqrt(2) * 10 ** (level_dbfs / 20)
+    times = np.arange(_samples(duration_ms, rate_hz)) / rate_hz
+    return peak * np.sin(2 * np.pi * frequency_hz * times)
+
+
+def _pcm(samples: "NDArray[np.float64]", rate_hz: int) -> bytes:
+    edge = min(_samples(EDGE_MS, rate_hz), len(samples) // 2)
+    ramp = (1 - np.cos(np.pi * (np.arange(edge) + 0.5) / max(1, edge))) / 2
+    shaped = samples.copy()
+    shaped[:edge] *= ramp
+    shaped[len(shaped) - edge :] *= ramp[::-1]
+    return np.clip(np.rint(shaped), -32768, 32767).astype("<i2").tobytes()
