@@ -70,12 +70,13 @@ class Talk:
             )
         else:
             greeting = None
+        went_well = True
         try:
             await call.conversation.run(port, greeting, call.changed)
         except* Exception:  # the outermost guard of a conversation
             log.exception("the conversation failed", call_id=call.call_id)
-            return False
-        return True
+            went_well = False
+        return went_well
 
     def has_audio(self, call: Call) -> bool:
         return call.conversation is not None and call.conversation.has_audio
