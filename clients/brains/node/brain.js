@@ -1,69 +1,62 @@
 // The receptionist again, in plain Node (18 or newer), without packages: newline-framed JSON-RPC over a Unix socket.
 //   node clients/brains/node/brain.js [--socket PATH] [--messages DIR]
 "use strict";
-const fs = require("node:fs"), net = require("node:net"), path = require("node:path");
+const fs = require("node:fs"), net = require("node:net");
 const option = (name) => { const at = process.argv.indexOf(name); return at < 0 ? undefined : process.argv[at + 1]; };
-const runtime = process.getuid() === 0 ? "/run" : process.env.XDG_RUNTIME_DIR || `/run/user/${process.getuid()}`;
-const where = option("--socket") || process.env.DIALTONE_SOCKET || path.join(runtime, "dialtone/core.sock");
+const runtime = process.getuid() === 0 ? "/run" : process.env.XDG_RUNTIME_DIR;
+const where = option("--socket") || process.env.DIALTONE_SOCKET || `${runtime}/dialtone/core.sock`;
 const folder = option("--messages") || "messages";
-const { language, phrases, texts } = JSON.parse(fs.readFileSync(path.join(__dirname, "../phrases.json"), "utf8"));
+const { language, phrases, texts } = JSON.parse(fs.readFileSync(`${__dirname}/../phrases.json`));
 const intents = new Map(Object.entries(phrases).flatMap(([intent, list]) => list.map((phrase) => [phrase, intent])));
-const topics = ["call.connected", "call.chunk", "call.speech", "call.dtmf", "call.ended"];
-const calls = new Map(), callers = new Set(), waiting = new Map(); // by call_id; to call back; requests in flight
+const calls = new Map(), callers = new Set(), waiting = new Map(); // by call_id; to call back; requests
 let socket, nextId = 1, seq, subscribed = false, delayMs = 200;
-
 const ask = (method, params = {}) => new Promise((resolve, reject) => {
-  if (!socket.writable) return reject(new Error("not connected"));
+  if (!socket.writable) return void reject(new Error("not connected"));
   waiting.set(nextId, { resolve, reject, method });
-  return socket.write(`${JSON.stringify({ jsonrpc: "2.0", id: nextId++, method, params })}\n`);
+  socket.write(`${JSON.stringify({ jsonrpc: "2.0", id: nextId++, method, params })}\n`);
 });
 const say = (call, name, wait = "accepted") => {
   if (!["again", "offer", "keys", "goodbye"].includes(name)) call.last = name; // what "repeat that" means
   return ask("call.speak", { call_id: call.id, text: texts[name], language, replace: true, wait });
 };
-function tone() { // 350 ms of 880 Hz, 8 kHz mono 16 bit
-  const pcm = Buffer.alloc(5600);
-  for (let at = 0; at < 2800; at++) pcm.writeInt16LE(Math.round(8000 * Math.sin((2 * Math.PI * 880 * at) / 8000)), at * 2);
+function tone() { // 350 ms of 880 Hz, 8 kHz mono 16 bit, as a WAV
+  const pcm = Int16Array.from({ length: 2800 }, (_, at) => 8000 * Math.sin((2 * Math.PI * 880 * at) / 8000));
   const head = Buffer.from("RIFF    WAVEfmt                     data    ");
   const fields = [[4, 36 + 5600], [16, 16], [20, 0x10001], [24, 8000], [28, 16000], [32, 0x100002], [40, 5600]];
   for (const [at, value] of fields) head.writeUInt32LE(value, at);
-  return Buffer.concat([head, pcm]).toString("base64");
+  return Buffer.concat([head, Buffer.from(pcm.buffer)]).toString("base64");
 }
 async function save(call, turn) {
   const chunks = call.chunks.get(turn) || [];
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const [at, chunk] of chunks.entries()) {
+  for (const chunk of chunks) {
     const { audio } = await ask("call.chunk_audio", { call_id: call.id, chunk, format: "ogg" });
-    const file = path.join(folder, `${call.id}-turn${turn}${chunks.length > 1 ? `-${at + 1}` : ""}.ogg`);
-    fs.writeFileSync(file, Buffer.from(audio, "base64"), { mode: 0o600 });
+    fs.writeFileSync(`${folder}/${call.id}-turn${turn}-${chunk}.ogg`, Buffer.from(audio, "base64"), { mode: 0o600 });
   }
   return chunks.length ? "saved" : "not_saved";
 }
-async function answer(call, on, turn) {
-  const { mood } = call;
-  if (mood === "leaving") return;
+async function answer(call, on, turn, mood = call.mood) {
+  if (mood === "leaving" || (mood === "taking" && on === "keys")) return undefined;
   call.mood = "talking";
   if (mood === "taking" && turn) return say(call, await save(call, turn).catch(() => "not_saved"));
-  if (on !== "unknown") call.misses = 0;
-  if (on === "message" || (mood === "offered" && ["yes", "unknown"].includes(on))) {
+  if (on !== "unknown" || mood !== "talking") call.misses = 0;
+  if (on === "message" || (mood === "offered" && (on === "yes" || on === "unknown"))) {
     call.mood = "taking";
     await say(call, "leave_message");
-    return ask("call.play", { call_id: call.id, audio: tone(), format: "wav" });
+    return ask("call.play", { call_id: call.id, audio: tone() });
   }
   if (on === "person" || on === "key_zero") {
     callers.add(call.number || `a withheld number (${call.id})`);
     const text = `Please call back: ${[...callers].slice(-20).join(", ")}`;
-    await ask("client.report_state", { state: "ready", alarms: [{ alarm: "callback_wanted", severity: "warning", text }] });
+    await ask("client.report_state", { state: "ready", alarms: [{ alarm: "callback_wanted", text }] });
     return say(call, "callback");
   }
-  if (on === "unknown" && ++call.misses > 3) Object.assign(call, { mood: "offered", misses: 0 });
-  else if (on === "repeat" && mood === "offered") call.mood = "offered";
-  if (on === "goodbye") {
-    call.mood = "leaving";
-    await say(call, "goodbye", "spoken");
-    return ask("call.hangup", { call_id: call.id });
-  }
-  return say(call, call.mood === "offered" ? "offer" : { unknown: "again", repeat: call.last }[on] || on);
+  if ((on === "unknown" && ++call.misses > 3) || (on === "repeat" && mood === "offered")) call.mood = "offered";
+  if (call.mood === "offered") return say(call, "offer");
+  if (on !== "goodbye") return say(call, { unknown: "again", repeat: call.last }[on] || on);
+  call.mood = "leaving";
+  await say(call, "goodbye", "spoken");
+  return ask("call.hangup", { call_id: call.id });
 }
 function happened(name, params) {
   if (!subscribed || params.seq <= seq) return; // the daemon says facts after `since` again
@@ -71,38 +64,36 @@ function happened(name, params) {
   const id = params.call_id, fresh = { id, number: params.number, mood: "talking", misses: 0, chunks: new Map() };
   if (name === "call.connected") calls.set(id, fresh);
   const call = calls.get(id), key = params.digit === "0" ? "key_zero" : "keys";
-  if (!call) return;
   if (name === "call.ended") calls.delete(id);
-  if (name === "call.chunk") call.chunks.set(params.turn, [...(call.chunks.get(params.turn) || []), params.chunk]);
+  if (name === "call.chunk") call?.chunks.set(params.turn, [...(call.chunks.get(params.turn) || []), params.chunk]);
   const heard = (params.understood && intents.get(params.text)) || "unknown";
   const on = { "call.connected": "greeting", "call.dtmf": key, "call.speech": heard }[name];
-  if (on) answer(call, on, params.turn).catch((problem) => console.error(problem.message));
+  if (call && on) answer(call, on, params.turn).catch((problem) => console.error(problem.message));
 }
 async function introduce() {
   await ask("client.hello", { name: "receptionist" });
   await ask("stt.phrases", { phrases: [...intents.keys()], language });
   await ask("brain.register", { priority: 0 });
-  await ask("events.subscribe", { topics, since: seq });
-  delayMs = 200;
+  await ask("events.subscribe", { topics: ["call.*"], since: seq }).then(() => { delayMs = 200; });
 }
 function received({ id, method, params, result, error }) {
   if (method) return happened(method, params);
   const one = waiting.get(id);
-  waiting.delete(id);
   if (one?.method === "events.subscribe" && result) [subscribed, seq] = [true, seq ?? result.seq];
+  waiting.delete(id);
   return error ? one?.reject(new Error(error.message)) : one?.resolve(result);
 }
 (function connect() {
   let rest = "";
+  subscribed = false;
   socket = net.connect(where, () => introduce().catch((problem) => { console.error(problem.message); socket.destroy(); }));
   socket.setEncoding("utf8").on("error", (problem) => console.error(problem.message)).on("close", () => {
     for (const { reject } of waiting.values()) reject(new Error("the connection was lost"));
     waiting.clear();
-    subscribed = false;
     setTimeout(connect, delayMs = Math.min(delayMs * 2, 5000));
   }).on("data", (data) => {
     const lines = (rest + data).split("\n");
     rest = lines.pop();
-    lines.filter(Boolean).forEach((line) => received(JSON.parse(line)));
+    lines.forEach((line) => received(JSON.parse(line)));
   });
 })();

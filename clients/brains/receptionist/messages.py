@@ -20,13 +20,12 @@ async def save_message(
 ) -> list[Path]:
     """Fetches the chunks of a turn and writes them as OGG Opus, readable by the owner alone.
 
-    One file per chunk, numbered, so that every player plays them. DialtoneError or OSError when one can't be had.
+    One file per chunk, so that every player plays them. DialtoneError or OSError when one can't be had.
     """
     written: list[Path] = []
-    for number, chunk in enumerate(chunks, start=1):
+    for chunk in chunks:
         audio = await phone.chunk_audio(call_id, chunk, "ogg")
-        part = f"-{number}" if len(chunks) > 1 else ""
-        path = folder / f"{call_id}-turn{turn}{part}.ogg"
+        path = folder / f"{call_id}-turn{turn}-{chunk}.ogg"
         await asyncio.to_thread(_write, path, audio)
         written.append(path)
     return written

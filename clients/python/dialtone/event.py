@@ -61,11 +61,15 @@ class Inbox:
         self._queue.clear()
         self._open, self.position = False, since
 
+    def forget_place(self) -> None:
+        """The journal is another one now: the reader is told, and goes on with what comes."""
+        self._queue.append(Event.of(LAGGED, {"from_seq": (self.position or 0) + 1, "to_seq": None, "cause": "expired"}))
+        self._open, self.position = False, None
+
     def open(self, head: int | None, resumed_from: int | None) -> None:
         """A subscription was answered: `head` is the daemon's newest fact, events after resumed_from follow."""
-        start = head if resumed_from is None else resumed_from
-        if self.position is None or (head is not None and head < self.position):  # never, or another journal now
-            self.position = start
+        if self.position is None:
+            self.position = head if resumed_from is None else resumed_from
         self._open, self.behind, self.displaced = True, False, False
 
     def put(self, event: Event) -> None:

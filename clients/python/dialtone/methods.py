@@ -106,17 +106,15 @@ class Methods:
         self,
         audio: bytes,
         *,
-        format: AudioFormat = "wav",
         call_id: str | None = None,
         interruptible: bool | None = None,
         wait: Literal["accepted", "spoken"] = "accepted",
     ) -> Json:
-        """Plays a sound."""
+        """Plays a WAV, OGG or FLAC file of any rate."""
         return await self._ask(
             "call.play",
             timeout_s=SPOKEN_TIMEOUT_S if wait == "spoken" else 30.0,
             audio=base64.b64encode(audio).decode(),
-            format=format,
             call_id=call_id,
             interruptible=interruptible,
             wait=wait,
@@ -138,7 +136,6 @@ class Methods:
         found = await self._ask("tts.synthesize", text=text, language=language, format=format, rate_hz=rate_hz)
         return base64.b64decode(found["audio"])
 
-    async def transcribe(self, audio: bytes, *, format: AudioFormat = "wav", language: str | None = None) -> Json:
-        """{text, understood, confidence, engine} of a recording."""
-        encoded = base64.b64encode(audio).decode()
-        return await self._ask("stt.transcribe", audio=encoded, format=format, language=language)
+    async def transcribe(self, audio: bytes, *, language: str | None = None) -> Json:
+        """{text, understood, confidence, engine} of a WAV, OGG or FLAC file."""
+        return await self._ask("stt.transcribe", audio=base64.b64encode(audio).decode(), language=language)

@@ -91,6 +91,7 @@ class Phone(Methods):
         self._ready = asyncio.Event()
         self._link: Link | None = None
         self._leaving = False
+        self._was_connected = False
         self._handled: int | None = None
         self._acked = 0
         self._unacked_events = 0
@@ -285,6 +286,7 @@ class Phone(Methods):
             link.close()
             self._link = None
             raise
+        self._was_connected = True
         self._ready.set()
         self._news.set()
 
@@ -305,7 +307,14 @@ class Phone(Methods):
             params["consumer"] = self._consumer
         if self._inbox.position is not None:
             params["since"] = self._inbox.position
-        await link.request("events.subscribe", params, on_result=self._opened)
+        try:
+            await link.request("events.subscribe", params, on_result=self._opened)
+        except RpcError as problem:
+            if problem.kind != "ack_beyond_head" or not self._was_connected:
+                raise
+            # The daemon has another journal than the one we read: what it holds can't be told from what we know.
+            self._inbox.forget_place()
+            await self._subscribe(link)
 
     def _opened(self, result: Any) -> None:
         found = result if isinstance(result, dict) else {}
