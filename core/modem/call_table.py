@@ -351,8 +351,7 @@ class CallTable:
     @staticmethod
     def _index_used_again(entry: Entry, call: ListedCall) -> bool:
         """An index of a call whose end we missed belongs to a new one when that one rings or dials again."""
-        back = entry.answered and STATES[call.stat] not in (CallState.ACTIVE, CallState.HELD)
-        return call.stat is not Stat.DISCONNECTED and back
+        return entry.answered and call.stat in (Stat.DIALING, Stat.ALERTING, Stat.INCOMING, Stat.WAITING)
 
     def _move(self, entry: Entry, state: CallState, at_s: float) -> None:
         if entry.state is state or state in (CallState.DIALING, CallState.INCOMING):

@@ -88,7 +88,7 @@ def voice_call_began(line: str) -> bool:
 
 def voice_call_end(line: str) -> CallEnd | None:
     """VOICE CALL: END[: HHMMSS]. The field is a time, not seconds: 000352 is 232 s."""
-    found = re.fullmatch(r"VOICE CALL: ?END(?::? ?(.*))?", line)
+    found = re.fullmatch(r"VOICE CALL: ?END(?:[: ]+(.*))?", line)
     if found is None:
         return None
     time = re.fullmatch(r"([0-9]{2})([0-5][0-9])([0-5][0-9])", (found[1] or "").strip())
