@@ -28,6 +28,7 @@ _CHUNK_MS = 60
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: espeak_Synth returns when the last callback has returned
 _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: its own way with missing data is exit(1)
 _UTF8 = 1
+_END_PAUSE = 0x1000
 _POS_CHARACTER = 1
 _RATE, _PITCH = 1, 3
 _LIST_TERMINATED, _WORD = 0, 1
@@ -86,6 +87,7 @@ def stream(
     voice: str = "en-us",
     speed_wpm: int = 165,
     pitch: int = 50,
+    end_pause: bool = False,
     on_chunk: Callable[[bytes], bool],
     on_word: Callable[[WordMark], None],
 ) -> None:
@@ -93,7 +95,7 @@ def stream(
 
     on_chunk returning False ends it at once. What a callback raises comes out here. voice: a language ("en-us", "de"),
     with a variant after a plus ("en-gb+m3", "de+f2"); `voices` and `variants` list them. speed_wpm 80-450, pitch 0-99.
-    EspeakError for anything else.
+    EspeakError for anything else. end_pause adds the silence that stands between two sentences.
     """
     _check(voice, speed_wpm, pitch)
     cleaned = _UNSAFE.sub(" ", text)
@@ -106,7 +108,8 @@ def stream(
         callback = _Callback(listener)
         library.espeak_SetSynthCallback(callback)
         data = cleaned.encode()
-        status = library.espeak_Synth(data, len(data) + 1, 0, _POS_CHARACTER, 0, _UTF8, None, None)
+        flags = _UTF8 | (_END_PAUSE if end_pause else 0)
+        status = library.espeak_Synth(data, len(data) + 1, 0, _POS_CHARACTER, 0, flags, None, None)
         library.espeak_SetSynthCallback(_Callback(0))
     if listener.problem is not None:
         raise listener.problem
@@ -118,6 +121,15 @@ def voices() -> tuple[Voice, ...]:
     """Every language that espeak-ng speaks, by its tag."""
     with _lock:
         return tuple(voice for voice, _ in _installed().values())
+
+
+def has_voice(voice: str) -> bool:
+    """Whether `stream` takes it."""
+    language, plus, variant = voice.partition("+")
+    if not _VOICE_NAME.fullmatch(voice) or (plus and variant not in variants()):
+        return False
+    with _lock:
+        return language.lower() in _installed()
 
 
 @cache
