@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from dialtone.methods import SPOKEN_TIMEOUT_S
-from dialtone.sync import request_with
-
 from clients.cli.command import OK
 from clients.cli.output import print_json, print_table, show
+from dialtone.methods import SPOKEN_TIMEOUT_S
+from dialtone.sync import request_with
 
 DESCRIPTION = """\
 Places, takes and steers calls. Where no --call is given, the only live call is meant.

@@ -5,10 +5,9 @@ import asyncio
 import json
 
 import dialtone
-from dialtone.event import Event
-
 from clients.cli.command import OK, UsageError
 from clients.cli.output import show
+from dialtone.event import Event
 
 DESCRIPTION = """\
 Prints events as they happen, one a line, and goes on over restarts of the daemon until Ctrl-C.

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 
-from dialtone.errors import CannotConnect, DialtoneError, RpcError
-
 from clients.cli.command import CANNOT_CONNECT, FAILED, INTERRUPTED, OK, USAGE, Command, UsageError, find_commands
+from dialtone.errors import CannotConnect, DialtoneError, RpcError
 
 START_HINT = "is the core running? start it with: dialtone core"
 

@@ -5,10 +5,9 @@ import json
 import sys
 from typing import Any
 
-from dialtone.sync import request_with
-
 from clients.cli.command import OK, UsageError
 from clients.cli.output import print_json
+from dialtone.sync import request_with
 
 DESCRIPTION = """\
 Sends one request to the daemon and prints its result as JSON. PARAMS is a JSON object; - reads it from stdin.

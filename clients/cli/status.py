@@ -3,10 +3,9 @@
 import argparse
 from typing import Any
 
-from dialtone.sync import request_with
-
 from clients.cli.command import OK
 from clients.cli.output import print_json, print_table, show
+from dialtone.sync import request_with
 
 DESCRIPTION = """\
 Shows the lines, calls, clients and alarms of the running daemon.

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import dialtone
-
 from clients.brains.receptionist.book import Book, BookError, read_book
 from clients.brains.receptionist.brain import TOPICS, Receptionist
 from clients.brains.receptionist.messages import default_messages_dir

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dialtone
-from dialtone.methods import Json
-
 from clients.brains.receptionist.book import Book
 from clients.brains.receptionist.messages import save_message
 from clients.brains.receptionist.rules import Action, Do, On, Say, Talk, step
 from clients.brains.receptionist.sounds import tone_wav
+from dialtone.methods import Json
 
 TOPICS = ("call.connected", "call.chunk", "call.speech", "call.dtmf", "call.ended")
 WAITING_EVENTS = 64
