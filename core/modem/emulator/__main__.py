@@ -1,0 +1,123 @@
+"""`dialtone emulator`, and `python -m core.modem.emulator`: a modem, a network and a caller without hardware."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.log import start_logging
+from core.modem.emulator.options import IMEI, Options
+
+_SOCKET_PATH_BYTES = 107
+"""Of sockaddr_un, unix(7)."""
+
+
+class _Stopped(Exception):
+    """SIGTERM or SIGINT came."""
+
+
+class EmulatorCommand:
+    """The subcommand as the `dialtone` command line expects it."""
+
+    help = "a SIM7600 without hardware: ports, network, a talking far end and faults"
+    description = (
+        "Runs an emulated SIM7600G-H until SIGTERM or Ctrl-C. Prints the folder of its ports and its control socket\n"
+        "once both are ready.\n\n"
+        "example:\n"
+        "  dialtone emulator --dir /tmp/modem --control /tmp/modem/control.sock\n"
+        "  picocom --omap crcrlf /tmp/modem/if02        # type AT\n"
+        '  echo \'{"jsonrpc":"2.0","id":1,"method":"call.incoming"}\' | nc -UN /tmp/modem/control.sock\n\n'
+        "docs/emulator.md describes every control method and fault."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
+        add("--dir", required=True, type=Path, metavar="DIR", help="folder for the links ttyUSB0-4 and if00-if04")
+        add("--control", type=Path, metavar="SOCK", help="control socket (default: DIR/control.sock)")
+        add("--seed", type=int, default=1, help="of bursts, noise and garbage (default: 1)")
+        crs = parser.add_mutually_exclusive_group()
+        doubled = "frame RING, NO CARRIER, +CRING and +RXDTMF with two CRs, as the firmware does (default)"
+        crs.add_argument("--double-cr", dest="double_cr", action="store_true", default=True, help=doubled)
+        crs.add_argument("--single-cr", dest="double_cr", action="store_false", help="frame them like other lines")
+        add("--ok-before-end", action="store_true", help="AT+CHUP answers OK before VOICE CALL: END")
+        add("--missed-after-reject", action="store_true", help="a rejected call still prints MISSED_CALL")
+        add("--wideband", action="store_true", help="PCM is 16 kHz unless AT+CPCMBANDWIDTH=1,x pins it")
+        add("--boot-s", type=float, default=1.0, help="from enumeration to PB DONE after a reset (default: 1)")
+        add("--reset-s", type=float, default=1.0, help="gone from the bus after AT+CRESET (default: 1)")
+        add(
+            "--burst-frames", type=int, default=2, choices=range(1, 6), help="most frames in one USB burst (default: 2)"
+        )
+        add("--imei", default=IMEI, help="15 digits")
+        add("--pin", help="the SIM asks for this PIN at each start")
+        add("--own-number", default="", help="what AT+CNUM tells; most SIMs tell nothing")
+        add("--transcript", type=Path, metavar="FILE", help="append all AT traffic to FILE; it holds phone numbers")
+        add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+
+    def run(self, args: argparse.Namespace) -> int:
+        start_logging(args.log_level)
+        control = args.control or args.dir / "control.sock"
+        if len(os.fsencode(control)) > _SOCKET_PATH_BYTES:
+            print(
+                f"The control socket's path is over {_SOCKET_PATH_BYTES} bytes; choose a shorter one.", file=sys.stderr
+            )
+            return 2
+        options = Options(
+            directory=args.dir.absolute(), control=control.absolute(), seed=args.seed, double_cr=args.double_cr,
+            ok_before_end=args.ok_before_end, missed_after_reject=args.missed_after_reject, wideband=args.wideband,
+            boot_s=max(0.0, args.boot_s), reset_s=max(0.0, args.reset_s), burst_frames=args.burst_frames,
+            imei=args.imei, pin=args.pin, own_number=args.own_number, transcript=args.transcript,
+        )  # fmt: skip
+        try:
+            asyncio.run(_serve(options))
+        except OSError as error:
+            print(f"The emulator can't start: {error.strerror}: {error.filename or ''}", file=sys.stderr)
+            return 1
+        return 0
+
+
+async def _serve(options: Options) -> None:
+    # Heavy parts are loaded here: `dialtone --help` asks this module for its help text only.
+    from core.modem.emulator import control_calls, control_far, control_modem
+    from core.modem.emulator.control import ControlServer
+    from core.modem.emulator.modem import Modem
+
+    sys.setswitchinterval(0.001)  # the PCM thread gets the interpreter within 1 ms, not 5
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            modem = Modem(options, tasks)
+            try:
+                modem.start()
+                methods = control_calls.METHODS | control_far.METHODS | control_modem.METHODS
+                server = await ControlServer(modem, methods, tasks).start(options.control)
+                print(f"ports {options.directory}", f"control {options.control}", sep="\n", flush=True)
+                await stopped.wait()
+                server.close()
+                await control_far.save_record(modem)
+            finally:
+                modem.close()
+                options.control.unlink(missing_ok=True)
+            raise _Stopped  # a group has no other way to end the tasks of an endless service
+    except* _Stopped:
+        pass
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m core.modem.emulator", description=COMMAND.description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    COMMAND.add_arguments(parser)
+    return COMMAND.run(parser.parse_args(argv))
+
+
+COMMAND = EmulatorCommand()
+
+if __name__ == "__main__":
+    sys.exit(main())

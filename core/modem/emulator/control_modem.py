@@ -1,0 +1,217 @@
+"""Control methods for the stick itself: status, faults, USB, SIM, radio, GPS, short messages and USSD answers."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from core.errors import InvalidParams, NotNow
+from core.modem.emulator.commands_sms import deliver
+from core.modem.emulator.control import Method
+from core.modem.emulator.faults import Fault, FaultKind
+from core.modem.emulator.modem import Modem
+from core.modem.emulator.options import VERSION, SimState
+from core.modem.emulator.sms_store import pdu_is_sound
+
+Seconds = Annotated[float, Meta(ge=0, le=3600)]
+_GARBAGE_BYTES = 12
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class FaultSet(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: FaultKind
+    command: Annotated[str, Meta(max_length=559)] | None = None
+    times: Annotated[int, Meta(ge=1)] | None = None
+    delay_s: Seconds = 1.0
+    text: Annotated[str, Meta(max_length=200)] = "ERROR"
+    urc: Annotated[str, Meta(max_length=559)] = ""
+    bytes_hex: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2}){0,2048}$")] = ""
+    executed: bool = False
+    after_bytes: Annotated[int, Meta(ge=0)] = 0
+    after_s: Seconds = 0.0
+    delay_ms: Annotated[int, Meta(ge=20, le=980)] = 200
+    gain_db: Annotated[float, Meta(ge=-60, le=20)] = -20.0
+    stop: bool = False
+    healthy_calls: Annotated[int, Meta(ge=0)] = 1
+    refusals: Annotated[int, Meta(ge=1)] = 2
+
+
+class FaultClear(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: FaultKind | None = None
+
+
+class Replug(Struct, frozen=True, forbid_unknown_fields=True):
+    renumber: bool = False
+
+
+class SimSet(Struct, frozen=True, forbid_unknown_fields=True):
+    state: Literal["READY", "SIM PIN", "SIM PUK", "absent", "busy", "failure"]
+    pin: Annotated[str, Meta(pattern="^[0-9]{4,8}$")] | None = None
+    puk: Annotated[str, Meta(pattern="^[0-9]{8}$")] | None = None
+
+
+class RadioSet(Struct, frozen=True, forbid_unknown_fields=True):
+    csq: Annotated[int, Meta(ge=0, le=99)] | None = None
+    registered: bool | None = None
+    operator: Annotated[str, Meta(pattern=r'^[^"\r\n]{1,40}$')] | None = None
+
+
+class GpsSet(Struct, frozen=True, forbid_unknown_fields=True):
+    north: Annotated[float, Meta(ge=-90, le=90)] | None | UnsetType = UNSET
+    east: Annotated[float, Meta(ge=-180, le=180)] = 0.0
+    metres: float = 0.0
+
+
+class SmsDeliver(Struct, frozen=True, forbid_unknown_fields=True):
+    pdu: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2}){2,200}$")]
+
+
+class UssdSet(Struct, frozen=True, forbid_unknown_fields=True):
+    code: Annotated[str, Meta(min_length=1, max_length=182)]
+    text: Annotated[str, Meta(pattern=r'^[^"\r\n]{0,182}$')]
+
+
+def status(modem: Modem, _params: Nothing) -> object:
+    """Everything a test asks after a run. pcm.bytes_in came from the host, bytes_out went to it."""
+    stats = modem.pcm.stats
+    return {
+        "version": VERSION,
+        "plugged": modem.ports.plugged,
+        "calls": [
+            {"index": call.index, "dir": int(not call.outgoing), "stat": int(call.stat), "number": call.number}
+            for call in modem.calls.table.live()
+        ],
+        "pcm": {
+            "registered": modem.pcm.registered,
+            "streaming": modem.pcm.streaming,
+            "rate_hz": modem.pcm.format.rate_hz,
+            "bytes_in": stats.bytes_in,
+            "bytes_out": stats.bytes_out,
+            "underruns": stats.underruns,
+            "early_bytes": stats.early_bytes,
+            "lost_frames": stats.lost_frames,
+            "late_ms_max": round(stats.late_ms_max, 3),
+        },
+        "sim": str(modem.sim_state),
+        "registered": modem.registration == 1,
+        "commands": modem.counters.commands,
+        "unknown_commands": sorted(modem.counters.unknown_commands),
+        "dtmf_sent": modem.counters.dtmf_sent,
+        "sms_sent": len(modem.sms.sent),
+        "faults": modem.faults.names(),
+    }
+
+
+def fault_set(modem: Modem, params: FaultSet) -> None:
+    if params.kind is FaultKind.URC_IN_REPLY and not params.urc:
+        raise InvalidParams("urc_in_reply needs the urc to put there.", path="urc")
+    data = bytes.fromhex(params.bytes_hex) or modem.random.randbytes(_GARBAGE_BYTES)
+    text = params.urc if params.kind is FaultKind.URC_IN_REPLY else params.text
+    times = params.times
+    if times is None and params.kind is FaultKind.CPCMREG_REFUSED:
+        times = 1
+    modem.faults.add(
+        Fault(
+            params.kind, params.command, times, params.delay_s, text, data, params.executed, params.after_bytes,
+            params.after_s, params.delay_ms, params.gain_db, params.stop, params.healthy_calls, params.refusals,
+        )
+    )  # fmt: skip
+    if params.kind is FaultKind.ECHO:
+        modem.far.set_echo(params.delay_ms, params.gain_db)
+
+
+def fault_clear(modem: Modem, params: FaultClear) -> None:
+    modem.faults.clear(params.kind)
+    if params.kind in (None, FaultKind.ECHO):
+        modem.far.set_echo(None)
+
+
+def unplug(modem: Modem, _params: Nothing) -> None:
+    if not modem.ports.plugged:
+        raise NotNow("It is unplugged already.")
+    modem.unplug()
+
+
+def replug(modem: Modem, params: Replug) -> None:
+    if modem.ports.plugged:
+        raise NotNow("It is plugged in; unplug it first.")
+    modem.replug(renumber=params.renumber)
+
+
+def reset(modem: Modem, params: Replug) -> None:
+    """As AT+CRESET: gone after 0.1 s, back after the --reset-s of the start."""
+    if not modem.ports.plugged:
+        raise NotNow("It is unplugged.")
+    modem.reset(renumber=params.renumber)
+
+
+def sim_set(modem: Modem, params: SimSet) -> None:
+    before = modem.sim_state
+    modem.sim.state = SimState(params.state)
+    if params.pin is not None:
+        modem.sim.pin = params.pin
+    if params.puk is not None:
+        modem.sim.puk = params.puk
+    if modem.sim.state in (SimState.READY, SimState.PIN, SimState.PUK):
+        modem.sim.pin_enabled = modem.sim.state is not SimState.READY
+        modem.urc(f"+CPIN: {modem.sim.state}")
+    elif modem.sim.state is SimState.ABSENT:
+        modem.urc("+CPIN: NOT INSERTED")
+    if (before is SimState.READY) != (modem.sim.state is SimState.READY):
+        modem.tell_registration()
+
+
+def radio_set(modem: Modem, params: RadioSet) -> None:
+    radio = modem.radio
+    if params.operator is not None:
+        radio.operator = params.operator
+    if params.csq is not None and params.csq != radio.csq:
+        radio.csq = params.csq
+        modem.urc(f"+CSQ: {radio.csq},99", lambda port: port.autocsq)
+    if params.registered is not None and params.registered != radio.registered:
+        radio.registered = params.registered
+        modem.tell_registration()
+        modem.urc(f"+CNSMOD: {8 if radio.registered else 0}", lambda port: port.cnsmod)
+
+
+def gps_set(modem: Modem, params: GpsSet) -> None:
+    """A fix at that place; without north, none."""
+    if isinstance(params.north, float | int):
+        modem.gps.fix = (float(params.north), params.east, params.metres)
+    else:
+        modem.gps.fix = None
+
+
+def sms_deliver(modem: Modem, params: SmsDeliver) -> object:
+    """A raw SMS-DELIVER PDU, SMSC field first, arrives."""
+    octets = bytes.fromhex(params.pdu)
+    if len(octets) < octets[0] + 2 or not pdu_is_sound(params.pdu, len(octets) - 1 - octets[0]):
+        raise InvalidParams("That is no PDU with an SMSC field in front.", path="pdu")
+    return {"index": deliver(modem, params.pdu.upper())}
+
+
+def sms_sent(modem: Modem, _params: Nothing) -> object:
+    return {"messages": list(modem.sms.sent)}
+
+
+def ussd_set(modem: Modem, params: UssdSet) -> None:
+    """What the network answers to that code."""
+    modem.ussd_answers[params.code] = params.text
+
+
+METHODS: dict[str, tuple[type[Struct], Method]] = {
+    "modem.status": (Nothing, status),
+    "modem.reset": (Replug, reset),
+    "fault.set": (FaultSet, fault_set),
+    "fault.clear": (FaultClear, fault_clear),
+    "usb.unplug": (Nothing, unplug),
+    "usb.replug": (Replug, replug),
+    "sim.set": (SimSet, sim_set),
+    "radio.set": (RadioSet, radio_set),
+    "gps.set": (GpsSet, gps_set),
+    "sms.deliver": (SmsDeliver, sms_deliver),
+    "sms.sent": (Nothing, sms_sent),
+    "ussd.set": (UssdSet, ussd_set),
+}

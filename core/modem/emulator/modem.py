@@ -1,0 +1,230 @@
+"""The stick as a whole: its state, its ports, who hears which unsolicited line, and how it starts and restarts."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core.log import Log
+from core.modem.emulator.at_line import Command
+from core.modem.emulator.at_port import AtPort, PortSettings
+from core.modem.emulator.call_control import CallControl
+from core.modem.emulator.far_end import FarEnd
+from core.modem.emulator.faults import FaultKind, Faults
+from core.modem.emulator.gps import Gps
+from core.modem.emulator.options import CONTEXTS, Counters, DialScript, Options, Radio, Sim, SimState
+from core.modem.emulator.pcm import PcmEndpoint
+from core.modem.emulator.ptys import AT_PORTS, NMEA_PORT, PCM_PORT, PortSet
+from core.modem.emulator.reply import Reply
+from core.modem.emulator.settings import Settings
+from core.modem.emulator.sms_store import SmsStore
+from core.modem.emulator.transcript import Transcript
+
+_RESET_GRACE_S = 0.1
+"""From the OK to AT+CRESET until the ports go; the OK must be read before."""
+_URC_PORTS = {"0": AT_PORTS, "2": (3,), "3": (2,)}
+"""AT+CATR: 0 all, 2 MODEM (if03), 3 ATCOM (if02); the others are no USB ports (spec §4.6)."""
+
+_log = Log("emulator")
+
+
+class Modem:
+    """Shared by command handlers and control methods. Everything but the PCM thread runs on one loop."""
+
+    def __init__(self, options: Options, tasks: asyncio.TaskGroup) -> None:
+        self.options = options
+        self.tasks = tasks
+        self.loop = asyncio.get_running_loop()
+        self.random = random.Random(options.seed)
+        self.faults = Faults()
+        self.sim = Sim(pin=options.pin or "1234", pin_enabled=options.pin is not None)
+        self.radio = Radio()
+        self.script = DialScript()
+        self.sms = SmsStore()
+        self.settings = Settings()
+        self.counters = Counters()
+        self.transcript = Transcript(options.transcript)
+        self.ports = PortSet(options.directory, self._on_bytes, self.loop)
+        self.far = FarEnd(self.loop, seed=options.seed)
+        self.pcm = PcmEndpoint(
+            self.ports.ports[PCM_PORT], self.far, self.faults, seed=options.seed, burst_frames=options.burst_frames
+        )
+        self.calls = CallControl(self)
+        self.at = {interface: self._at_port(interface) for interface in AT_PORTS}
+        self.gps = Gps(self._send_nmea)
+        self.contexts = dict(CONTEXTS)
+        self.active_contexts = {1, 2}
+        self.call_waiting = True
+        self.call_knobs: dict[str, int] = {}
+        self.record_path: Path | None = None
+        self.ussd_mode = 0
+        self.ussd_answers = {"*100#": "Balance: 10.00"}
+        self._sim_ready_s = 0.0
+        self._restarting = False
+        self._boot: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Plugs in, already booted, so that whoever waits for the ports finds a working modem."""
+        self._power_on()
+        self._sim_ready_s = 0.0
+        self.ports.plug()
+        for interface, port in self.at.items():
+            self.tasks.create_task(port.run(), name=f"emulator.at{interface}")
+        self.tasks.create_task(self._run_gps(), name="emulator.gps")
+
+    def close(self) -> None:
+        self.pcm.close()
+        self.ports.close()
+        self.transcript.close()
+
+    # --- who hears what ---
+
+    def urc(self, text: str, want: Callable[[PortSettings], bool] | None = None) -> None:
+        """Sends an unsolicited line to the ports that AT+CATR names and that `want` it by their own settings."""
+        for interface in _URC_PORTS.get(self.settings["+CATR"], ()):
+            port = self.at[interface]
+            if want is None or want(port.settings):
+                port.urc(text)
+
+    def later(self, delay_s: float, step: Callable[[], None], name: str) -> None:
+        async def wait() -> None:
+            await asyncio.sleep(delay_s)
+            step()
+
+        self.tasks.create_task(wait(), name=f"emulator.{name}")
+
+    # --- SIM and network ---
+
+    @property
+    def sim_state(self) -> SimState:
+        """As AT sees it: busy for a moment after each start."""
+        if self.sim.state is not SimState.ABSENT and time.monotonic() < self._sim_ready_s:
+            return SimState.BUSY
+        return self.sim.state
+
+    @property
+    def registration(self) -> int:
+        """<stat> of +CREG: 1 home, 2 searching, 0 not searching."""
+        if self.radio.cfun != 1 or self.sim_state is not SimState.READY:
+            return 0
+        return 1 if self.radio.registered else 2
+
+    def tell_registration(self) -> None:
+        """+CREG, +CGREG and +CEREG to the ports that asked, each in the form it asked for."""
+        for interface in _URC_PORTS.get(self.settings["+CATR"], ()):
+            port = self.at[interface]
+            for name, mode in port.settings.registration.items():
+                if mode:
+                    port.urc(f"{name}: {self.registration_fields(name, mode)}")
+
+    def registration_fields(self, name: str, mode: int) -> str:
+        if mode < 2 or self.registration != 1:
+            return str(self.registration)
+        act = ",7" if name == "+CEREG" else ""
+        return f'{self.registration},"{self.radio.area}","{self.radio.cell}"{act}'
+
+    def unlock_sim(self) -> None:
+        self.sim.state = SimState.READY
+        self.sim.pin_tries, self.sim.puk_tries = 3, 10
+        self.later(0.05, self._tell_unlocked, "unlock")
+
+    def _tell_unlocked(self) -> None:
+        for text in ("+CPIN: READY", "SMS DONE", "PB DONE"):
+            self.urc(text)
+        self.tell_registration()
+
+    # --- plug, unplug, reset ---
+
+    def unplug(self) -> None:
+        """Power and bus are gone at once; calls drop, and nobody is told."""
+        self._power_off()
+        self.ports.unplug()
+
+    def replug(self, *, renumber: bool = False) -> None:
+        self._power_on()
+        self.ports.plug(renumber=renumber)
+        self._boot = self.tasks.create_task(self._tell_boot(), name="emulator.boot")
+
+    def reset(self, *, renumber: bool = False) -> None:
+        """AT+CRESET: gone after a moment, back after reset_s. One at a time."""
+        if not self._restarting and self.ports.plugged:
+            self._restarting = True
+            self.tasks.create_task(self._restart(renumber=renumber), name="emulator.reset")
+
+    async def _restart(self, *, renumber: bool) -> None:
+        await asyncio.sleep(_RESET_GRACE_S)
+        if self.ports.plugged:
+            self.unplug()
+            await asyncio.sleep(self.options.reset_s)
+        self._restarting = False
+        if not self.ports.plugged:
+            self.replug(renumber=renumber)
+
+    def _power_off(self) -> None:
+        if self._boot is not None:
+            self._boot.cancel()
+        self.calls.drop_all()
+        self.pcm.unregister()
+        for port in self.at.values():
+            port.reset()
+
+    def _power_on(self) -> None:
+        self.faults.cure_by_reset()
+        self.pcm.power_on()
+        self.settings.power_on()
+        self.radio.cfun = 1
+        self.gps.stop()
+        self.call_knobs.clear()
+        self._sim_ready_s = time.monotonic() + self.options.boot_s * 0.4
+        if self.sim.pin_enabled and self.sim.state is SimState.READY:
+            self.sim.state = SimState.PIN
+
+    async def _tell_boot(self) -> None:
+        """RDY, +CPIN, SMS DONE, PB DONE (spec §1.3); the last two only with an unlocked SIM."""
+        step_s = self.options.boot_s / 5
+        await asyncio.sleep(step_s)
+        self.urc("RDY")
+        await asyncio.sleep(step_s)
+        await asyncio.sleep(max(0.0, self._sim_ready_s - time.monotonic()))
+        if self.sim.state in (SimState.READY, SimState.PIN, SimState.PUK):
+            self.urc(f"+CPIN: {self.sim.state}")
+        if self.sim.state is SimState.READY:
+            self.tell_registration()
+            await asyncio.sleep(2 * step_s)
+            self.urc("SMS DONE")
+            await asyncio.sleep(step_s)
+            self.urc("PB DONE")
+
+    async def _run_gps(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.gps.tick()
+
+    # --- bytes ---
+
+    def _at_port(self, interface: int) -> AtPort:
+        return AtPort(
+            interface, self._execute, self._send, self.faults,
+            double_cr=self.options.double_cr, trace=self.transcript.write,
+        )  # fmt: skip
+
+    def _send(self, interface: int, data: bytes) -> None:
+        self.ports.ports[interface].send(data, self.loop)
+
+    def _send_nmea(self, data: bytes) -> None:
+        self._send(NMEA_PORT, data)
+
+    def _on_bytes(self, interface: int, data: bytes) -> None:
+        if interface in self.at:
+            self.at[interface].feed(data)
+
+    async def _execute(self, port: AtPort, command: Command) -> Reply:
+        from core.modem.emulator.commands import run_command  # the tables need Modem's type
+
+        self.counters.commands += 1
+        return await run_command(self, port, command)
+
+    def cpcmreg_refused(self) -> bool:
+        """Whether this AT+CPCMREG=1 meets a fault."""
+        return self.faults.strike(FaultKind.CPCMREG_REFUSED) is not None or self.pcm.degraded_refusal()
