@@ -78,11 +78,16 @@ class Watch:
 class Station:
     """Made by `station()`. `toml` is appended to the generated core.toml."""
 
-    def __init__(self, directory: Path, toml: str, answer_after_rings: int) -> None:
+    def __init__(self, directory: Path, toml: str, answer_after_rings: int, lines: int = 1) -> None:
         self.dir = directory
         self.socket = directory / "core.sock"
         self.legacy_socket = directory / "voice.sock"
-        self.control = Control(directory / "control.sock")
+        self.lines = ["sim", *(f"sim{number}" for number in range(2, lines + 1))]
+        self.controls = [Control(directory / f"{name}.ctl") for name in self.lines]
+        self.control = self.controls[0]
+        modems = "".join(
+            f'[line.{name}]\nports_dir = "{directory}/{name}"\nlost_after_s = 1.0\n' for name in self.lines
+        )
         self.config = directory / "core.toml"
         self.config.write_text(
             f"""
@@ -93,9 +98,7 @@ path = "{self.legacy_socket}"
 events = "legacy"
 [store]
 path = "{directory}/dialtone.db"
-[line.sim]
-ports_dir = "{directory}/modem"
-lost_after_s = 1.0
+{modems}
 [recording]
 enabled = true
 dir = "{directory}/recordings"
@@ -107,14 +110,17 @@ answer_after_rings = {answer_after_rings}
 """
         )
         self.core: asyncio.subprocess.Process | None = None
-        self.emulator: asyncio.subprocess.Process | None = None
+        self.emulators: list[asyncio.subprocess.Process] = []
         self.log = directory / "core.log"
 
     async def start_emulator(self) -> None:
-        self.emulator = await self._process(
-            "core.modem.emulator", "--dir", str(self.dir / "modem"), "--control", str(self.control.path)
-        )
-        await self._until(lambda: self.control.path.exists() and (self.dir / "modem/if04").exists(), self.emulator)
+        for name, control in zip(self.lines, self.controls, strict=True):
+            ports = self.dir / name
+            process = await self._process("core.modem.emulator", "--dir", str(ports), "--control", str(control.path))
+            self.emulators.append(process)
+        for name, control, process in zip(self.lines, self.controls, self.emulators, strict=True):
+            last_port = self.dir / name / "if04"
+            await self._until(lambda c=control, p=last_port: c.path.exists() and p.exists(), process)  # type: ignore[misc]
 
     async def start_core(self) -> None:
         self.core = await self._process("core", "--config", str(self.config))
@@ -128,7 +134,7 @@ answer_after_rings = {answer_after_rings}
             return await self.core.wait()
 
     async def close(self) -> None:
-        for process in (self.core, self.emulator):
+        for process in (self.core, *self.emulators):
             if process is not None and process.returncode is None:
                 process.send_signal(signal.SIGTERM)
                 try:
@@ -191,11 +197,11 @@ answer_after_rings = {answer_after_rings}
 
 @asynccontextmanager
 async def station(
-    toml: str = "", *, answer_after_rings: int = 1, emulator: bool = True, core: bool = True
+    toml: str = "", *, answer_after_rings: int = 1, emulator: bool = True, core: bool = True, lines: int = 1
 ) -> AsyncIterator[Station]:
     """Both processes, up and ready; torn down whatever happens. The folder is short: socket paths have 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="dt") as directory:
-        async with Station(Path(directory), toml, answer_after_rings) as made:
+        async with Station(Path(directory), toml, answer_after_rings, lines) as made:
             if emulator:
                 await made.start_emulator()
             if core:
