@@ -132,4 +132,4 @@ def expire(connection: sqlite3.Connection, to_seq: int) -> tuple[int, list[Expir
     first = oldest_seq(connection)
     behind = connection.execute("SELECT name, seq FROM consumers WHERE seq < ? ORDER BY name", (to_seq,)).fetchall()
     dropped = connection.execute("DELETE FROM journal WHERE seq <= ?", (to_seq,)).rowcount
-    return dropped, [Expired(name, max(seq + 1, first), to_seq) for name, seq in behind] if dropped else []
+    return dropped, [Expired(name, max(seq + 1, first), to_seq) for name, seq in behind]

@@ -128,9 +128,6 @@ class Worker:
             raise StoreFailed(
                 f"The disk has not answered for {ANSWER_LIMIT_S:.0f} s; what was asked may still happen."
             ) from None
-        finally:
-            if job.future.done() and not job.future.cancelled():
-                job.future.exception()  # a caller cancelled at this very moment has not looked at it
 
     async def stop(self) -> bool:
         """Finishes what is queued, then closes. False when the disk did not let it end within STOP_LIMIT_S."""

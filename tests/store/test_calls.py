@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import NotFound
 from core.line import CallState, Direction, EndReason
+from core.store import calls
 from core.store.calls import (
     CallRow,
     TurnRow,
@@ -77,6 +78,12 @@ async def test_an_update_sets_what_it_names(store: Store) -> None:
     assert await store.read(lambda db: get_call(db, "call_2")) == ringing("call_2")
 
 
+async def test_an_update_of_nothing_changes_nothing(store: Store) -> None:
+    await insert(store, ringing("call_1"))
+    await store.write(lambda tx: update_call(tx, "call_1"))
+    assert await store.read(lambda db: get_call(db, "call_1")) == ringing("call_1")
+
+
 @pytest.mark.parametrize("columns", [{"colour": "red"}, {"rings": "many"}, {"state": "gone"}, {"line": None}])
 async def test_an_update_of_what_a_call_has_not_is_refused(store: Store, columns: dict[str, object]) -> None:
     await insert(store, ringing("call_1"))
@@ -115,6 +122,13 @@ async def test_calls_are_listed_newest_first_and_in_pages(store: Store) -> None:
     assert [row.call_id[-1] for row in first + then + last] == list("ecabd")
     assert await store.read(lambda db: list_calls(db, before="call_unknown")) == []
     assert await store.read(lambda db: list_calls(db, limit=0)) == []
+    assert await store.read(lambda db: list_calls(db, limit=-1)) == []
+
+
+async def test_a_list_has_a_bound_whatever_is_asked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MAX_LISTED", 2)
+    await insert(store, *(ringing(f"call_{n}") for n in range(3)))
+    assert len(await store.read(lambda db: list_calls(db, limit=10**9))) == 2
 
 
 async def test_a_list_can_be_of_one_line_or_direction(store: Store) -> None:

@@ -122,6 +122,21 @@ async def test_a_search_that_nobody_waits_for_is_stopped(store: Store) -> None:
         assert await store.facts(0) == []
 
 
+async def test_a_read_whose_caller_has_left_is_not_begun(store: Store, gate: Gate) -> None:
+    begun: list[str] = []
+    async with asyncio.TaskGroup() as group:
+        group.create_task(store.read(gate.work))
+        await gate.reached()
+        left = group.create_task(store.read(lambda db: begun.append("left")))
+        stays = group.create_task(store.read(lambda db: begun.append("stays")))
+        await asyncio.sleep(0)
+        left.cancel()
+        await asyncio.sleep(0)
+        gate.open()
+    assert stays.done()
+    assert begun == ["stays"]
+
+
 async def test_a_consumer_keeps_its_place_across_a_restart(store: Store, path: Path) -> None:
     await write_facts(store, 5)
     assert await store.consumer("brain") is None
@@ -135,7 +150,7 @@ async def test_a_consumer_keeps_its_place_across_a_restart(store: Store, path: P
 
 async def test_an_ack_is_cumulative_and_never_goes_backward(store: Store) -> None:
     await write_facts(store, 5)
-    for seq in (0, 2, 4, 1, 4):
+    for seq in (0, 2, 4, 1):
         await store.ack("brain", seq)
     assert await store.consumer("brain") == 4
     await store.ack("brain", 5)
@@ -217,12 +232,16 @@ async def test_prune_tells_whose_unread_facts_it_dropped(
     await store.close()
 
 
-async def test_two_prunes_at_once_drop_each_fact_once(path: Path) -> None:
+async def test_two_prunes_at_once_are_done_one_after_the_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "PRUNE_CHUNK", 7)
     store = await Store.open(path, journal_events=10)
     await write_facts(store, 50)
+    await store.ack("slow", 4)
     async with asyncio.TaskGroup() as group:
         prunes = [group.create_task(store.prune()) for _ in range(2)]
-    assert sorted(prune.result().dropped for prune in prunes) == [0, 40]
+    reports = [prune.result() for prune in prunes]
+    assert [report.dropped for report in reports] == [40, 0]
+    assert [report.expired for report in reports] == [(Expired("slow", 5, 40),), ()]
     await store.close()
     assert raw_rows(path, "SELECT count(*) FROM journal") == [(10,)]
 

@@ -1,6 +1,7 @@
 """Opening: private files, one process at a time, and migrations from every earlier version."""
 
 import asyncio
+import fcntl
 import os
 import sqlite3
 import stat
@@ -106,18 +107,45 @@ async def test_all_tables_are_strict(store: Store) -> None:
 
 
 async def test_an_open_that_is_cancelled_lets_go_of_the_store(path: Path) -> None:
+    make_version(path, 1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = WAL")
+    other.execute("BEGIN IMMEDIATE")  # the migration waits for this
     async with asyncio.TaskGroup() as group:
         opening = group.create_task(Store.open(path))
-        await asyncio.sleep(0)
+        await until_refused(path)
         opening.cancel()
+    other.execute("ROLLBACK")
+    other.close()
+    await (await opened(path)).close()
+
+
+async def until_refused(path: Path) -> None:
+    """Until the store is taken by someone."""
+    async with asyncio.timeout(5):
+        while not is_locked(path.with_name("dialtone.db.lock")):  # noqa: ASYNC110 - a file lock tells nobody
+            await asyncio.sleep(0.005)
+
+
+def is_locked(file: Path) -> bool:
+    if not file.exists():
+        return False
+    with file.open() as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+async def opened(path: Path) -> Store:
+    """The store, as soon as nobody else has it."""
     async with asyncio.timeout(5):
         while True:
             try:
-                store = await Store.open(path)
-                break
+                return await Store.open(path)
             except StoreFailed:
-                await asyncio.sleep(0.01)  # its thread is still closing
-    await store.close()
+                await asyncio.sleep(0.01)
 
 
 def make_version(path: Path, version: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from core.bus import CAUSE, Cause
 from core.errors import StoreFailed
 from core.events import AlarmRaised, ModemSignal
+from core.store import store as store_module
 from core.store import worker
 from core.store.store import Store, Tx
 from tests.store.conftest import Gate, fact, published, raised, raw_rows
@@ -33,17 +34,26 @@ async def test_writes_that_come_together_share_commits(store: Store, gate: Gate)
     assert store.commits - before == 2, "the one under way, and one for all that came meanwhile"
 
 
-async def test_many_writers_need_far_fewer_commits_than_writes(store: Store) -> None:
-    async def ten() -> None:
-        for n in range(10):
-            await store.write(fact(str(n)))
-
-    before = store.commits
+async def test_after_a_group_the_next_write_waits_a_moment_for_the_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "GROUP_WINDOW_S", 5.0)
+    store = await Store.open(path)
+    gate = Gate()
     async with asyncio.TaskGroup() as group:
-        for _ in range(50):
-            group.create_task(ten())
-    assert store.head_seq == 500
-    assert store.commits - before < 100
+        group.create_task(store.write(gate.work))
+        await gate.reached()
+        pair = [group.create_task(store.write(fact("first"))) for _ in range(2)]
+        await asyncio.sleep(0)
+        gate.open()
+        await asyncio.gather(*pair)
+        before = store.commits
+        early = group.create_task(store.write(fact("early")))
+        await asyncio.wait({early}, timeout=0.05)
+        assert not early.done()
+        await store.write(fact("late"))
+    assert store.commits - before == 1
+    await store.close()
 
 
 async def test_a_single_writer_pays_one_commit_a_write(store: Store) -> None:
@@ -216,6 +226,21 @@ async def test_close_finishes_what_was_asked_and_refuses_what_comes_after(path: 
     )
 
 
+async def test_close_waits_for_the_writes_before_it(path: Path) -> None:
+    store = await Store.open(path)
+    gate = Gate()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(store.write(gate.work))
+        await gate.reached()
+        writes = [group.create_task(store.write(fact(str(n)))) for n in range(50)]
+        closing = group.create_task(store.close())
+        async with asyncio.timeout(5):
+            await _until_closing(store)
+            gate.open()
+            await closing
+    assert [write.result() for write in writes] == list(range(1, 51))
+
+
 async def test_the_loop_turns_while_the_disk_is_busy(store: Store, gate: Gate) -> None:
     turns = 0
     async with asyncio.TaskGroup() as group:
@@ -238,6 +263,17 @@ async def test_a_fact_keeps_its_fields(store: Store) -> None:
         "line": "one", "alarm": "hot", "severity": "warning", "text": 'Grüße, "Ⅷ" \n', "client": "c",
     }  # fmt: skip
     assert (stored.topic, stored.at, stored.spec) == ("alarm.raised", event.at, event.spec)
+
+
+async def _until_closing(store: Store) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(0.02):
+                await store.write(lambda tx: None)
+        except TimeoutError:
+            continue
+        except StoreFailed:
+            return
 
 
 async def _outcome(store: Store, work: Callable[[Tx], None]) -> BaseException | None:
