@@ -29,12 +29,12 @@ EDGE_MS = 5
 WINDOW_MS = 20
 HOP_MS = 10
 NEEDED_HITS = 2
-"""Windows in a row: 30 ms of tone at least, so 40 ms are always heard and 23 ms never are (Q.24, AT&T)."""
+"""Windows in a row. A tone of 40 ms always fills two of them well enough, one of 20 ms never (Q.24)."""
 MISSES_END = 5
 """An interruption of 20 ms spoils up to 4 windows, a pause of 40 ms at least 5; only the latter ends a key."""
 MIN_TONE_DBFS = -45.0
 TONE_SHARE = 0.8
-"""Share of the window's energy that must be in the two tones. Speech rarely has that, two tones in noise 10 dB below
+"""Share of the window's energy that must be in the two tones. Speech rarely has that, two tones in noise 8 dB below
 do, and a window with 16 of 20 ms of tone in it."""
 HIGH_OVER_LOW_DB, LOW_OVER_HIGH_DB = 4.5, 8.5
 """Twist: accepted up to 4 dB and 8 dB (AT&T), with half a dB for measuring."""
@@ -60,7 +60,7 @@ def beep(rate_hz: int, *, frequency_hz: float = 1000.0, duration_ms: int = 200, 
 
 
 class DtmfDetector:
-    """Hears keys in one direction of one call. Feed it every frame; bytes may be cut anywhere. 11 us a frame."""
+    """Hears keys in one direction of one call. Feed it every frame; bytes may be cut anywhere. 13 us a frame."""
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
