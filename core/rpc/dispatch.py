@@ -5,6 +5,7 @@ of it (replies.py, methods.convert_params), so its validator is off. Importing i
 jsonschema even so): only `Dispatcher` does, so that what reads the declarations alone does not pay.
 """
 
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -20,7 +21,10 @@ class Dispatcher:
     """All methods of a registry behind one coroutine."""
 
     def __init__(self, methods: Registry) -> None:
-        from jsonrpcserver import Error, Success, async_dispatch
+        with warnings.catch_warnings():
+            # jsonrpcserver 5.0.9 reads its schema in a way that Python 3.11 calls deprecated; 3.13 still has it.
+            warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
+            from jsonrpcserver import Error, Success, async_dispatch
 
         # Its serializer is ours, which makes bytes where it says str.
         self._dispatch = cast(Callable[..., Awaitable[bytes]], async_dispatch)

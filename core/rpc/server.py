@@ -115,10 +115,11 @@ class Server:
     async def _serve(self, sock: socket.socket, config: SocketConfig, dialect: Dialect) -> None:
         pipe = self._pipe(config)
         self._connections += 1
+        room = self._connections <= self._core.config.rpc.max_connections
         try:
             peer = self._identify(sock)
             await asyncio.get_running_loop().connect_accepted_socket(lambda: pipe, sock)
-            await self._admit(pipe, peer, config, dialect)
+            await self._admit(pipe, peer, config, dialect, room)
         except OSError as problem:  # gone between its connect and here
             log.debug("connection lost", reason=problem.strerror)
         except Exception:  # one session's mistake must not end the others
@@ -134,14 +135,14 @@ class Server:
             return Pipe(Framing.LENGTH, LEGACY_MAX_BYTES, rpc.unread_bytes)
         return Pipe(Framing(config.framing), rpc.max_message_bytes, rpc.unread_bytes)
 
-    async def _admit(self, pipe: Pipe, peer: PeerId, config: SocketConfig, dialect: Dialect) -> None:
+    async def _admit(self, pipe: Pipe, peer: PeerId, config: SocketConfig, dialect: Dialect, room: bool) -> None:
         scopes = self._access.scopes(peer)
         if not scopes:
             log.warning("peer refused", uid=peer.uid, pid=peer.pid, path=config.path)
             await _turn_away(
                 pipe, Forbidden("Your user and groups have no scope here. [access] of core.toml grants them.")
             )
-        elif self._connections > self._core.config.rpc.max_connections:
+        elif not room:
             log.warning("connection refused: too many", uid=peer.uid, pid=peer.pid, path=config.path)
             await _turn_away(pipe, LimitExceeded("Too many connections.", retry_after_s=1.0))
         else:
