@@ -11,12 +11,8 @@ from pathlib import Path
 from core.log import start_logging
 from core.modem.emulator.options import IMEI, Options
 
-_SOCKET_PATH_BYTES = 107
-"""Of sockaddr_un, unix(7)."""
-
-
-class _Stopped(Exception):
-    """SIGTERM or SIGINT came."""
+_SOCKET_PATH_BYTES = 106
+"""Of sockaddr_un, unix(7), with the ~ of the name that it is born under."""
 
 
 class EmulatorCommand:
@@ -79,33 +75,15 @@ class EmulatorCommand:
 
 
 async def _serve(options: Options) -> None:
-    # Heavy parts are loaded here: `dialtone --help` asks this module for its help text only.
-    from core.modem.emulator import control_calls, control_far, control_modem
-    from core.modem.emulator.control import ControlServer
-    from core.modem.emulator.modem import Modem
+    from core.modem.emulator.service import running  # `dialtone --help` wants only our help text
 
-    sys.setswitchinterval(0.001)  # the PCM thread gets the interpreter within 1 ms, not 5
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            modem = Modem(options, tasks)
-            try:
-                modem.start()
-                methods = control_calls.METHODS | control_far.METHODS | control_modem.METHODS
-                server = await ControlServer(modem, methods, tasks).start(options.control)
-                print(f"ports {options.directory}", f"control {options.control}", sep="\n", flush=True)
-                await stopped.wait()
-                server.close()
-                await control_far.save_record(modem)
-            finally:
-                modem.close()
-                options.control.unlink(missing_ok=True)
-            raise _Stopped  # a group has no other way to end the tasks of an endless service
-    except* _Stopped:
-        pass
+    async with running(options):
+        print(f"ports {options.directory}", f"control {options.control}", sep="\n", flush=True)
+        await stopped.wait()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,33 +45,32 @@ class ControlServer:
         self._methods = methods
         self._tasks = tasks
         self._running = 0
+        self._server: asyncio.Server | None = None
+        self._path: Path | None = None
 
-    async def start(self, path: Path) -> asyncio.Server:
+    async def start(self, path: Path) -> None:
         """Listens at `path`, replacing a socket that an emulator left behind."""
+        self._path = path
         listener = await asyncio.to_thread(_listen, path)
-        return await asyncio.start_unix_server(self._serve, sock=listener, limit=_LINE_LIMIT)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_LINE_LIMIT)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        mine: set[asyncio.Task[None]] = set()
-        try:
-            while True:
-                try:
-                    line = await reader.readline()
-                except ValueError:  # longer than the limit: where the next text begins is unknown
-                    _write(writer, _error(None, PARSE_ERROR, "The line is too long."))
-                    break
-                if not line:
-                    break
+    def close(self) -> None:
+        """No new connections; those that are open end with the loop."""
+        if self._server is not None:
+            self._server.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.create_task(self._converse(reader, writer), name="emulator.control")
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Reads until the client closes its side; what it asked before is still answered (`echo … | nc`)."""
+        async with asyncio.TaskGroup() as requests:
+            while line := await _next_line(reader, writer):
                 if line.strip():
-                    task = self._tasks.create_task(self._answer(line, writer), name="emulator.request")
-                    mine.add(task)
-                    task.add_done_callback(mine.discard)
-        except ConnectionError:
-            pass
-        finally:
-            for task in mine:
-                task.cancel()
-            writer.close()
+                    requests.create_task(self._answer(line, writer), name="emulator.request")
+        writer.close()
 
     async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         answer = await self.answer(line)
@@ -126,11 +125,25 @@ class ControlServer:
 
 def _listen(path: Path) -> socket.socket:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    fresh = path.with_name(path.name + "~")  # whoever sees the real name can connect at once
+    fresh.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    path.chmod(0o600)
+    listener.bind(str(fresh))
+    fresh.chmod(0o600)
+    listener.listen()
+    fresh.replace(path)
     return listener
+
+
+async def _next_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """b"" at the end of what this client has to say."""
+    try:
+        return await reader.readline()
+    except ValueError:  # longer than the limit: where the next text begins is unknown
+        _write(writer, _error(None, PARSE_ERROR, "The line is too long."))
+    except ConnectionError:
+        pass
+    return b""
 
 
 def _public(request_id: object, error: PublicError) -> dict[str, object]:
