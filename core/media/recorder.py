@@ -124,7 +124,6 @@ class Recorder:
         part.unlink(missing_ok=True)
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.fchmod(fd, 0o600)
             _write_all(fd, wav_header(self._format.rate_hz, _CHANNELS, 0), 0)
             _name(part, self.path)
         except OSError:

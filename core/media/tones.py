@@ -40,8 +40,6 @@ HIGH_OVER_LOW_DB, LOW_OVER_HIGH_DB = 4.5, 8.5
 """Twist: accepted up to 4 dB and 8 dB (AT&T), with half a dB for measuring."""
 FREQUENCY_TOLERANCE = 0.025
 """Accepted up to 1.5 %, refused from 3.5 % (Q.24)."""
-NEXT_BEST_DB = 6.0
-"""How far the best tone of a group must stand above its neighbours."""
 
 
 def dtmf(keys: str, rate_hz: int, *, on_ms: int = 100, off_ms: int = 100) -> bytes:
@@ -120,8 +118,8 @@ class DtmfDetector:
         found = self._probe @ samples
         self._previous = found
         power = (found.real**2 + found.imag**2).tolist()
-        row, column = _best(power[:4]), _best(power[4:])
-        if row is None or column is None or previous is None:
+        row, column = power.index(max(power[:4])), power.index(max(power[4:]), 4) - 4
+        if previous is None:
             return None
         low = self._tone(row, LOW_HZ[row], power[row], found, previous)
         high = self._tone(4 + column, HIGH_HZ[column], power[4 + column], found, previous)
@@ -151,13 +149,6 @@ class DtmfDetector:
             return None
         x = math.pi * off_hz * self._window / self._rate_hz
         return power if x == 0 else power / (math.sin(x) / x) ** 2
-
-
-def _best(power: list[float]) -> int | None:
-    """The place of the strongest, if it stands out from the rest."""
-    place = max(range(len(power)), key=power.__getitem__)
-    rest = max(value for other, value in enumerate(power) if other != place)
-    return place if power[place] >= rest * 10 ** (NEXT_BEST_DB / 10) else None
 
 
 @cache

@@ -224,6 +224,10 @@ def test_each_burst_of_speech_has_one_onset(endpoint: Endpoint) -> None:
     assert only(feed(endpoint, said(3000, 200) + said(300, 2000)), Onset) == [Onset(0), Onset(3200)]
 
 
+def test_a_frame_of_pause_is_no_new_onset(endpoint: Endpoint) -> None:
+    assert only(feed(endpoint, ([True] * 10 + [False]) * 20), Onset) == [Onset(0)]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -272,6 +272,33 @@ def test_gaps_inside_an_utterance_are_counted(playout: Playout, line: Line) -> N
     assert playout.underrun_frames == 3
 
 
+def test_silence_while_paused_is_no_gap(playout: Playout, line: Line) -> None:
+    playout.add(1, None).feed(sound(40))
+    line.tick(2)
+    playout.pause()
+    line.tick(5)
+    assert playout.underrun_frames == 0
+
+
+def test_ticks_that_were_dropped_do_not_change_the_order_of_what_happened(playout: Playout) -> None:
+    for number in (1, 2):
+        utterance = playout.add(number, None)
+        utterance.feed(sound(20))
+        utterance.close()
+        playout.next_frame()
+    assert playout.sent(2) == [Started(1), Finished(1, 20, None), Started(2), Finished(2, 20, None)]
+
+
+def test_a_frame_is_never_counted_twice(playout: Playout) -> None:
+    utterance = playout.add(1, None)
+    utterance.feed(sound(200))
+    for _ in range(4):
+        playout.next_frame()
+    for uplink_frames in (2, 1, 2, 0, 2):
+        playout.sent(uplink_frames)
+    assert utterance.played_ms == 40
+
+
 def test_a_synthesiser_waits_with_ten_seconds_ahead(playout: Playout, line: Line) -> None:
     utterance = playout.add(1, None)
     fed = 0

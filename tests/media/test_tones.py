@@ -41,7 +41,7 @@ def tones(
     return bytes(np.clip(samples * 32768, -32768, 32767).astype("<i2").tobytes())
 
 
-SHIFTS = range(0, 160, 17)
+SHIFTS = range(0, 160, 9)
 """Where a tone begins within the detector's windows must not matter."""
 
 
@@ -53,7 +53,7 @@ def test_every_key_that_we_send_is_heard_once(rate_hz: int, times_ms: tuple[int,
 
 
 def test_the_same_key_pressed_again_is_heard_again() -> None:
-    assert heard(dtmf("1111222", RATE_HZ, on_ms=50, off_ms=50)) == "1111222"
+    assert heard(dtmf("1111222", RATE_HZ, on_ms=40, off_ms=40)) == "1111222"
 
 
 def test_a_key_held_for_seconds_is_one_key() -> None:
@@ -67,9 +67,9 @@ def test_a_tone_of_40_ms_is_a_key_and_one_of_20_ms_is_not(shift: int) -> None:
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
-def test_an_interruption_of_20_ms_is_no_second_key_and_a_pause_of_50_ms_is(shift: int) -> None:
+def test_an_interruption_of_20_ms_is_no_second_key_and_a_pause_of_40_ms_is(shift: int) -> None:
     assert heard(tones((770, 1336, 80), (0, 0, 20), (770, 1336, 80), shift=shift)) == "5"
-    assert heard(tones((770, 1336, 80), (0, 0, 50), (770, 1336, 80), shift=shift)) == "55"
+    assert heard(tones((770, 1336, 80), (0, 0, 40), (770, 1336, 80), shift=shift)) == "55"
 
 
 @pytest.mark.parametrize("shift", [0, 77])

@@ -136,6 +136,13 @@ def test_the_floor_falls_at_once_and_ignores_what_the_modem_did_not_send() -> No
     assert floor.feed(-95.0) == QUIETEST_FLOOR_DBFS
 
 
+def test_one_gap_in_a_window_keeps_the_floor_where_the_noise_is() -> None:
+    floor = NoiseFloor()
+    for place in range(1000):
+        floor.feed(-50.0 if place % 150 == 0 else -20.0 - place % 12)
+        assert floor.dbfs <= -50
+
+
 def test_wide_band_lines_work_too() -> None:
     vad = WebRtcVad(16000, 3)
     said = [vad.is_speech(frame) for frame in frames(speech(rate_hz=16000), 320)]
