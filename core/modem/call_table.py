@@ -46,6 +46,7 @@ class CallTable:
         self._handles = handles or count(1)
         self._entries: dict[int, Entry] = {}
         self._swallow_until_s = float("-inf")
+        self._swallowed: set[tuple[str, str]] = set()
         self._released: deque[tuple[float, Entry]] = deque(maxlen=8)
         self._strangers_since_s: float | None = None
         self._list_empty = True
@@ -126,40 +127,40 @@ class CallTable:
             self._learn(entry, caller)
             self._announce(entry)
 
-    def on_end(self, end: CallEnd, at_s: float) -> None:
+    def on_end(self, port: str, end: CallEnd, at_s: float) -> None:
         """VOICE CALL: END."""
         self.wants_list = True
         for entry in self._ended():  # +CLCC 6 came first: only the duration is news
             if entry.duration_s is None:
                 entry.duration_s = end.duration_s
-        if (live := self._only_live(at_s)) is not None:
+        if (live := self._only_live("end", port, at_s)) is not None:
             live.duration_s = end.duration_s
-            self._end(live, at_s)
+            self._end(live, at_s, by=("end", port))
 
-    def on_no_carrier(self, at_s: float) -> None:
+    def on_no_carrier(self, port: str, at_s: float) -> None:
         """NO CARRIER, and whatever else only says that something is over."""
         self.wants_list = True
-        if (entry := self._only_live(at_s)) is not None:
-            self._end(entry, at_s)
+        if (entry := self._only_live("carrier", port, at_s)) is not None:
+            self._end(entry, at_s, by=("carrier", port))
 
-    def on_failure(self, reason: EndReason, at_s: float) -> None:
+    def on_failure(self, port: str, reason: EndReason, at_s: float) -> None:
         """BUSY or NO ANSWER, about an outgoing call that was not answered."""
         self.wants_list = True
         for entry in self._entries.values():
             if not entry.incoming and not entry.answered and entry.failure is None:
                 entry.failure = reason
-        live = self._only_live(at_s)
+        live = self._only_live("failure", port, at_s)
         if live is not None and not live.incoming and not live.answered:
-            self._end(live, at_s)
+            self._end(live, at_s, by=("failure", port))
 
-    def on_missed(self, missed: MissedCall, at_s: float) -> None:
+    def on_missed(self, port: str, missed: MissedCall, at_s: float) -> None:
         """MISSED_CALL. It may come minutes late, so it ends only a call that rings, and never makes a new one."""
         self.wants_list = True
-        entry = self._only_live(at_s)
+        entry = self._only_live("missed", port, at_s)
         if entry is not None and entry.ringing:
             if entry.number is None and missed.number is not None:
                 self._learn(entry, CallerId(missed.number, False))
-            self._end(entry, at_s)
+            self._end(entry, at_s, by=("missed", port))
 
     def on_key(self, port: str, key: str) -> None:
         """+RXDTMF. Counted by port as rings are."""
@@ -280,15 +281,24 @@ class CallTable:
             if entry.ringing or index is not None
         )
 
-    def _only_live(self, at_s: float) -> Entry | None:
-        """The call that an end without an index is about; None when it can't be told or is the end just swallowed."""
-        live = self.live()
-        return live[0] if len(live) == 1 and at_s >= self._swallow_until_s else None
+    def _only_live(self, sign: str, port: str, at_s: float) -> Entry | None:
+        """The call that a sign without an index is about; None when it can't be told, or is of the call just ended.
 
-    def _end(self, entry: Entry, at_s: float) -> None:
+        Each port brings each sign once a call: the second NO CARRIER of a port within the 2 s is the next call's.
+        """
+        if at_s < self._swallow_until_s and (sign, port) not in self._swallowed:
+            self._swallowed.add((sign, port))
+            return None
+        live = self.live()
+        if len(live) != 1:
+            return None
+        return live[0]
+
+    def _end(self, entry: Entry, at_s: float, *, by: tuple[str, str] | None = None) -> None:
         if entry.ending_since_s is None:
             entry.ending_since_s = at_s
             self._swallow_until_s = at_s + SWALLOW_S
+            self._swallowed = set() if by is None else {by}
 
     def _missing(self, entry: Entry, at_s: float) -> None:
         """Not in a whole list: gone if we ended it, else when the next list says so too."""

@@ -65,6 +65,7 @@ class Session:
         self.table = CallTable(emit, handles)
         self.voice = VoiceControl(self._voice_port, self._at_port, self.table)
         self._sim_changed = asyncio.Event()
+        self._polled = asyncio.Event()
         self.status = StatusWatch(self._at_port, emit, self._sim_changed.set)
         self.audio = CallAudio(
             self.voice.ask,
@@ -141,6 +142,8 @@ class Session:
                 self._log.debug("an init command was refused", port=port.name, command=command.text, final=reply.final)
 
     async def _late(self) -> None:
+        """After the first poll, which the network's seconds over these would hold up."""
+        await self._polled.wait()
         await self._send_all(self._at_port, self._profile.init_late)
 
     async def _pump(self, port: AtPort) -> None:
@@ -165,6 +168,7 @@ class Session:
                 self._on_state(LineState.FAILED, f"SIM: {sim or 'no answer'}")
                 configured = False
             await self.status.poll()
+            self._polled.set()
             await self._until_next_poll(self._config.poll_s if sim == "READY" else SIM_POLL_S)
 
     async def _until_next_poll(self, wait_s: float) -> None:

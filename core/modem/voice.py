@@ -72,21 +72,21 @@ class VoiceControl:
         elif (key := lines.rxdtmf(line)) is not None:
             table.on_key(port, key)
         else:
-            self._on_hint(line, now_s)
+            self._on_hint(port, line, now_s)
         self._wake.set()
 
-    def _on_hint(self, line: str, now_s: float) -> None:
+    def _on_hint(self, port: str, line: str, now_s: float) -> None:
         table = self._table
         if lines.voice_call_began(line):
             table.wants_list = True
         elif (end := lines.voice_call_end(line)) is not None:
-            table.on_end(end, now_s)
+            table.on_end(port, end, now_s)
         elif (missed := lines.missed_call(line)) is not None:
-            table.on_missed(missed, now_s)
+            table.on_missed(port, missed, now_s)
         elif line in ("NO CARRIER", "NO DIALTONE", "NO DIAL TONE", "REMOTE CALL END"):
-            table.on_no_carrier(now_s)
+            table.on_no_carrier(port, now_s)
         elif line in ("BUSY", "NO ANSWER"):
-            table.on_failure(EndReason.BUSY if line == "BUSY" else EndReason.NO_ANSWER, now_s)
+            table.on_failure(port, EndReason.BUSY if line == "BUSY" else EndReason.NO_ANSWER, now_s)
 
     async def drive(self) -> None:
         """Keeps the table true. Ends by PortLost."""

@@ -132,8 +132,8 @@ def test_an_answered_call_progresses_and_ends_by_the_far_end(desk: Desk) -> None
     desk.table.wants_list = False
     assert desk.listed(1.0, call(Stat.ACTIVE)) == [LineProgress(1, CallState.ACTIVE)]
     desk.table.on_listed(call(Stat.DISCONNECTED), 9.0)
-    desk.table.on_end(CallEnd(232), 9.01)
-    desk.table.on_no_carrier(9.02)
+    desk.table.on_end("voice", CallEnd(232), 9.01)
+    desk.table.on_no_carrier("voice", 9.02)
     assert desk.finish(9.03, "Normal call clearing") == [
         LineReleased(1, EndReason.REMOTE_HANGUP, "Normal call clearing", 232)
     ]
@@ -144,8 +144,8 @@ def test_an_answered_call_progresses_and_ends_by_the_far_end(desk: Desk) -> None
 def test_the_three_signs_of_an_end_release_once_in_any_order(desk: Desk, order: tuple[str, ...]) -> None:
     desk.answered(0.0)
     signs: dict[str, Callable[[], None]] = {
-        "end": lambda: desk.table.on_end(CallEnd(17), 5.0),
-        "carrier": lambda: desk.table.on_no_carrier(5.0),
+        "end": lambda: desk.table.on_end("voice", CallEnd(17), 5.0),
+        "carrier": lambda: desk.table.on_no_carrier("voice", 5.0),
         "six": lambda: desk.table.on_listed(call(Stat.DISCONNECTED), 5.0),
     }
     for name in order:
@@ -162,13 +162,27 @@ def test_the_late_signs_of_an_end_do_not_end_the_next_call(desk: Desk) -> None:
     desk.finish(5.0)
     desk.table.on_listed(call(Stat.INCOMING, 2, "+4930"), 5.5)
     desk.said()
-    desk.table.on_end(CallEnd(5), 5.6)
-    desk.table.on_no_carrier(5.7)
-    desk.table.on_missed(MissedCall(NUMBER), 5.8)
+    desk.table.on_end("voice", CallEnd(5), 5.6)
+    desk.table.on_no_carrier("voice", 5.7)
+    desk.table.on_missed("voice", MissedCall(NUMBER), 5.8)
     assert desk.finish(5.9) == []
     assert desk.table.wants_list
-    desk.table.on_no_carrier(5.0 + SWALLOW_S + 0.1)
+    desk.table.on_no_carrier("voice", 5.0 + SWALLOW_S + 0.1)
     assert desk.finish(7.2) == [LineReleased(2, EndReason.MISSED)]
+
+
+def test_a_call_that_ends_right_after_another_keeps_its_duration(desk: Desk) -> None:
+    desk.answered(0.0)
+    for port in ("voice", "at"):
+        desk.table.on_end(port, CallEnd(60), 60.0)
+        desk.table.on_no_carrier(port, 60.0)
+    desk.finish(60.0)
+    desk.listed(60.5, call(Stat.INCOMING, 2, "+4930"))
+    desk.listed(60.6, call(Stat.ACTIVE, 2, "+4930"))
+    desk.said()
+    for port in ("voice", "at"):
+        desk.table.on_end(port, CallEnd(1), 61.5)
+    assert desk.finish(61.5) == [LineReleased(2, EndReason.REMOTE_HANGUP, None, 1)]
 
 
 def test_a_late_ring_of_an_ended_call_makes_no_new_call(desk: Desk) -> None:
@@ -186,14 +200,14 @@ def test_a_late_ring_of_an_ended_call_makes_no_new_call(desk: Desk) -> None:
 
 def test_the_same_caller_may_call_again_after_a_moment(desk: Desk) -> None:
     desk.listed(0.0, call(Stat.INCOMING))
-    desk.table.on_missed(MissedCall(NUMBER), 1.0)
+    desk.table.on_missed("voice", MissedCall(NUMBER), 1.0)
     assert desk.finish(1.0) == [LineReleased(1, EndReason.MISSED)]
     assert desk.listed(1.0 + SWALLOW_S + 0.1, call(Stat.INCOMING)) == [LineIncoming(2, NUMBER)]
 
 
 def test_another_caller_right_after_is_a_new_call(desk: Desk) -> None:
     desk.listed(0.0, call(Stat.INCOMING))
-    desk.table.on_missed(MissedCall(NUMBER), 1.0)
+    desk.table.on_missed("voice", MissedCall(NUMBER), 1.0)
     desk.finish(1.0)
     desk.table.on_ring("voice", 1.1)
     desk.table.on_caller(CallerId("+4930", False), 1.1)
@@ -203,10 +217,10 @@ def test_another_caller_right_after_is_a_new_call(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("act", "reason"),
     [
-        (lambda table: table.on_missed(MissedCall(None), 3.0), EndReason.MISSED),
-        (lambda table: table.on_no_carrier(3.0), EndReason.MISSED),
+        (lambda table: table.on_missed("voice", MissedCall(None), 3.0), EndReason.MISSED),
+        (lambda table: table.on_no_carrier("voice", 3.0), EndReason.MISSED),
         (lambda table: table.on_listed(call(Stat.DISCONNECTED), 3.0), EndReason.MISSED),
-        (lambda table: table.on_end(CallEnd(None), 3.0), EndReason.MISSED),
+        (lambda table: table.on_end("voice", CallEnd(None), 3.0), EndReason.MISSED),
     ],
 )
 def test_a_caller_who_gives_up_is_missed(desk: Desk, act: Callable[[CallTable], None], reason: EndReason) -> None:
@@ -218,12 +232,12 @@ def test_a_caller_who_gives_up_is_missed(desk: Desk, act: Callable[[CallTable], 
 def test_what_we_rejected_is_not_missed(desk: Desk) -> None:
     desk.listed(0.0, call(Stat.INCOMING))
     desk.table.intend(1, Intent.REJECT)
-    desk.table.on_missed(MissedCall(NUMBER), 1.0)
+    desk.table.on_missed("voice", MissedCall(NUMBER), 1.0)
     assert desk.finish(1.1) == [LineReleased(1, EndReason.REJECTED)]
 
 
 def test_a_missed_call_that_we_never_saw_makes_no_call(desk: Desk) -> None:
-    desk.table.on_missed(MissedCall(NUMBER), 1.0)
+    desk.table.on_missed("voice", MissedCall(NUMBER), 1.0)
     assert desk.finish(1.0) == []
 
 
@@ -265,7 +279,7 @@ def test_an_outgoing_call_keeps_its_facts_until_dial_has_returned(desk: Desk) ->
 
 def test_an_end_before_dial_has_returned_is_told_after_it(desk: Desk) -> None:
     handle = desk.table.dialling("10086", 0.0)
-    desk.table.on_failure(EndReason.BUSY, 0.1)
+    desk.table.on_failure("voice", EndReason.BUSY, 0.1)
     assert desk.finish(0.2) == []
     desk.table.dialled(handle)
     assert desk.finish(0.3) == [LineReleased(handle, EndReason.BUSY)]
@@ -294,8 +308,8 @@ def test_a_failed_call_says_why(desk: Desk, hint: EndReason | None, text: str | 
     handle = desk.dialled(0.0)
     desk.table.on_listed(out(Stat.DISCONNECTED), 3.0)
     if hint is not None:
-        desk.table.on_failure(hint, 3.0)
-    desk.table.on_no_carrier(3.0)
+        desk.table.on_failure("voice", hint, 3.0)
+    desk.table.on_no_carrier("voice", 3.0)
     assert desk.finish(3.1, text) == [LineReleased(handle, reason, text)]
 
 
@@ -315,8 +329,8 @@ def test_the_end_of_one_of_two_calls_leaves_the_other(desk: Desk) -> None:
     second = desk.dialled(5.0)
     desk.listed(5.1, call(Stat.HELD), out(Stat.ACTIVE, 2))
     desk.said()
-    desk.table.on_end(CallEnd(4), 9.0)  # of which one? only the list knows
-    desk.table.on_no_carrier(9.0)
+    desk.table.on_end("voice", CallEnd(4), 9.0)  # of which one? only the list knows
+    desk.table.on_no_carrier("voice", 9.0)
     assert desk.finish(9.0) == []
     desk.listed(9.1, call(Stat.ACTIVE), out(Stat.DISCONNECTED, 2))
     assert desk.said() == []
@@ -371,7 +385,7 @@ def test_a_lost_modem_ends_every_call_once(desk: Desk) -> None:
 
 def test_a_call_that_was_over_when_the_modem_went_keeps_its_reason(desk: Desk) -> None:
     first = desk.answered(0.0)
-    desk.table.on_end(CallEnd(9), 9.0)
+    desk.table.on_end("voice", CallEnd(9), 9.0)
     desk.table.lose()
     assert desk.said()[-1] == LineReleased(first, EndReason.REMOTE_HANGUP, None, 9)
 
@@ -388,10 +402,10 @@ PORT = st.sampled_from(["voice", "at"])
 SAID_BY_MODEM = st.one_of(
     st.tuples(st.just("on_ring"), PORT),
     st.tuples(st.just("on_caller"), st.sampled_from([CALLER, WITHHELD])),
-    st.tuples(st.just("on_end"), st.sampled_from([CallEnd(3), CallEnd(None)])),
-    st.tuples(st.just("on_no_carrier")),
-    st.tuples(st.just("on_failure"), st.sampled_from([EndReason.BUSY, EndReason.NO_ANSWER])),
-    st.tuples(st.just("on_missed"), st.sampled_from([MissedCall(NUMBER), MissedCall(None)])),
+    st.tuples(st.just("on_end"), PORT, st.sampled_from([CallEnd(3), CallEnd(None)])),
+    st.tuples(st.just("on_no_carrier"), PORT),
+    st.tuples(st.just("on_failure"), PORT, st.sampled_from([EndReason.BUSY, EndReason.NO_ANSWER])),
+    st.tuples(st.just("on_missed"), PORT, st.sampled_from([MissedCall(NUMBER), MissedCall(None)])),
     st.tuples(st.just("on_listed"), LISTED),
     st.tuples(st.just("on_list"), st.lists(LISTED, max_size=3)),
     st.tuples(st.just("key"), PORT),

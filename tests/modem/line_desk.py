@@ -1,0 +1,126 @@
+"""The emulated modem as a process of its own, its control socket, and a line on it with the facts it has told."""
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from core.audio import PcmFormat
+from core.config import LineConfig
+from core.line import LineEvent, LineIncoming, LineReleased, LineState, LineStatus
+from core.modem.call_audio import VoicePort
+from core.modem.modem import ModemLine
+from core.modem.pcm import PcmPort
+
+_Fact = TypeVar("_Fact")
+
+
+class Emulator:
+    """`await emulator("call.incoming", number=…)`: one request on the control socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.control = folder / "control.sock"
+        self._ids = itertools.count(1)
+
+    async def __call__(self, method: str, **params: object) -> dict[str, Any]:
+        reader, writer = await asyncio.open_unix_connection(self.control)
+        try:
+            request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+            writer.write(msgspec.json.encode(request) + b"\n")
+            async with asyncio.timeout(40):
+                answer = msgspec.json.decode(await reader.readline())
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def config(self, **changes: object) -> LineConfig:
+        """Small times, so that tests are quick; what they mean is the same."""
+        fields = {"ports_dir": str(self.folder), "lost_after_s": 2.0, "audio_delay_s": 0.05, "poll_s": 0.5} | changes
+        return msgspec.convert(fields, LineConfig)
+
+
+@asynccontextmanager
+async def emulator(folder: Path, *options: str) -> AsyncIterator[Emulator]:
+    found = Emulator(folder)
+    arguments = ["-m", "core.modem.emulator", "--dir", str(folder), "--control", str(found.control), *options]
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(15):
+            assert (await process.stdout.readline()).startswith(b"ports ")
+            assert (await process.stdout.readline()).startswith(b"control ")
+        yield found
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.communicate()
+
+
+class Desk:
+    """A running line; `told` has every fact so far, in order."""
+
+    def __init__(self, line: ModemLine) -> None:
+        self.line = line
+        self.told: list[LineEvent] = []
+        self._more = asyncio.Condition()
+
+    async def listen(self) -> None:
+        while True:
+            fact = await self.line.next()
+            async with self._more:
+                self.told.append(fact)
+                self._more.notify_all()
+
+    async def hears(
+        self, kind: type[_Fact], when: Callable[[_Fact], bool] = lambda fact: True, *, within_s: float = 10.0
+    ) -> _Fact:
+        """The first fact of that kind that holds; told already, or to come."""
+        async with asyncio.timeout(within_s), self._more:
+            while True:
+                for fact in self.told:
+                    if isinstance(fact, kind) and when(fact):
+                        return fact
+                await self._more.wait()
+
+    def of(self, kind: type[_Fact]) -> list[_Fact]:
+        return [fact for fact in self.told if isinstance(fact, kind)]
+
+    async def is_in(self, state: LineState, *, within_s: float = 15.0) -> LineStatus:
+        return await self.hears(LineStatus, lambda status: status.state is state, within_s=within_s)
+
+    async def incoming(self, count: int = 1) -> LineIncoming:
+        """The count-th incoming call."""
+        await self.hears(LineIncoming, lambda _: len(self.of(LineIncoming)) >= count)
+        return self.of(LineIncoming)[count - 1]
+
+    async def released(self, handle: int, *, within_s: float = 10.0) -> LineReleased:
+        return await self.hears(LineReleased, lambda fact: fact.handle == handle, within_s=within_s)
+
+
+def open_pcm(path: str, pcm_format: PcmFormat) -> VoicePort:
+    return PcmPort(path, pcm_format)
+
+
+@asynccontextmanager
+async def desk(config: LineConfig, *, ready: bool = True) -> AsyncIterator[Desk]:
+    line = ModemLine("sim", config, open_pcm=open_pcm)
+    found = Desk(line)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(line.run()), tasks.create_task(found.listen())]
+        try:
+            if ready:
+                await found.is_in(LineState.READY)
+            yield found
+        finally:
+            for task in running:
+                task.cancel()
