@@ -57,6 +57,7 @@ class Conversation:
         self._port: AudioPort | None = None
         self._ticks_before = 0
         self._recorder: Recorder | None = None
+        self._recordings = 0
         self._attachment: Attachment | None = None
         self._tasks: TaskGroup | None = None
         self._suspended = False
@@ -121,20 +122,18 @@ class Conversation:
                 tick = await port.read()
             except AudioClosed:
                 return last + 1
+            for _ in range(tick.index - last - 1):  # nobody read them in time: silence keeps the line's time
+                self._hear(self.format.silence, tick.at_s)
             last = tick.index
             self._tick(tick)
 
     def _tick(self, tick: Tick) -> None:
         """20 ms of the call. Nothing here waits."""
         frame = tick.downlink if tick.downlink is not None else self.format.silence
-        self._clock.tick(tick.at_s)
         if self._recorder is not None:
             self._recorder.tick(replace(tick, index=self._ticks_before + tick.index))
-        self.speaking.sent(tick.uplink_frames)
-        if self._attachment is not None:
-            self._attachment.downlink(frame)
-        elif not self._suspended:
-            self._listen(frame)
+        self.speaking.sent(tick.uplink_frames, tick.at_s)
+        self._hear(frame, tick.at_s)
         self._fill()
         if (levels := self._levels.feed(frame, tick.uplink)) is not None:
             self._outbox.moment(
@@ -146,6 +145,13 @@ class Conversation:
                 )
             )
         self._watch_quiet()
+
+    def _hear(self, frame: bytes, at_s: float) -> None:
+        self._clock.tick(at_s)
+        if self._attachment is not None:
+            self._attachment.downlink(frame)
+        elif not self._suspended:
+            self._listen(frame)
 
     def _listen(self, frame: bytes) -> None:
         onset_ms, digits = self.hearing.listen(frame)
@@ -161,6 +167,8 @@ class Conversation:
             frame = self.speaking.next_frame()
             if frame is None and self._attachment is not None:
                 frame = self._attachment.uplink()
+                if frame is not None:
+                    self.speaking.foreign_frame()
             if frame is None:
                 return
             port.write(frame)
@@ -205,7 +213,9 @@ class Conversation:
         """Starts the stereo recording; its path, or None where it can't be written."""
         directory = self._config.recording.dir
         if self._recorder is None and directory is not None:
-            path = Path(directory) / f"{self._call.call_id}.wav"
+            self._recordings += 1
+            part = f".{self._recordings}" if self._recordings > 1 else ""
+            path = Path(directory) / f"{self._call.call_id}{part}.wav"
             try:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._recorder = Recorder(path, self.format)

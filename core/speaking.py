@@ -139,11 +139,15 @@ class Speaking:
     def next_frame(self) -> bytes | None:
         return self._playout.next_frame()
 
-    def sent(self, uplink_frames: int) -> None:
-        """How many of our frames have left the port so far."""
+    def sent(self, uplink_frames: int, at_s: float) -> None:
+        """How many of our frames have left the port so far; at_s: time.monotonic() of the newest."""
         for event in self._playout.sent(uplink_frames):
-            self._report(event)
+            self._report(event, at_s)
         self._room.set()
+
+    def foreign_frame(self) -> None:
+        """The port was given a frame of an attached client; it is none of our words."""
+        self._playout.foreign_frame()
 
     def reopened(self) -> None:
         """The port is a new one: what lay in the old one is said again."""
@@ -162,7 +166,7 @@ class Speaking:
         for event in self._playout.stop(flushed_frames, only_interruptible=only_interruptible):
             if (said := self._said.get(event.utterance_id)) is not None:
                 cut.append(said)
-            self._report(event)
+            self._report(event, self._clock.last_s)
         return cut
 
     def barge_in(self, onset_ms: int, flush: Callable[[], int]) -> None:
@@ -185,13 +189,13 @@ class Speaking:
 
     # --- reports -----------------------------------------------------------------------------------------------------
 
-    def _report(self, event: PlayoutEvent) -> None:
+    def _report(self, event: PlayoutEvent, at_s: float) -> None:
         said = self._said.get(event.utterance_id)
         if said is None:
             return
         match event:
             case Started():
-                said.first_byte_ms = max(0, round((self._clock.last_s - said.asked_s) * 1000))
+                said.first_byte_ms = max(0, round((at_s - said.asked_s) * 1000))
                 said.started_ms = self._clock.now_ms
                 self._outbox.moment(
                     CallSpeaking(
