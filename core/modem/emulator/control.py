@@ -66,11 +66,13 @@ class ControlServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Reads until the client closes its side; what it asked before is still answered (`echo … | nc`)."""
-        async with asyncio.TaskGroup() as requests:
-            while line := await _next_line(reader, writer):
-                if line.strip():
-                    requests.create_task(self._answer(line, writer), name="emulator.request")
-        writer.close()
+        try:
+            async with asyncio.TaskGroup() as requests:
+                while line := await _next_line(reader, writer):
+                    if line.strip():
+                        requests.create_task(self._answer(line, writer), name="emulator.request")
+        finally:
+            writer.close()
 
     async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         answer = await self.answer(line)

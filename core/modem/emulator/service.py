@@ -37,4 +37,4 @@ async def running(options: Options) -> AsyncIterator[Modem]:
                 server.close()
             raise _Stopped
     except* _Stopped:
-        pass
+        await asyncio.sleep(0)  # closed connections leave the loop in its next round
