@@ -96,6 +96,8 @@ class Conversation:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(max(0.0, self._timeline.seen[reply].at_s + BARGE_AFTER_S - loop.time()))
         said = await self._ask("far.say", text=line.text, voice=VOICE, snr_db=SNR_DB, telephone=True, wait=True)
+        if said["started_s"] is None or said["ended_s"] is None:
+            raise DemoFailed(f"the caller was cut off before {line.text!r} was said")
         turn = Turn(line, said["started_s"], said["ended_s"])
         self.outcome.turns.append(turn)
         return turn

@@ -14,6 +14,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 OnEvent = Callable[[str, dict[str, Any]], None]
 OnResult = Callable[[Any], None]
+OnClose = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,10 @@ class _Waiting:
 class Link(asyncio.Protocol):
     """Speaks newline-framed JSON-RPC 2.0. `Phone` puts reconnecting on top; scripts may use it as it is."""
 
-    def __init__(self, on_event: OnEvent | None = None) -> None:
+    def __init__(self, on_event: OnEvent | None = None, on_close: OnClose | None = None) -> None:
         self.closed = asyncio.Event()
         self._on_event = on_event
+        self._on_close = on_close
         self._decoder = Decoder()
         self._waiting: dict[int, _Waiting] = {}
         self._next_id = 1
@@ -36,12 +38,12 @@ class Link(asyncio.Protocol):
         self._reason = "the daemon closed the connection"
 
     @classmethod
-    async def open(cls, path: str | Path, on_event: OnEvent | None = None) -> "Link":
+    async def open(cls, path: str | Path, on_event: OnEvent | None = None, on_close: OnClose | None = None) -> "Link":
         """Connects. CannotConnect, with the reason, when nobody answers."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, link = await loop.create_unix_connection(lambda: cls(on_event), str(path))
+                _, link = await loop.create_unix_connection(lambda: cls(on_event, on_close), str(path))
         except TimeoutError:
             raise CannotConnect(f"{path}: no answer") from None
         except OSError as problem:
@@ -145,6 +147,8 @@ class Link(asyncio.Protocol):
         self._reason = reason
         self.closed.set()
         self._writable.set()
+        if self._on_close is not None:
+            self._on_close()
         waiting, self._waiting = self._waiting, {}
         for one in waiting.values():
             if not one.future.done():

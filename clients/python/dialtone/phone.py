@@ -91,7 +91,7 @@ class Phone(Methods):
         self._ready = asyncio.Event()
         self._link: Link | None = None
         self._leaving = False
-        self._was_connected = False
+        self._place_is_read = False  # the inbox's position is one that the daemon has given us
         self._handled: int | None = None
         self._acked = 0
         self._unacked_events = 0
@@ -191,6 +191,7 @@ class Phone(Methods):
         self._topics = list(topics) if topics is not None else self._topics
         if since is not None:
             self._inbox.restart(since)
+            self._place_is_read = False
         self._subscribed = True
         if self._link is not None:
             self._inbox.shut()
@@ -244,6 +245,10 @@ class Phone(Methods):
 
     # --- the connection
 
+    def _lost(self) -> None:
+        self._ready.clear()
+        self._inbox.shut()
+
     async def _first_connection(self) -> None:
         delay_s = BACKOFF_FIRST_S
         try:
@@ -265,8 +270,6 @@ class Phone(Methods):
             if self._link is not None:
                 await self._link.closed.wait()
                 self._link = None
-            self._ready.clear()
-            self._inbox.shut()
             await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))  # many clients come back after one restart
             try:
                 await self._connect()
@@ -278,7 +281,7 @@ class Phone(Methods):
 
     async def _connect(self) -> None:
         """One attempt: connected, introduced, registered and subscribed, or nothing."""
-        link = await Link.open(self.path, self._put)
+        link = await Link.open(self.path, self._put, self._lost)
         self._link = link
         try:
             await self._introduce(link)
@@ -286,7 +289,6 @@ class Phone(Methods):
             link.close()
             self._link = None
             raise
-        self._was_connected = True
         self._ready.set()
         self._news.set()
 
@@ -310,7 +312,7 @@ class Phone(Methods):
         try:
             await link.request("events.subscribe", params, on_result=self._opened)
         except RpcError as problem:
-            if problem.kind != "ack_beyond_head" or not self._was_connected:
+            if problem.kind != "ack_beyond_head" or not self._place_is_read:
                 raise
             # The daemon has another journal than the one we read: what it holds can't be told from what we know.
             self._inbox.forget_place()
@@ -319,6 +321,7 @@ class Phone(Methods):
     def _opened(self, result: Any) -> None:
         found = result if isinstance(result, dict) else {}
         head, resumed_from = found.get("seq"), found.get("resumed_from")
+        self._place_is_read = True
         self._inbox.open(
             head if isinstance(head, int) else None, resumed_from if isinstance(resumed_from, int) else None
         )

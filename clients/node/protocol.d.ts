@@ -1,0 +1,1105 @@
+// Types of the Dialtone protocol. Written by `python -m core.rpc.spec --write`; changes here are lost.
+// Params, results and events by name. A fact carries `seq`, a moment `after_seq`.
+
+/** Where the consumer stands now; never lower than before. */
+export interface Acked {
+  seq: number;
+}
+
+export interface AlarmInfo {
+  alarm: string;
+  severity: string;
+  client: string;
+  at: string;
+  text: string | null;
+}
+
+export interface AlarmReport {
+  /** A stable name */
+  alarm: string;
+  severity?: "critical" | "error" | "info" | "warning";
+  text?: string | null;
+}
+
+export interface AttachResult {
+  /** Unix socket: s16le mono PCM both ways, no header */
+  path: string;
+  rate_hz: number;
+  ptime_ms: number;
+}
+
+export interface AudioResult {
+  /** base64 */
+  audio: string;
+  format: "ogg" | "pcm" | "wav";
+  rate_hz: number;
+  duration_ms: number;
+}
+
+export interface BrainResult {
+  priority: number;
+  /** Calls that this brain steers now */
+  calls: Array<string>;
+}
+
+/** What the audio of a call really did (see docs: audio report). */
+export interface CallAudio {
+  attempts: number;
+  open_ms: number | null;
+  rate_hz: number;
+  measured_rate_hz: number | null;
+  bytes_in: number;
+  bytes_out: number;
+  in_bytes_per_s: number;
+  out_bytes_per_s: number;
+  downlink_dropped_frames: number;
+  uplink_silence_frames: number;
+  uplink_stalls: number;
+  alignment_shifts: number;
+  verdict: string;
+}
+
+/** A call as methods and state.get show it. Times are RFC 3339, UTC; holder is the client that steers it. */
+export interface CallInfo {
+  call_id: string;
+  line: string;
+  direction: Direction;
+  state: CallState;
+  number: string | null;
+  withheld: boolean;
+  started_at: string | null;
+  connected_at: string | null;
+  duration_s: number;
+  rings: number;
+  holder: string | null;
+  reason: EndReason | null;
+  network_text: string | null;
+  seq: number | null;
+}
+
+export interface CallPage {
+  calls: Array<CallRecord>;
+  next: string | null;
+}
+
+/** A call of the log. turns are there in call.get only. */
+export interface CallRecord {
+  call_id: string;
+  line: string;
+  direction: Direction;
+  state: CallState;
+  number: string | null;
+  withheld: boolean;
+  rings: number;
+  started_at: string | null;
+  connected_at: string | null;
+  ended_at: string | null;
+  duration_s: number | null;
+  reason: EndReason | null;
+  network_text: string | null;
+  recording: string | null;
+  audio: CallAudio | null;
+  turns: Array<TurnInfo>;
+}
+
+/** States of a call as clients see them (design §3). */
+export type CallState =
+  | "active"
+  | "alerting"
+  | "dialing"
+  | "ended"
+  | "held"
+  | "incoming";
+
+export interface CallStatus {
+  active: boolean;
+  call: CallInfo | null;
+}
+
+export interface CallStatusWithSeq {
+  active: boolean;
+  call: CallInfo | null;
+  /** The newest fact that this request caused */
+  seq?: number;
+}
+
+export interface ClaimResult {
+  call_id: string;
+  token: string;
+}
+
+export interface ClientInfo {
+  name: string;
+  connected: boolean;
+  scopes: Array<string>;
+  brain_priority: number | null;
+  state: string | null;
+  detail: string | null;
+}
+
+export type Direction =
+  | "in"
+  | "out";
+
+/** It is done; there is nothing more to say. */
+export interface Done {
+}
+
+/** No parameters, or nothing to say. */
+export interface Empty {
+}
+
+/** No parameters, or nothing to say. */
+export interface EmptyWithSeq {
+  /** The newest fact that this request caused */
+  seq?: number;
+}
+
+/** Why a call is over. The network's own words stand beside it as network_text. */
+export type EndReason =
+  | "busy"
+  | "core_restarted"
+  | "error"
+  | "limit"
+  | "local_hangup"
+  | "missed"
+  | "modem_lost"
+  | "no_answer"
+  | "no_carrier"
+  | "rejected"
+  | "remote_hangup";
+
+export interface Engines {
+  tts: string;
+  stt: string;
+}
+
+export interface Health {
+  status: "degraded" | "failed" | "ok";
+  problems: Array<string>;
+  timestamp: string;
+}
+
+/** Who is at the other end, and what you may do. */
+export interface Hello {
+  server: string;
+  version: string;
+  scopes: Array<Scope>;
+}
+
+export interface LanguageResult {
+  user_id: string | number;
+  language: string;
+}
+
+/** What `status` and modem.state say of a line. */
+export type LineState =
+  | "failed"
+  | "offline"
+  | "ready"
+  | "reconnecting"
+  | "starting";
+
+export interface LineStatusInfo {
+  name: string;
+  state: LineState;
+  reason: string | null;
+  manufacturer: string | null;
+  model: string | null;
+  revision: string | null;
+  sim: string | null;
+  operator: string | null;
+  registration: string | null;
+  rssi_dbm: number | null;
+}
+
+/** An OpenRPC document with the events as x-events; see https://spec.open-rpc.org. */
+export interface OpenRpc {
+  openrpc: string;
+  info: Record<string, unknown>;
+  methods: Array<Record<string, unknown>>;
+  components: Record<string, unknown>;
+  "x-events": Array<Record<string, unknown>>;
+}
+
+export interface PhrasesResult {
+  count: number;
+}
+
+export interface RecordResult {
+  recording: string | null;
+}
+
+/** What a peer may do. admin holds all others. */
+export type Scope =
+  | "admin"
+  | "calls"
+  | "messages"
+  | "observe";
+
+/** completed, heard_text and played_ms are there with wait: spoken. */
+export interface SpeakResult {
+  utterance: number;
+  completed: boolean | null;
+  heard_text: string | null;
+  played_ms: number | null;
+}
+
+/** True at `seq`: subscribe with since: seq and nothing is missed or told twice. */
+export interface State {
+  seq: number;
+  lines: Array<LineStatusInfo>;
+  calls: Array<CallInfo>;
+  clients: Array<ClientInfo>;
+  alarms: Array<AlarmInfo>;
+}
+
+export interface Status {
+  service: string;
+  version: string;
+  uptime_s: number;
+  seq: number;
+  lines: Array<LineStatusInfo>;
+  calls: Array<CallInfo>;
+  clients: Array<ClientInfo>;
+  alarms: Array<AlarmInfo>;
+  engines: Engines;
+}
+
+export interface StopResult {
+  stopped: number;
+  heard_text: string | null;
+  played_ms: number;
+}
+
+/** The subscription is in force. Everything after resumed_from (or, where that is null, after seq) will come. */
+export interface Subscribed {
+  /** The newest fact when you subscribed */
+  seq: number;
+  /** Facts after this seq are replayed; null: none are */
+  resumed_from: number | null;
+  consumer: string | null;
+}
+
+export interface TranscribeResult {
+  text: string | null;
+  understood: boolean;
+  confidence: number | null;
+  language: string | null;
+  engine: string | null;
+}
+
+export interface TurnInfo {
+  /** caller or bot */
+  role: string;
+  turn: number;
+  text: string | null;
+  heard_text: string | null;
+  understood: boolean;
+  confidence: number | null;
+  engine: string | null;
+  language: string | null;
+  at_ms: number;
+  duration_ms: number;
+  latency_ms: number;
+}
+
+/** $/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800. What the modem had begun is carried through. Meant as a notification. */
+export interface CancelRequestParams {
+  /** The id of your request */
+  id: number | string;
+}
+
+/** brain.register: Makes this connection a brain: it steers each call of its lines, the highest priority first. */
+export interface BrainRegisterParams {
+  /** Higher steers first */
+  priority?: number;
+  lines?: Array<string>;
+}
+
+/** call.accept: Answers an incoming call before its policy would. */
+export interface CallAcceptParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.attach: Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor detects keys in band. */
+export interface CallAttachParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.chunk_audio: The audio of one chunk, until a minute after the call. */
+export interface CallChunkAudioParams {
+  call_id: string;
+  chunk: number;
+  format?: "ogg" | "pcm" | "wav";
+}
+
+/** call.claim: Takes the steering of a call: this connection holds it, others need the token. speakers may also speak. */
+export interface CallClaimParams {
+  call_id?: string | null;
+  speakers?: Array<string>;
+}
+
+/** call.configure: Sets engine, language, voice, keys, greeting and answer policy for one call. */
+export interface CallConfigureParams {
+  call_id?: string | null;
+  token?: string | null;
+  language?: string | null;
+  voice?: string | null;
+  tts_engine?: string | null;
+  stt_engine?: string | null;
+  greeting?: string | null;
+  answer_after_rings?: number | null;
+  reject_by?: string | null;
+  keys?: Record<string, string> | null;
+}
+
+/** call.dtmf: Sends keys into the call; answers when the last one is out. */
+export interface CallDtmfParams {
+  /** Keys, sent one by one */
+  digits: string;
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.get: One call with its turns. */
+export interface CallGetParams {
+  call_id: string;
+}
+
+/** call.hangup: Ends a call in any state. An admin may always. */
+export interface CallHangupParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.hold: Puts the active call on hold; a waiting or held one becomes active. */
+export interface CallHoldParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.list: The call log, newest first; next is the cursor of the following page. */
+export interface CallListParams {
+  limit?: number;
+  before?: string | null;
+  line?: string | null;
+  direction?: Direction | null;
+}
+
+/** call.pause: Pauses our speech at the next frame. */
+export interface CallPauseParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.play: Plays a WAV, OGG or FLAC file of any rate into the call. */
+export interface CallPlayParams {
+  path?: string | null;
+  audio?: string | null;
+  call_id?: string | null;
+  token?: string | null;
+  interruptible?: boolean;
+  replace?: boolean;
+  wait?: "accepted" | "spoken";
+}
+
+/** call.record: Starts or stops the stereo recording (caller left, us right). */
+export interface CallRecordParams {
+  enabled: boolean;
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.reject: Turns an incoming call away. */
+export interface CallRejectParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.release: Lets go of the steering; anyone with scope calls may steer then. */
+export interface CallReleaseParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.resume: Goes on with paused speech. */
+export interface CallResumeParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.resume_held: Takes a held call back. */
+export interface CallResumeHeldParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.speak: Says a text into the call; a text after another waits for its turn, replace stops what is being said. */
+export interface CallSpeakParams {
+  text: string;
+  call_id?: string | null;
+  token?: string | null;
+  language?: string | null;
+  voice?: string | null;
+  interruptible?: boolean;
+  /** Stop what is being said first */
+  replace?: boolean;
+  /** When to answer */
+  wait?: "accepted" | "spoken";
+}
+
+/** call.start: Places a call; answers once the modem took it, before the far end rings. */
+export interface CallStartParams {
+  /** + and digits, or a short code; spaces and dashes are dropped */
+  number: string;
+  line?: string | null;
+  hide_number?: boolean;
+}
+
+/** call.status: The live call, or active: false; never an error while nothing is going on. */
+export interface CallStatusParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.stop: Stops everything that is said or waits to be; tells what the far end was given. */
+export interface CallStopParams {
+  call_id?: string | null;
+  token?: string | null;
+}
+
+/** call.swap: Exchanges the active and the held call of a line. */
+export interface CallSwapParams {
+  line?: string | null;
+  token?: string | null;
+}
+
+/** client.hello: Say who you are. Optional: everything works without it, but brains, claims and reported states go by this name. */
+export interface ClientHelloParams {
+  /** What you are called in status and claims */
+  name: string;
+  version?: string | null;
+}
+
+/** client.report_state: What this client is doing, and the full set of alarms that it has now; the core tells the difference. */
+export interface ClientReportStateParams {
+  state: string;
+  detail?: string | null;
+  alarms?: Array<AlarmReport> | null;
+}
+
+/** events.ack: Acknowledge facts for this connection's consumer, so that it resumes after them. Cumulative; acknowledging again or less changes nothing. */
+export interface EventsAckParams {
+  /** You are done with this fact and all before it */
+  seq: number;
+}
+
+/** events.subscribe: Choose the events of this connection, in place of what it had before. Replayed facts come before live ones, without hole or double. */
+export interface EventsSubscribeParams {
+  /** What you want. Left out: all facts and no moments; moments come only to those who name them */
+  topics?: Array<string> | null;
+  /** Replay the facts after this seq first */
+  since?: number | null;
+  /** Resume where this consumer has acknowledged; a new name begins now, or at since */
+  consumer?: string | null;
+}
+
+/** events.unsubscribe: Get no more events on this connection. A consumer's place stays on disk. */
+export interface EventsUnsubscribeParams {
+}
+
+/** health: ok; degraded while some line can't take calls; failed while none can. */
+export interface HealthParams {
+}
+
+/** language.get: The language kept for a user of an old client. */
+export interface LanguageGetParams {
+  /** Any stable name of a user */
+  user_id: string | number;
+}
+
+/** language.set: Keeps a language for a user of an old client. */
+export interface LanguageSetParams {
+  /** Any stable name of a user */
+  user_id: string | number;
+  language: string;
+}
+
+/** rpc.discover: Describe every method, event and error with its schema, as an OpenRPC document. */
+export interface RpcDiscoverParams {
+}
+
+/** state.get: A snapshot with the seq it is true at. */
+export interface StateGetParams {
+}
+
+/** status: Everything worth a look: lines, calls, clients, alarms, engines. */
+export interface StatusParams {
+}
+
+/** stt.phrases: What this connection expects callers to say; replaces its earlier list. */
+export interface SttPhrasesParams {
+  phrases: Array<string>;
+  language?: string | null;
+}
+
+/** stt.result: A remote recogniser's words for a turn; final ones become call.speech. */
+export interface SttResultParams {
+  call_id: string;
+  turn: number;
+  chunk: number;
+  text: string;
+  final?: boolean;
+}
+
+/** stt.transcribe: Words of a file. */
+export interface SttTranscribeParams {
+  path?: string | null;
+  audio?: string | null;
+  language?: string | null;
+}
+
+/** tts.synthesize: Speech of a text, outside any call. */
+export interface TtsSynthesizeParams {
+  text: string;
+  language?: string | null;
+  voice?: string | null;
+  format?: "ogg" | "pcm" | "wav";
+  rate_hz?: 8000 | 16000;
+}
+
+/** An alarm is over. */
+export interface AlarmClearedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  alarm: string;
+  client: string | null;
+}
+
+/** Something wants a person. alarm is a stable name, text is for people; client says who raised it. */
+export interface AlarmRaisedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  alarm: string;
+  severity: string;
+  text: string | null;
+  client: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"text">;
+}
+
+/** The far end of an outgoing call rings. */
+export interface CallAlertingEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+}
+
+/** The modem gave no audio, or it stopped; the call itself may still be up. */
+export interface CallAudioFailedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  reason: string;
+  attempts: number;
+}
+
+/** The caller spoke into our utterance and playout stopped. */
+export interface CallBargeInEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  utterance: number;
+  heard_text: string | null;
+  played_ms: number;
+  /** From the onset of the caller's speech to our last PCM byte */
+  reaction_ms: number;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"heard_text">;
+}
+
+/** New audio of a turn was cut at the first silence threshold; fetch it with call.chunk_audio. */
+export interface CallChunkEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  turn: number;
+  /** Numbered from 1 per call */
+  chunk: number;
+  duration_ms: number;
+}
+
+/** Who steers the call changed; holder is a client name, null when it is free. */
+export interface CallClaimedEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  holder: string | null;
+}
+
+/** The call is answered, by us or by the far end. */
+export interface CallConnectedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  direction: Direction;
+  number: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** The far end pressed a key. */
+export interface CallDtmfEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  digit: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"digit">;
+}
+
+/** A call is over; sent exactly once per call. */
+export interface CallEndedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  direction: Direction;
+  reason: EndReason;
+  number: string | null;
+  network_text: string | null;
+  duration_s: number;
+  turns: number;
+  recording: string | null;
+  audio: CallAudio | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** The call was put on hold, or taken back (held: false). */
+export interface CallHeldEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  held: boolean;
+}
+
+/** A call wants in. Sent once per call; number is null while unknown or when withheld. */
+export interface CallIncomingEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  number: string | null;
+  withheld: boolean;
+  waiting: boolean;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** Levels of the last second, dB below full scale. */
+export interface CallLevelEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  downlink_dbfs: number;
+  uplink_dbfs: number;
+}
+
+/** An incoming call was never answered. */
+export interface CallMissedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  number: string | null;
+  withheld: boolean;
+  rings: number;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** What was understood so far while the turn may still go on. */
+export interface CallPartialEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  turn: number;
+  chunk: number;
+  text: string | null;
+  confidence: number | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"text">;
+}
+
+/** One ring of an incoming call, numbered from 1; the same RING on two ports counts once. */
+export interface CallRingEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  ring: number;
+  number: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** An outgoing call was taken by the modem and is being set up. */
+export interface CallRingingEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  number: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** The first frame of an utterance of ours went out. */
+export interface CallSpeakingEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  utterance: number;
+  text: string | null;
+  /** From the accepted request to its first PCM byte */
+  latency_ms: number;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"text">;
+}
+
+/** What the caller said in one turn. understood is false when no engine could tell; text is then null. */
+export interface CallSpeechEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  turn: number;
+  text: string | null;
+  understood: boolean;
+  language: string | null;
+  confidence: number | null;
+  engine: string | null;
+  duration_ms: number;
+  /** From the end-of-turn threshold to this text */
+  latency_ms: number;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"text">;
+}
+
+/** An utterance of ours is over: played to its end, or cut; heard_text is what the far end was given. */
+export interface CallSpokenEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  utterance: number;
+  text: string | null;
+  heard_text: string | null;
+  played_ms: number;
+  completed: boolean;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"text" | "heard_text">;
+}
+
+/** The caller stopped speaking: the second silence threshold passed. */
+export interface CallTurnEndEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  turn: number;
+  chunks: number;
+  silence_ms: number;
+  reason: string;
+}
+
+/** The caller began to speak (after the minimum of speech). */
+export interface CallTurnStartEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  turn: number;
+  /** Start of the speech, ms since the call was connected */
+  at_ms: number;
+}
+
+/** A client reported its own state with client.report_state. */
+export interface ClientStateEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  client: string;
+  state: string;
+  detail: string | null;
+}
+
+/** A newer connection took over your consumer name; this one gets no more events. */
+export interface EventsDisplacedEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  consumer: string;
+}
+
+/** You missed events from_seq to to_seq: read them again with events.subscribe {since}, or call state.get. */
+export interface EventsLaggedEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  from_seq: number;
+  to_seq: number;
+  cause: string;
+}
+
+/** The modem is gone for longer than the grace of 20 s. */
+export interface ModemLostEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  reason: string | null;
+}
+
+/** Signal strength changed. */
+export interface ModemSignalEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  rssi_dbm: number | null;
+}
+
+/** The line changed: offline, starting, ready, reconnecting or failed. */
+export interface ModemStateEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  state: LineState;
+  reason: string | null;
+}
+
+/** Every method: what it takes and what it gives. */
+export interface Methods {
+  "$/cancelRequest": { params: CancelRequestParams; result: Done };
+  "brain.register": { params: BrainRegisterParams; result: BrainResult };
+  "call.accept": { params: CallAcceptParams; result: CallInfo };
+  "call.attach": { params: CallAttachParams; result: AttachResult };
+  "call.chunk_audio": { params: CallChunkAudioParams; result: AudioResult };
+  "call.claim": { params: CallClaimParams; result: ClaimResult };
+  "call.configure": { params: CallConfigureParams; result: CallInfo };
+  "call.dtmf": { params: CallDtmfParams; result: Empty };
+  "call.get": { params: CallGetParams; result: CallRecord };
+  "call.hangup": { params: CallHangupParams; result: CallInfo };
+  "call.hold": { params: CallHoldParams; result: CallInfo };
+  "call.list": { params: CallListParams; result: CallPage };
+  "call.pause": { params: CallPauseParams; result: Empty };
+  "call.play": { params: CallPlayParams; result: SpeakResult };
+  "call.record": { params: CallRecordParams; result: RecordResult };
+  "call.reject": { params: CallRejectParams; result: CallInfo };
+  "call.release": { params: CallReleaseParams; result: Empty };
+  "call.resume": { params: CallResumeParams; result: Empty };
+  "call.resume_held": { params: CallResumeHeldParams; result: CallInfo };
+  "call.speak": { params: CallSpeakParams; result: SpeakResult };
+  "call.start": { params: CallStartParams; result: CallInfo };
+  "call.status": { params: CallStatusParams; result: CallStatus };
+  "call.stop": { params: CallStopParams; result: StopResult };
+  "call.swap": { params: CallSwapParams; result: CallStatusWithSeq };
+  "client.hello": { params: ClientHelloParams; result: Hello };
+  "client.report_state": { params: ClientReportStateParams; result: EmptyWithSeq };
+  "events.ack": { params: EventsAckParams; result: Acked };
+  "events.subscribe": { params: EventsSubscribeParams; result: Subscribed };
+  "events.unsubscribe": { params: EventsUnsubscribeParams; result: Done };
+  "health": { params: HealthParams; result: Health };
+  "language.get": { params: LanguageGetParams; result: LanguageResult };
+  "language.set": { params: LanguageSetParams; result: LanguageResult };
+  "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
+  "state.get": { params: StateGetParams; result: State };
+  "status": { params: StatusParams; result: Status };
+  "stt.phrases": { params: SttPhrasesParams; result: PhrasesResult };
+  "stt.result": { params: SttResultParams; result: Empty };
+  "stt.transcribe": { params: SttTranscribeParams; result: TranscribeResult };
+  "synthesize": { params: TtsSynthesizeParams; result: AudioResult };
+  "transcribe": { params: SttTranscribeParams; result: TranscribeResult };
+  "tts.synthesize": { params: TtsSynthesizeParams; result: AudioResult };
+}
+
+/** Every event: its params. */
+export interface Events {
+  "alarm.cleared": AlarmClearedEvent;
+  "alarm.raised": AlarmRaisedEvent;
+  "call.alerting": CallAlertingEvent;
+  "call.audio_failed": CallAudioFailedEvent;
+  "call.barge_in": CallBargeInEvent;
+  "call.chunk": CallChunkEvent;
+  "call.claimed": CallClaimedEvent;
+  "call.connected": CallConnectedEvent;
+  "call.dtmf": CallDtmfEvent;
+  "call.ended": CallEndedEvent;
+  "call.held": CallHeldEvent;
+  "call.incoming": CallIncomingEvent;
+  "call.level": CallLevelEvent;
+  "call.missed": CallMissedEvent;
+  "call.partial": CallPartialEvent;
+  "call.ring": CallRingEvent;
+  "call.ringing": CallRingingEvent;
+  "call.speaking": CallSpeakingEvent;
+  "call.speech": CallSpeechEvent;
+  "call.spoken": CallSpokenEvent;
+  "call.turn_end": CallTurnEndEvent;
+  "call.turn_start": CallTurnStartEvent;
+  "client.state": ClientStateEvent;
+  "events.displaced": EventsDisplacedEvent;
+  "events.lagged": EventsLaggedEvent;
+  "modem.lost": ModemLostEvent;
+  "modem.signal": ModemSignalEvent;
+  "modem.state": ModemStateEvent;
+}
+
+export type Fact =
+  | "alarm.cleared"
+  | "alarm.raised"
+  | "call.alerting"
+  | "call.audio_failed"
+  | "call.barge_in"
+  | "call.connected"
+  | "call.dtmf"
+  | "call.ended"
+  | "call.held"
+  | "call.incoming"
+  | "call.missed"
+  | "call.ringing"
+  | "call.speech"
+  | "call.spoken"
+  | "client.state"
+  | "modem.lost"
+  | "modem.state";
+
+export type Moment =
+  | "call.chunk"
+  | "call.claimed"
+  | "call.level"
+  | "call.partial"
+  | "call.ring"
+  | "call.speaking"
+  | "call.turn_end"
+  | "call.turn_start"
+  | "events.displaced"
+  | "events.lagged"
+  | "modem.signal";
+
+export type ErrorKind =
+  | "parse_error"
+  | "invalid_request"
+  | "method_not_found"
+  | "internal"
+  | "modem_offline"
+  | "modem_busy"
+  | "line_busy"
+  | "not_found"
+  | "not_now"
+  | "not_dialable"
+  | "forbidden"
+  | "claimed"
+  | "engine_missing"
+  | "path_refused"
+  | "limit"
+  | "emergency_denied"
+  | "audio_failed"
+  | "timeout"
+  | "store_failed"
+  | "ack_beyond_head"
+  | "modem_refused"
+  | "displaced"
+  | "not_understood"
+  | "unsupported"
+  | "invalid_params"
+  | "cancelled";
+
+/** The `data` of a JSON-RPC error object; kind is what to go by. */
+export interface ErrorData {
+  kind: ErrorKind;
+  retry: boolean;
+  retry_after_s?: number;
+  path?: string;
+  [detail: string]: unknown;
+}

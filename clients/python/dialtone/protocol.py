@@ -1,0 +1,1160 @@
+"""Types of the Dialtone protocol. Written by `python -m core.rpc.spec --write`; changes here are lost.
+
+Params, results and events by name, as TypedDicts. A fact carries `seq`, a moment `after_seq`.
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+Method = Literal[
+    "$/cancelRequest",
+    "brain.register",
+    "call.accept",
+    "call.attach",
+    "call.chunk_audio",
+    "call.claim",
+    "call.configure",
+    "call.dtmf",
+    "call.get",
+    "call.hangup",
+    "call.hold",
+    "call.list",
+    "call.pause",
+    "call.play",
+    "call.record",
+    "call.reject",
+    "call.release",
+    "call.resume",
+    "call.resume_held",
+    "call.speak",
+    "call.start",
+    "call.status",
+    "call.stop",
+    "call.swap",
+    "client.hello",
+    "client.report_state",
+    "events.ack",
+    "events.subscribe",
+    "events.unsubscribe",
+    "health",
+    "language.get",
+    "language.set",
+    "rpc.discover",
+    "state.get",
+    "status",
+    "stt.phrases",
+    "stt.result",
+    "stt.transcribe",
+    "synthesize",
+    "transcribe",
+    "tts.synthesize",
+]
+Fact = Literal[
+    "alarm.cleared",
+    "alarm.raised",
+    "call.alerting",
+    "call.audio_failed",
+    "call.barge_in",
+    "call.connected",
+    "call.dtmf",
+    "call.ended",
+    "call.held",
+    "call.incoming",
+    "call.missed",
+    "call.ringing",
+    "call.speech",
+    "call.spoken",
+    "client.state",
+    "modem.lost",
+    "modem.state",
+]
+Moment = Literal[
+    "call.chunk",
+    "call.claimed",
+    "call.level",
+    "call.partial",
+    "call.ring",
+    "call.speaking",
+    "call.turn_end",
+    "call.turn_start",
+    "events.displaced",
+    "events.lagged",
+    "modem.signal",
+]
+Topic = Fact | Moment
+ErrorKind = Literal[
+    "parse_error",
+    "invalid_request",
+    "method_not_found",
+    "internal",
+    "modem_offline",
+    "modem_busy",
+    "line_busy",
+    "not_found",
+    "not_now",
+    "not_dialable",
+    "forbidden",
+    "claimed",
+    "engine_missing",
+    "path_refused",
+    "limit",
+    "emergency_denied",
+    "audio_failed",
+    "timeout",
+    "store_failed",
+    "ack_beyond_head",
+    "modem_refused",
+    "displaced",
+    "not_understood",
+    "unsupported",
+    "invalid_params",
+    "cancelled",
+]
+ERROR_CODES: dict[ErrorKind, int] = {
+    "parse_error": -32700,
+    "invalid_request": -32600,
+    "method_not_found": -32601,
+    "internal": -32603,
+    "modem_offline": -32001,
+    "modem_busy": -32002,
+    "line_busy": -32003,
+    "not_found": -32004,
+    "not_now": -32005,
+    "not_dialable": -32006,
+    "forbidden": -32007,
+    "claimed": -32008,
+    "engine_missing": -32009,
+    "path_refused": -32010,
+    "limit": -32011,
+    "emergency_denied": -32012,
+    "audio_failed": -32013,
+    "timeout": -32014,
+    "store_failed": -32015,
+    "ack_beyond_head": -32016,
+    "modem_refused": -32017,
+    "displaced": -32018,
+    "not_understood": -32019,
+    "unsupported": -32020,
+    "invalid_params": -32602,
+    "cancelled": -32800,
+}
+CallState = Literal["active", "alerting", "dialing", "ended", "held", "incoming"]
+Direction = Literal["in", "out"]
+EndReason = Literal[
+    "busy",
+    "core_restarted",
+    "error",
+    "limit",
+    "local_hangup",
+    "missed",
+    "modem_lost",
+    "no_answer",
+    "no_carrier",
+    "rejected",
+    "remote_hangup",
+]
+LineState = Literal["failed", "offline", "ready", "reconnecting", "starting"]
+Scope = Literal["admin", "calls", "messages", "observe"]
+
+
+class Acked(TypedDict):
+    """Where the consumer stands now; never lower than before."""
+
+    seq: int
+
+
+class AlarmInfo(TypedDict):
+    alarm: str
+    severity: str
+    client: str
+    at: str
+    text: str | None
+
+
+class AlarmReport(TypedDict):
+    # A stable name
+    alarm: str
+    severity: NotRequired[Literal["critical", "error", "info", "warning"]]
+    text: NotRequired[str | None]
+
+
+class AttachResult(TypedDict):
+    # Unix socket: s16le mono PCM both ways, no header
+    path: str
+    rate_hz: int
+    ptime_ms: int
+
+
+class AudioResult(TypedDict):
+    # base64
+    audio: str
+    format: Literal["ogg", "pcm", "wav"]
+    rate_hz: int
+    duration_ms: int
+
+
+class BrainResult(TypedDict):
+    priority: int
+    # Calls that this brain steers now
+    calls: list[str]
+
+
+class CallAudio(TypedDict):
+    """What the audio of a call really did (see docs: audio report)."""
+
+    attempts: int
+    open_ms: int | None
+    rate_hz: int
+    measured_rate_hz: int | None
+    bytes_in: int
+    bytes_out: int
+    in_bytes_per_s: int
+    out_bytes_per_s: int
+    downlink_dropped_frames: int
+    uplink_silence_frames: int
+    uplink_stalls: int
+    alignment_shifts: int
+    verdict: str
+
+
+class CallInfo(TypedDict):
+    """A call as methods and state.get show it. Times are RFC 3339, UTC; holder is the client that steers it."""
+
+    call_id: str
+    line: str
+    direction: Direction
+    state: CallState
+    number: str | None
+    withheld: bool
+    started_at: str | None
+    connected_at: str | None
+    duration_s: float
+    rings: int
+    holder: str | None
+    reason: EndReason | None
+    network_text: str | None
+    seq: int | None
+
+
+class TurnInfo(TypedDict):
+    # caller or bot
+    role: str
+    turn: int
+    text: str | None
+    heard_text: str | None
+    understood: bool
+    confidence: float | None
+    engine: str | None
+    language: str | None
+    at_ms: int
+    duration_ms: int
+    latency_ms: int
+
+
+class CallRecord(TypedDict):
+    """A call of the log. turns are there in call.get only."""
+
+    call_id: str
+    line: str
+    direction: Direction
+    state: CallState
+    number: str | None
+    withheld: bool
+    rings: int
+    started_at: str | None
+    connected_at: str | None
+    ended_at: str | None
+    duration_s: float | None
+    reason: EndReason | None
+    network_text: str | None
+    recording: str | None
+    audio: CallAudio | None
+    turns: list[TurnInfo]
+
+
+class CallPage(TypedDict):
+    calls: list[CallRecord]
+    next: str | None
+
+
+class CallStatus(TypedDict):
+    active: bool
+    call: CallInfo | None
+
+
+class CallStatusWithSeq(TypedDict):
+    active: bool
+    call: CallInfo | None
+    # The newest fact that this request caused
+    seq: NotRequired[int]
+
+
+class ClaimResult(TypedDict):
+    call_id: str
+    token: str
+
+
+class ClientInfo(TypedDict):
+    name: str
+    connected: bool
+    scopes: list[str]
+    brain_priority: int | None
+    state: str | None
+    detail: str | None
+
+
+class Done(TypedDict):
+    """It is done; there is nothing more to say."""
+
+
+class Empty(TypedDict):
+    """No parameters, or nothing to say."""
+
+
+class EmptyWithSeq(TypedDict):
+    """No parameters, or nothing to say."""
+
+    # The newest fact that this request caused
+    seq: NotRequired[int]
+
+
+class Engines(TypedDict):
+    tts: str
+    stt: str
+
+
+class Health(TypedDict):
+    status: Literal["degraded", "failed", "ok"]
+    problems: list[str]
+    timestamp: str
+
+
+class Hello(TypedDict):
+    """Who is at the other end, and what you may do."""
+
+    server: str
+    version: str
+    scopes: list[Scope]
+
+
+class LanguageResult(TypedDict):
+    user_id: str | int
+    language: str
+
+
+class LineStatusInfo(TypedDict):
+    name: str
+    state: LineState
+    reason: str | None
+    manufacturer: str | None
+    model: str | None
+    revision: str | None
+    sim: str | None
+    operator: str | None
+    registration: str | None
+    rssi_dbm: int | None
+
+
+OpenRpc = TypedDict(
+    "OpenRpc",
+    {
+        "openrpc": str,
+        "info": dict[str, Any],
+        "methods": list[dict[str, Any]],
+        "components": dict[str, Any],
+        "x-events": list[dict[str, Any]],
+    },
+)
+
+
+class PhrasesResult(TypedDict):
+    count: int
+
+
+class RecordResult(TypedDict):
+    recording: str | None
+
+
+class SpeakResult(TypedDict):
+    """completed, heard_text and played_ms are there with wait: spoken."""
+
+    utterance: int
+    completed: bool | None
+    heard_text: str | None
+    played_ms: int | None
+
+
+class State(TypedDict):
+    """True at `seq`: subscribe with since: seq and nothing is missed or told twice."""
+
+    seq: int
+    lines: list[LineStatusInfo]
+    calls: list[CallInfo]
+    clients: list[ClientInfo]
+    alarms: list[AlarmInfo]
+
+
+class Status(TypedDict):
+    service: str
+    version: str
+    uptime_s: float
+    seq: int
+    lines: list[LineStatusInfo]
+    calls: list[CallInfo]
+    clients: list[ClientInfo]
+    alarms: list[AlarmInfo]
+    engines: Engines
+
+
+class StopResult(TypedDict):
+    stopped: int
+    heard_text: str | None
+    played_ms: int
+
+
+class Subscribed(TypedDict):
+    """The subscription is in force. Everything after resumed_from (or, where that is null, after seq) will come."""
+
+    # The newest fact when you subscribed
+    seq: int
+    # Facts after this seq are replayed; null: none are
+    resumed_from: int | None
+    consumer: str | None
+
+
+class TranscribeResult(TypedDict):
+    text: str | None
+    understood: bool
+    confidence: float | None
+    language: str | None
+    engine: str | None
+
+
+class CancelRequestParams(TypedDict):
+    """$/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800. What the modem
+    had begun is carried through. Meant as a notification.
+    """
+
+    # The id of your request
+    id: int | str
+
+
+class BrainRegisterParams(TypedDict):
+    """brain.register: Makes this connection a brain: it steers each call of its lines, the highest priority first."""
+
+    # Higher steers first
+    priority: NotRequired[int]
+    lines: NotRequired[list[str]]
+
+
+class CallAcceptParams(TypedDict):
+    """call.accept: Answers an incoming call before its policy would."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallAttachParams(TypedDict):
+    """call.attach: Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor detects keys
+    in band.
+    """
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallChunkAudioParams(TypedDict):
+    """call.chunk_audio: The audio of one chunk, until a minute after the call."""
+
+    call_id: str
+    chunk: int
+    format: NotRequired[Literal["ogg", "pcm", "wav"]]
+
+
+class CallClaimParams(TypedDict):
+    """call.claim: Takes the steering of a call: this connection holds it, others need the token. speakers may also
+    speak.
+    """
+
+    call_id: NotRequired[str | None]
+    speakers: NotRequired[list[str]]
+
+
+class CallConfigureParams(TypedDict):
+    """call.configure: Sets engine, language, voice, keys, greeting and answer policy for one call."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+    language: NotRequired[str | None]
+    voice: NotRequired[str | None]
+    tts_engine: NotRequired[str | None]
+    stt_engine: NotRequired[str | None]
+    greeting: NotRequired[str | None]
+    answer_after_rings: NotRequired[int | None]
+    reject_by: NotRequired[str | None]
+    keys: NotRequired[dict[str, str] | None]
+
+
+class CallDtmfParams(TypedDict):
+    """call.dtmf: Sends keys into the call; answers when the last one is out."""
+
+    # Keys, sent one by one
+    digits: str
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallGetParams(TypedDict):
+    """call.get: One call with its turns."""
+
+    call_id: str
+
+
+class CallHangupParams(TypedDict):
+    """call.hangup: Ends a call in any state. An admin may always."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallHoldParams(TypedDict):
+    """call.hold: Puts the active call on hold; a waiting or held one becomes active."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallListParams(TypedDict):
+    """call.list: The call log, newest first; next is the cursor of the following page."""
+
+    limit: NotRequired[int]
+    before: NotRequired[str | None]
+    line: NotRequired[str | None]
+    direction: NotRequired[Direction | None]
+
+
+class CallPauseParams(TypedDict):
+    """call.pause: Pauses our speech at the next frame."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallPlayParams(TypedDict):
+    """call.play: Plays a WAV, OGG or FLAC file of any rate into the call."""
+
+    path: NotRequired[str | None]
+    audio: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+    interruptible: NotRequired[bool]
+    replace: NotRequired[bool]
+    wait: NotRequired[Literal["accepted", "spoken"]]
+
+
+class CallRecordParams(TypedDict):
+    """call.record: Starts or stops the stereo recording (caller left, us right)."""
+
+    enabled: bool
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallRejectParams(TypedDict):
+    """call.reject: Turns an incoming call away."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallReleaseParams(TypedDict):
+    """call.release: Lets go of the steering; anyone with scope calls may steer then."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallResumeParams(TypedDict):
+    """call.resume: Goes on with paused speech."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallResumeHeldParams(TypedDict):
+    """call.resume_held: Takes a held call back."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallSpeakParams(TypedDict):
+    """call.speak: Says a text into the call; a text after another waits for its turn, replace stops what is being said.
+    """
+
+    text: str
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+    language: NotRequired[str | None]
+    voice: NotRequired[str | None]
+    interruptible: NotRequired[bool]
+    # Stop what is being said first
+    replace: NotRequired[bool]
+    # When to answer
+    wait: NotRequired[Literal["accepted", "spoken"]]
+
+
+class CallStartParams(TypedDict):
+    """call.start: Places a call; answers once the modem took it, before the far end rings."""
+
+    # + and digits, or a short code; spaces and dashes are dropped
+    number: str
+    line: NotRequired[str | None]
+    hide_number: NotRequired[bool]
+
+
+class CallStatusParams(TypedDict):
+    """call.status: The live call, or active: false; never an error while nothing is going on."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallStopParams(TypedDict):
+    """call.stop: Stops everything that is said or waits to be; tells what the far end was given."""
+
+    call_id: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class CallSwapParams(TypedDict):
+    """call.swap: Exchanges the active and the held call of a line."""
+
+    line: NotRequired[str | None]
+    token: NotRequired[str | None]
+
+
+class ClientHelloParams(TypedDict):
+    """client.hello: Say who you are. Optional: everything works without it, but brains, claims and reported states go
+    by this name.
+    """
+
+    # What you are called in status and claims
+    name: str
+    version: NotRequired[str | None]
+
+
+class ClientReportStateParams(TypedDict):
+    """client.report_state: What this client is doing, and the full set of alarms that it has now; the core tells the
+    difference.
+    """
+
+    state: str
+    detail: NotRequired[str | None]
+    alarms: NotRequired[list[AlarmReport] | None]
+
+
+class EventsAckParams(TypedDict):
+    """events.ack: Acknowledge facts for this connection's consumer, so that it resumes after them. Cumulative;
+    acknowledging again or less changes nothing.
+    """
+
+    # You are done with this fact and all before it
+    seq: int
+
+
+class EventsSubscribeParams(TypedDict):
+    """events.subscribe: Choose the events of this connection, in place of what it had before. Replayed facts come
+    before live ones, without hole or double.
+    """
+
+    # What you want. Left out: all facts and no moments; moments come only to those who name them
+    topics: NotRequired[list[str] | None]
+    # Replay the facts after this seq first
+    since: NotRequired[int | None]
+    # Resume where this consumer has acknowledged; a new name begins now, or at since
+    consumer: NotRequired[str | None]
+
+
+class EventsUnsubscribeParams(TypedDict):
+    """events.unsubscribe: Get no more events on this connection. A consumer's place stays on disk."""
+
+
+class HealthParams(TypedDict):
+    """health: ok; degraded while some line can't take calls; failed while none can."""
+
+
+class LanguageGetParams(TypedDict):
+    """language.get: The language kept for a user of an old client."""
+
+    # Any stable name of a user
+    user_id: str | int
+
+
+class LanguageSetParams(TypedDict):
+    """language.set: Keeps a language for a user of an old client."""
+
+    # Any stable name of a user
+    user_id: str | int
+    language: str
+
+
+class RpcDiscoverParams(TypedDict):
+    """rpc.discover: Describe every method, event and error with its schema, as an OpenRPC document."""
+
+
+class StateGetParams(TypedDict):
+    """state.get: A snapshot with the seq it is true at."""
+
+
+class StatusParams(TypedDict):
+    """status: Everything worth a look: lines, calls, clients, alarms, engines."""
+
+
+class SttPhrasesParams(TypedDict):
+    """stt.phrases: What this connection expects callers to say; replaces its earlier list."""
+
+    phrases: list[str]
+    language: NotRequired[str | None]
+
+
+class SttResultParams(TypedDict):
+    """stt.result: A remote recogniser's words for a turn; final ones become call.speech."""
+
+    call_id: str
+    turn: int
+    chunk: int
+    text: str
+    final: NotRequired[bool]
+
+
+class SttTranscribeParams(TypedDict):
+    """stt.transcribe: Words of a file."""
+
+    path: NotRequired[str | None]
+    audio: NotRequired[str | None]
+    language: NotRequired[str | None]
+
+
+class TtsSynthesizeParams(TypedDict):
+    """tts.synthesize: Speech of a text, outside any call."""
+
+    text: str
+    language: NotRequired[str | None]
+    voice: NotRequired[str | None]
+    format: NotRequired[Literal["ogg", "pcm", "wav"]]
+    rate_hz: NotRequired[Literal[8000, 16000]]
+
+
+class AlarmClearedEvent(TypedDict):
+    """An alarm is over."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    alarm: str
+    client: str | None
+
+
+class AlarmRaisedEvent(TypedDict):
+    """Something wants a person. alarm is a stable name, text is for people; client says who raised it."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    alarm: str
+    severity: str
+    text: str | None
+    client: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["text"]]]
+
+
+class CallAlertingEvent(TypedDict):
+    """The far end of an outgoing call rings."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+
+
+class CallAudioFailedEvent(TypedDict):
+    """The modem gave no audio, or it stopped; the call itself may still be up."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    reason: str
+    attempts: int
+
+
+class CallBargeInEvent(TypedDict):
+    """The caller spoke into our utterance and playout stopped."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    utterance: int
+    heard_text: str | None
+    played_ms: int
+    # From the onset of the caller's speech to our last PCM byte
+    reaction_ms: int
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["heard_text"]]]
+
+
+class CallChunkEvent(TypedDict):
+    """New audio of a turn was cut at the first silence threshold; fetch it with call.chunk_audio."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    turn: int
+    # Numbered from 1 per call
+    chunk: int
+    duration_ms: int
+
+
+class CallClaimedEvent(TypedDict):
+    """Who steers the call changed; holder is a client name, null when it is free."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    holder: str | None
+
+
+class CallConnectedEvent(TypedDict):
+    """The call is answered, by us or by the far end."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    direction: Direction
+    number: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class CallDtmfEvent(TypedDict):
+    """The far end pressed a key."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    digit: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["digit"]]]
+
+
+class CallEndedEvent(TypedDict):
+    """A call is over; sent exactly once per call."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    direction: Direction
+    reason: EndReason
+    number: str | None
+    network_text: str | None
+    duration_s: float
+    turns: int
+    recording: str | None
+    audio: CallAudio | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class CallHeldEvent(TypedDict):
+    """The call was put on hold, or taken back (held: false)."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    held: bool
+
+
+class CallIncomingEvent(TypedDict):
+    """A call wants in. Sent once per call; number is null while unknown or when withheld."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    number: str | None
+    withheld: bool
+    waiting: bool
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class CallLevelEvent(TypedDict):
+    """Levels of the last second, dB below full scale."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    downlink_dbfs: float
+    uplink_dbfs: float
+
+
+class CallMissedEvent(TypedDict):
+    """An incoming call was never answered."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    number: str | None
+    withheld: bool
+    rings: int
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class CallPartialEvent(TypedDict):
+    """What was understood so far while the turn may still go on."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    turn: int
+    chunk: int
+    text: str | None
+    confidence: float | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["text"]]]
+
+
+class CallRingEvent(TypedDict):
+    """One ring of an incoming call, numbered from 1; the same RING on two ports counts once."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    ring: int
+    number: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class CallRingingEvent(TypedDict):
+    """An outgoing call was taken by the modem and is being set up."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    number: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class CallSpeakingEvent(TypedDict):
+    """The first frame of an utterance of ours went out."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    utterance: int
+    text: str | None
+    # From the accepted request to its first PCM byte
+    latency_ms: int
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["text"]]]
+
+
+class CallSpeechEvent(TypedDict):
+    """What the caller said in one turn. understood is false when no engine could tell; text is then null."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    turn: int
+    text: str | None
+    understood: bool
+    language: str | None
+    confidence: float | None
+    engine: str | None
+    duration_ms: int
+    # From the end-of-turn threshold to this text
+    latency_ms: int
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["text"]]]
+
+
+class CallSpokenEvent(TypedDict):
+    """An utterance of ours is over: played to its end, or cut; heard_text is what the far end was given."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    utterance: int
+    text: str | None
+    heard_text: str | None
+    played_ms: int
+    completed: bool
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["text", "heard_text"]]]
+
+
+class CallTurnEndEvent(TypedDict):
+    """The caller stopped speaking: the second silence threshold passed."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    turn: int
+    chunks: int
+    silence_ms: int
+    reason: str
+
+
+class CallTurnStartEvent(TypedDict):
+    """The caller began to speak (after the minimum of speech)."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    turn: int
+    # Start of the speech, ms since the call was connected
+    at_ms: int
+
+
+class ClientStateEvent(TypedDict):
+    """A client reported its own state with client.report_state."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    client: str
+    state: str
+    detail: str | None
+
+
+class EventsDisplacedEvent(TypedDict):
+    """A newer connection took over your consumer name; this one gets no more events."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    consumer: str
+
+
+class EventsLaggedEvent(TypedDict):
+    """You missed events from_seq to to_seq: read them again with events.subscribe {since}, or call state.get."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    from_seq: int
+    to_seq: int
+    cause: str
+
+
+class ModemLostEvent(TypedDict):
+    """The modem is gone for longer than the grace of 20 s."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    reason: str | None
+
+
+class ModemSignalEvent(TypedDict):
+    """Signal strength changed."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    rssi_dbm: int | None
+
+
+class ModemStateEvent(TypedDict):
+    """The line changed: offline, starting, ready, reconnecting or failed."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    state: LineState
+    reason: str | None
