@@ -430,8 +430,8 @@ class TranscribeResult(TypedDict):
 
 
 class CancelRequestParams(TypedDict):
-    """$/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800. What the modem
-    had begun is carried through. Meant as a notification.
+    """$/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800.
+    What the modem had begun is carried through. Meant as a notification.
     """
 
     # The id of your request
@@ -454,8 +454,8 @@ class CallAcceptParams(TypedDict):
 
 
 class CallAttachParams(TypedDict):
-    """call.attach: Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor detects keys
-    in band.
+    """call.attach: Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor
+    detects keys in band.
     """
 
     call_id: NotRequired[str | None]
@@ -471,8 +471,8 @@ class CallChunkAudioParams(TypedDict):
 
 
 class CallClaimParams(TypedDict):
-    """call.claim: Takes the steering of a call: this connection holds it, others need the token. speakers may also
-    speak.
+    """call.claim: Takes the steering of a call: this connection holds it, others need the token. speakers
+    may also speak.
     """
 
     call_id: NotRequired[str | None]
@@ -588,7 +588,8 @@ class CallResumeHeldParams(TypedDict):
 
 
 class CallSpeakParams(TypedDict):
-    """call.speak: Says a text into the call; a text after another waits for its turn, replace stops what is being said.
+    """call.speak: Says a text into the call; a text after another waits for its turn, replace stops what
+    is being said.
     """
 
     text: str
@@ -634,8 +635,8 @@ class CallSwapParams(TypedDict):
 
 
 class ClientHelloParams(TypedDict):
-    """client.hello: Say who you are. Optional: everything works without it, but brains, claims and reported states go
-    by this name.
+    """client.hello: Say who you are. Optional: everything works without it, but brains, claims and
+    reported states go by this name.
     """
 
     # What you are called in status and claims
@@ -644,8 +645,8 @@ class ClientHelloParams(TypedDict):
 
 
 class ClientReportStateParams(TypedDict):
-    """client.report_state: What this client is doing, and the full set of alarms that it has now; the core tells the
-    difference.
+    """client.report_state: What this client is doing, and the full set of alarms that it has now; the core
+    tells the difference.
     """
 
     state: str
@@ -654,8 +655,8 @@ class ClientReportStateParams(TypedDict):
 
 
 class EventsAckParams(TypedDict):
-    """events.ack: Acknowledge facts for this connection's consumer, so that it resumes after them. Cumulative;
-    acknowledging again or less changes nothing.
+    """events.ack: Acknowledge facts for this connection's consumer, so that it resumes after them.
+    Cumulative; acknowledging again or less changes nothing.
     """
 
     # You are done with this fact and all before it
@@ -663,8 +664,8 @@ class EventsAckParams(TypedDict):
 
 
 class EventsSubscribeParams(TypedDict):
-    """events.subscribe: Choose the events of this connection, in place of what it had before. Replayed facts come
-    before live ones, without hole or double.
+    """events.subscribe: Choose the events of this connection, in place of what it had before. Replayed
+    facts come before live ones, without hole or double.
     """
 
     # What you want. Left out: all facts and no moments; moments come only to those who name them
