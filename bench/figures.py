@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 
 
-class Figure(Struct, frozen=True, kw_only=True):
+class Figure(Struct, frozen=True):
     """One measured number. ok is None where there is no target, or where this machine can't tell."""
 
     name: str

@@ -30,10 +30,7 @@ def open_writer(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        try:
-            migrate(connection)
-        except StoreTooNew as problem:
-            raise StoreTooNew(f"{path}: {problem}") from None
+        migrate(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         yield connection
 

@@ -80,7 +80,7 @@ async def test_a_store_of_a_newer_program_is_refused_in_one_line_and_left_alone(
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreTooNew, match=r"dialtone\.db: .*version 99") as refused:
+    with pytest.raises(StoreTooNew, match="version 99") as refused:
         await Store.open(path)
     assert "\n" not in str(refused.value)
     assert raw_rows(path, "PRAGMA user_version") == [(99,)]
