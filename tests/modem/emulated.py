@@ -53,6 +53,31 @@ class Host:
         self.write(command + "\r")
         await self.expect(answer)
 
+    async def ask_after(self, line: str, command: str, answer: str) -> None:
+        """As `ask`, once everything up to the end of that line is read."""
+        await self.until(line)
+        await self.until("\r\n")
+        await self.ask(command, answer)
+
+    async def until_any(self, *wanted: str) -> bytes:
+        """Everything up to and with the first of these."""
+        await self._until(lambda: any(text.encode() in self.seen for text in wanted), " or ".join(wanted).encode())
+        return await self.until(next(text for text in wanted if text.encode() in self.seen))
+
+    def try_write(self, data: bytes) -> bool:
+        """False when the port takes nothing more."""
+        try:
+            return os.write(self.fd, data) == len(data)
+        except BlockingIOError:
+            return False
+
+    async def take(self, size: int) -> bytes:
+        """The next `size` bytes, whatever they are."""
+        await self._until(lambda: len(self.seen) >= size, b"(%d bytes)" % size)
+        found = bytes(self.seen[:size])
+        del self.seen[:size]
+        return found
+
     async def ok(self, *commands: str) -> None:
         for command in commands:
             self.write(command + "\r")
@@ -148,12 +173,17 @@ class Emulated:
 @asynccontextmanager
 async def emulated(tmp_path: Path, **choices: Any) -> AsyncIterator[Emulated]:
     options = Options(directory=tmp_path / "ports", control=tmp_path / "c", **choices)
+    failure: BaseException | None = None
     async with running(options) as modem:
         made = Emulated(modem, options)
         try:
             yield made
+        except Exception as error:  # raised again outside: within, it would come out as a group
+            failure = error
         finally:
             made.close()
+    if failure is not None:
+        raise failure
 
 
 async def in_call(emulator: Emulated, at: Host) -> None:

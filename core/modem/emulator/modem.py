@@ -166,11 +166,11 @@ class Modem:
             self._boot.cancel()
         self.calls.drop_all()
         self.pcm.unregister()
+        self.faults.cure_by_reset()
         for port in self.at.values():
             port.reset()
 
     def _power_on(self) -> None:
-        self.faults.cure_by_reset()
         self.pcm.power_on()
         self.settings.power_on()
         self.radio.cfun = 1
