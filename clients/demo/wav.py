@@ -15,8 +15,10 @@ SPEECH_DBFS = -45.0
 FRAME_MS = 20
 GAP_MS = 100
 """Longer than this and a listener notices."""
-NATURAL_START_MS = 80
+NATURAL_START_MS = 25
 """How far a pause in the recording may lie from the same pause in the reference and be the same one."""
+ROUNDING_MS = 5
+"""Silence that begins so near to the end of the reference comes after it; lengths may differ by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,13 @@ def find_gaps(recorded: Samples, reference: Samples, rate_hz: int, min_ms: int =
     gaps = []
     for run in silent_runs(recorded, rate_hz, FRAME_MS):
         at_ms = run.at_ms - shift_ms
-        if at_ms >= end_ms - FRAME_MS:
+        if at_ms >= end_ms - ROUNDING_MS:
             break
-        same = [pause for pause in natural if abs(pause.at_ms - at_ms) <= NATURAL_START_MS]
-        excess_ms = run.length_ms - max((pause.length_ms for pause in same), default=0)
+        # Missing frames only make a pause longer: a shorter run is another one.
+        fits = (pause for pause in natural if abs(pause.at_ms - at_ms) <= NATURAL_START_MS)
+        lengths = [pause.length_ms for pause in fits if pause.length_ms <= run.length_ms + ROUNDING_MS]
+        excess_ms = max(0, run.length_ms - max(lengths, default=0))
         if excess_ms > min_ms:
             gaps.append(Run(run.at_ms, excess_ms))
-        if excess_ms >= FRAME_MS:
-            shift_ms += excess_ms
+        shift_ms += excess_ms
     return gaps

@@ -319,13 +319,17 @@ export interface BrainRegisterParams {
 
 /** call.accept: Answers an incoming call before its policy would. */
 export interface CallAcceptParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.attach: Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor detects keys in band. */
 export interface CallAttachParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
@@ -338,13 +342,16 @@ export interface CallChunkAudioParams {
 
 /** call.claim: Takes the steering of a call: this connection holds it, others need the token. speakers may also speak. */
 export interface CallClaimParams {
+  /** Left out: the only live call */
   call_id?: string | null;
   speakers?: Array<string>;
 }
 
 /** call.configure: Sets engine, language, voice, keys, greeting and answer policy for one call. */
 export interface CallConfigureParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
   language?: string | null;
   voice?: string | null;
@@ -360,7 +367,9 @@ export interface CallConfigureParams {
 export interface CallDtmfParams {
   /** Keys, sent one by one */
   digits: string;
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
@@ -371,35 +380,47 @@ export interface CallGetParams {
 
 /** call.hangup: Ends a call in any state. An admin may always. */
 export interface CallHangupParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.hold: Puts the active call on hold; a waiting or held one becomes active. */
 export interface CallHoldParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.list: The call log, newest first; next is the cursor of the following page. */
 export interface CallListParams {
   limit?: number;
+  /** next of the page before */
   before?: string | null;
+  /** Left out: the default line */
   line?: string | null;
   direction?: Direction | null;
 }
 
 /** call.pause: Pauses our speech at the next frame. */
 export interface CallPauseParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.play: Plays a WAV, OGG or FLAC file of any rate into the call. */
 export interface CallPlayParams {
+  /** Below a root of [media] roots */
   path?: string | null;
+  /** base64 of a WAV, OGG or FLAC file */
   audio?: string | null;
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
   interruptible?: boolean;
   replace?: boolean;
@@ -409,38 +430,50 @@ export interface CallPlayParams {
 /** call.record: Starts or stops the stereo recording (caller left, us right). */
 export interface CallRecordParams {
   enabled: boolean;
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.reject: Turns an incoming call away. */
 export interface CallRejectParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.release: Lets go of the steering; anyone with scope calls may steer then. */
 export interface CallReleaseParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.resume: Goes on with paused speech. */
 export interface CallResumeParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.resume_held: Takes a held call back. */
 export interface CallResumeHeldParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.speak: Says a text into the call; a text after another waits for its turn, replace stops what is being said. */
 export interface CallSpeakParams {
   text: string;
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
   language?: string | null;
   voice?: string | null;
@@ -455,25 +488,32 @@ export interface CallSpeakParams {
 export interface CallStartParams {
   /** + and digits, or a short code; spaces and dashes are dropped */
   number: string;
+  /** Left out: the default line */
   line?: string | null;
   hide_number?: boolean;
 }
 
 /** call.status: The live call, or active: false; never an error while nothing is going on. */
 export interface CallStatusParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.stop: Stops everything that is said or waits to be; tells what the far end was given. */
 export interface CallStopParams {
+  /** Left out: the only live call */
   call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
 /** call.swap: Exchanges the active and the held call of a line. */
 export interface CallSwapParams {
+  /** Left out: the default line */
   line?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
@@ -557,7 +597,9 @@ export interface SttResultParams {
 
 /** stt.transcribe: Words of a file. */
 export interface SttTranscribeParams {
+  /** Below a root of [media] roots */
   path?: string | null;
+  /** base64 of a WAV, OGG or FLAC file */
   audio?: string | null;
   language?: string | null;
 }

@@ -20,9 +20,11 @@ BRAINS = Path(__file__).parents[2] / "clients/brains"
 BOOK = json.loads((BRAINS / "phrases.json").read_text(encoding="utf-8"))
 TEXTS: dict[str, str] = BOOK["texts"]
 CALL = "call_1795246560_k2fq"
+OTHER_CALL = "call_1795246599_aaaa"
 NUMBER = "+447700900123"
 DEADLINE_S = 15.0
 
+RECEPTIONIST = (sys.executable, "-m", "clients.brains.receptionist")
 NODE = shutil.which("node")
 NO_NODE = pytest.mark.skipif(NODE is None, reason="node is not installed; the Node brain was not tested")
 
@@ -65,7 +67,7 @@ async def stage(request: pytest.FixtureRequest, core: TinyCore, tmp_path: Path) 
     messages = tmp_path / "messages"
     options = ["--socket", str(core.path), "--messages", str(messages)]
     commands = {
-        "python": [sys.executable, "-m", "clients.brains.receptionist", *options],
+        "python": [*RECEPTIONIST, *options],
         "node": [NODE or "node", str(BRAINS / "node/brain.js"), *options],
     }
     log = tmp_path / "brain.log"
@@ -84,7 +86,7 @@ async def stage(request: pytest.FixtureRequest, core: TinyCore, tmp_path: Path) 
 
 
 async def test_it_registers_with_its_phrases(stage: Stage) -> None:
-    [phrases] = stage.core.asked("stt.phrases")
+    phrases = await stage.core.wait_asked("stt.phrases", timeout_s=DEADLINE_S)
     assert phrases == {"phrases": [one for many in BOOK["phrases"].values() for one in many], "language": "en"}
     await stage.core.wait_asked("brain.register", timeout_s=DEADLINE_S)
     assert stage.core.asked("brain.register") == [{"priority": 0}]
@@ -155,7 +157,7 @@ async def test_it_hangs_up_only_after_the_farewell_was_heard(stage: Stage) -> No
     stage.hears("goodbye")
     await stage.says("greeting", "goodbye")
     assert stage.core.asked("call.speak")[-1]["wait"] == "spoken"
-    stage.connect("call_1795246599_aaaa")  # another call is served meanwhile
+    stage.connect(OTHER_CALL)  # another call is served meanwhile
     await stage.says("greeting", "goodbye", "greeting")
     assert stage.core.asked("call.hangup") == []
     heard.set()
@@ -183,13 +185,13 @@ async def test_it_comes_back_after_a_restart_of_the_core(stage: Stage) -> None:
     await stage.core.wait_asked("brain.register", 2, DEADLINE_S)
     await stage.subscribed()
     assert len(stage.core.asked("stt.phrases")) == 2
-    stage.connect("call_1795246599_aaaa")
-    await stage.core.wait_for(
-        lambda: any(params["call_id"] == "call_1795246599_aaaa" for params in stage.core.asked("call.speak")),
-        DEADLINE_S,
-    )
-    greeted = [params["call_id"] for params in stage.core.asked("call.speak") if params["text"] == TEXTS["greeting"]]
-    assert greeted == [CALL, "call_1795246599_aaaa"]  # the first call was not greeted a second time
+    stage.connect(OTHER_CALL)
+
+    def greeted() -> list[str]:
+        return [one["call_id"] for one in stage.core.asked("call.speak") if one["text"] == TEXTS["greeting"]]
+
+    await stage.core.wait_for(lambda: OTHER_CALL in greeted(), DEADLINE_S)
+    assert greeted() == [CALL, OTHER_CALL]  # the first call was not greeted a second time
 
 
 async def test_an_answer_that_is_refused_does_not_stop_it(stage: Stage) -> None:
@@ -208,15 +210,7 @@ async def test_the_python_brain_takes_over_calls_that_are_up(core: TinyCore, tmp
     call = {"call_id": CALL, "state": "active", "number": NUMBER}
     core.handlers["state.get"] = lambda _: {"seq": 0, "calls": [call], "lines": []}
     core.handlers["call.speak"] = lambda _: {"utterance": 1}
-    words = (
-        sys.executable,
-        "-m",
-        "clients.brains.receptionist",
-        "--socket",
-        str(core.path),
-        "--messages",
-        str(tmp_path),
-    )
+    words = (*RECEPTIONIST, "--socket", str(core.path), "--messages", str(tmp_path))
     brain = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
     try:
         await core.wait_asked("state.get", timeout_s=DEADLINE_S)
@@ -231,7 +225,7 @@ async def test_the_python_brain_takes_over_calls_that_are_up(core: TinyCore, tmp
 async def test_a_wrong_text_file_ends_it_with_one_line(tmp_path: Path) -> None:
     file = tmp_path / "shop.toml"
     file.write_text('[texts]\nhallo = "x"\n')
-    words = (sys.executable, "-m", "clients.brains.receptionist", "--config", str(file))
+    words = (*RECEPTIONIST, "--config", str(file))
     brain = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.PIPE)
     async with asyncio.timeout(DEADLINE_S):
         _, err = await brain.communicate()

@@ -449,7 +449,9 @@ class BrainRegisterParams(TypedDict):
 class CallAcceptParams(TypedDict):
     """call.accept: Answers an incoming call before its policy would."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
@@ -458,7 +460,9 @@ class CallAttachParams(TypedDict):
     detects keys in band.
     """
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
@@ -475,6 +479,7 @@ class CallClaimParams(TypedDict):
     may also speak.
     """
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
     speakers: NotRequired[list[str]]
 
@@ -482,7 +487,9 @@ class CallClaimParams(TypedDict):
 class CallConfigureParams(TypedDict):
     """call.configure: Sets engine, language, voice, keys, greeting and answer policy for one call."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
@@ -499,7 +506,9 @@ class CallDtmfParams(TypedDict):
 
     # Keys, sent one by one
     digits: str
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
@@ -512,14 +521,18 @@ class CallGetParams(TypedDict):
 class CallHangupParams(TypedDict):
     """call.hangup: Ends a call in any state. An admin may always."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallHoldParams(TypedDict):
     """call.hold: Puts the active call on hold; a waiting or held one becomes active."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
@@ -527,7 +540,9 @@ class CallListParams(TypedDict):
     """call.list: The call log, newest first; next is the cursor of the following page."""
 
     limit: NotRequired[int]
+    # next of the page before
     before: NotRequired[str | None]
+    # Left out: the default line
     line: NotRequired[str | None]
     direction: NotRequired[Direction | None]
 
@@ -535,16 +550,22 @@ class CallListParams(TypedDict):
 class CallPauseParams(TypedDict):
     """call.pause: Pauses our speech at the next frame."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallPlayParams(TypedDict):
     """call.play: Plays a WAV, OGG or FLAC file of any rate into the call."""
 
+    # Below a root of [media] roots
     path: NotRequired[str | None]
+    # base64 of a WAV, OGG or FLAC file
     audio: NotRequired[str | None]
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
     interruptible: NotRequired[bool]
     replace: NotRequired[bool]
@@ -555,35 +576,45 @@ class CallRecordParams(TypedDict):
     """call.record: Starts or stops the stereo recording (caller left, us right)."""
 
     enabled: bool
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallRejectParams(TypedDict):
     """call.reject: Turns an incoming call away."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallReleaseParams(TypedDict):
     """call.release: Lets go of the steering; anyone with scope calls may steer then."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallResumeParams(TypedDict):
     """call.resume: Goes on with paused speech."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallResumeHeldParams(TypedDict):
     """call.resume_held: Takes a held call back."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
@@ -593,7 +624,9 @@ class CallSpeakParams(TypedDict):
     """
 
     text: str
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
@@ -609,6 +642,7 @@ class CallStartParams(TypedDict):
 
     # + and digits, or a short code; spaces and dashes are dropped
     number: str
+    # Left out: the default line
     line: NotRequired[str | None]
     hide_number: NotRequired[bool]
 
@@ -616,21 +650,27 @@ class CallStartParams(TypedDict):
 class CallStatusParams(TypedDict):
     """call.status: The live call, or active: false; never an error while nothing is going on."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallStopParams(TypedDict):
     """call.stop: Stops everything that is said or waits to be; tells what the far end was given."""
 
+    # Left out: the only live call
     call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class CallSwapParams(TypedDict):
     """call.swap: Exchanges the active and the held call of a line."""
 
+    # Left out: the default line
     line: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
@@ -731,7 +771,9 @@ class SttResultParams(TypedDict):
 class SttTranscribeParams(TypedDict):
     """stt.transcribe: Words of a file."""
 
+    # Below a root of [media] roots
     path: NotRequired[str | None]
+    # base64 of a WAV, OGG or FLAC file
     audio: NotRequired[str | None]
     language: NotRequired[str | None]
 
