@@ -37,6 +37,9 @@ SYNC_GAP_S = 0.5
 SYNC_QUIET_S = 0.1
 """After OK, so that the OKs of earlier AT, and a late reply, are strays rather than the next command's answer."""
 
+SHORT_S = 6.0
+"""Commands with a longer timeout are worth going around."""
+
 CLOSE_S = 2.0
 """A tty that isn't let go of by then never will be; the life goes on without it."""
 
@@ -110,6 +113,12 @@ class AtPort:
     def busy(self) -> bool:
         """Whether a command is in flight or waits."""
         return self._reply is not None or bool(self._jobs)
+
+    @property
+    def tied_up(self) -> bool:
+        """Whether the command in flight is one that may take long (ATD, and whatever asks the network)."""
+        command = self._channel.in_flight
+        return command is not None and command.timeout_s > SHORT_S
 
     async def open(self) -> None:
         """Opens the tty for us alone. PortTaken, or PortLost when it isn't there."""

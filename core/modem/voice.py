@@ -308,7 +308,10 @@ class VoiceControl:
 
     def _free_port(self) -> AtPort:
         """The voice port, or the other one while the voice port is in an exchange (ATD must be left alone)."""
-        return self._other if self._voice.busy and not self._other.busy else self._voice
+        voice, other = self._voice, self._other
+        if voice.tied_up != other.tied_up:
+            return other if voice.tied_up else voice
+        return other if voice.busy and not other.busy else voice
 
     def _entry(self, handle: int) -> Entry:
         entry = self._table.find(handle)

@@ -27,6 +27,7 @@ class Emulator:
         self.folder = folder
         self.control = folder / "control.sock"
         self._ids = itertools.count(1)
+        self._process: asyncio.subprocess.Process | None = None
 
     async def __call__(self, method: str, **params: object) -> dict[str, Any]:
         reader, writer = await asyncio.open_unix_connection(self.control)
@@ -43,6 +44,17 @@ class Emulator:
         result: dict[str, Any] = answer["result"]
         return result
 
+    async def start(self, arguments: list[str]) -> asyncio.subprocess.Process:
+        self._process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+        return self._process
+
+    async def end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            await process.communicate()
+
     def config(self, **changes: object) -> LineConfig:
         """Small times, so that tests are quick; what they mean is the same."""
         fields = {"ports_dir": str(self.folder), "lost_after_s": 2.0, "audio_delay_s": 0.05, "poll_s": 0.5} | changes
@@ -53,7 +65,7 @@ class Emulator:
 async def emulator(folder: Path, *options: str) -> AsyncIterator[Emulator]:
     found = Emulator(folder)
     arguments = ["-m", "core.modem.emulator", "--dir", str(folder), "--control", str(found.control), *options]
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    process = await found.start(arguments)
     try:
         assert process.stdout is not None
         async with asyncio.timeout(15):
@@ -61,9 +73,7 @@ async def emulator(folder: Path, *options: str) -> AsyncIterator[Emulator]:
             assert (await process.stdout.readline()).startswith(b"control ")
         yield found
     finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        await process.communicate()
+        await found.end()
 
 
 class Desk:
