@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.modem.emulator.modem import Modem
 from core.modem.emulator.options import Options
 from core.modem.emulator.service import running
@@ -178,7 +180,10 @@ async def emulated(tmp_path: Path, **choices: Any) -> AsyncIterator[Emulated]:
         made = Emulated(modem, options)
         try:
             yield made
-        except Exception as error:  # raised again outside: within, it would come out as a group
+        except (
+            Exception,
+            pytest.fail.Exception,
+        ) as error:  # raised again outside: within, it would come out as a group
             failure = error
         finally:
             made.close()

@@ -6,6 +6,7 @@ import time
 import wave
 from array import array
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -171,6 +172,14 @@ async def test_speech_of_the_far_end_comes_at_a_telephones_level_between_its_tim
         assert (loud[-1] - loud[0]) / 16000 == pytest.approx(length_s, abs=0.15)
         assert -26 < dbfs(spoken[loud[0] : loud[-1]]) < -14
         assert tone_share(spoken[loud[0] : loud[0] + 8000], 60) < 0.01
+
+
+@pytest.mark.skipif(not which("flite"), reason="flite is not installed")
+async def test_flite_can_be_the_voice(tmp_path: Path) -> None:
+    async with emulated(tmp_path) as emulator:
+        await voice(emulator)
+        said = await emulator.control("far.say", text="Yes.", voice="flite:slt")
+        assert 0.1 < said["ended_s"] - said["started_s"] < 2
 
 
 async def test_a_wav_is_played_in_order_and_can_be_cut(tmp_path: Path) -> None:

@@ -129,17 +129,23 @@ def is_dtmf(keys: str) -> bool:
 
 
 def _flite(text: str, name: str) -> tuple["Samples", int]:
+    if name not in _run_flite("-lv").split(":")[-1].split():  # flite itself would take its default voice instead
+        raise InvalidParams("flite has no such voice; `flite -lv` lists them.", path="voice")
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "text"), Path(folder, "speech.wav")
         source.write_text(text, encoding="utf-8")
-        command = ["flite", "-voice", name, "-f", str(source), "-o", str(out)]
-        try:
-            subprocess.run(command, check=True, capture_output=True, timeout=_FLITE_LIMIT_S)
-        except FileNotFoundError as error:
-            raise EngineMissing("The flite program is not installed; use an espeak-ng voice.") from error
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            raise EngineMissing("flite failed; `flite -lv` lists its voices.") from error
+        _run_flite("-voice", name, "-f", str(source), "-o", str(out))
         return read_wav(out)
+
+
+def _run_flite(*options: str) -> str:
+    try:
+        done = subprocess.run(["flite", *options], check=True, capture_output=True, text=True, timeout=_FLITE_LIMIT_S)
+    except FileNotFoundError as error:
+        raise EngineMissing("The flite program is not installed; use an espeak-ng voice.") from error
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise EngineMissing("The flite program failed.") from error
+    return done.stdout
 
 
 def _telephone_band(samples: "Samples", rate_hz: int) -> "Samples":
