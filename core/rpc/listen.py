@@ -50,7 +50,7 @@ def listen(config: SocketConfig) -> Listener:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _check_place(path)
-        sock = _bind(path, int(config.mode, 8), _gid(config))
+        sock = _bind(path, int(config.mode, 8), group_id(config))
     except OSError as problem:
         raise ListenError(f"{path}: {problem.strerror or problem}") from None
     return Listener(sock, path, config, path.lstat().st_ino)
@@ -96,7 +96,8 @@ def _bind(path: Path, mode: int, gid: int | None) -> socket.socket:
     return sock
 
 
-def _gid(config: SocketConfig) -> int | None:
+def group_id(config: SocketConfig) -> int | None:
+    """The number of the configured group, given by name or number; None where none is. ListenError if there is none."""
     if config.group is None:
         return None
     if config.group.isascii() and config.group.isdigit():

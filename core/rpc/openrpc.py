@@ -47,6 +47,9 @@ _REF = "#/components/schemas/{name}"
 def document(methods: Registry) -> dict[str, Any]:
     """The whole document, plain JSON values. ValueError where two Structs share one name."""
     specs = [methods[name] for name in sorted(methods)]
+    _check_names(
+        [cls for spec in specs for cls in (spec.params, spec.result)] + [spec.type for spec in EVENTS.values()]
+    )
     schemas = _Schemas([spec.result for spec in specs], [spec.params for spec in specs])
     described = [_method(spec, schemas) for spec in specs]
     events = [_event(EVENTS[topic]) for topic in sorted(EVENTS)]
@@ -63,6 +66,14 @@ def document(methods: Registry) -> dict[str, Any]:
         "components": {"schemas": schemas.used(described, events), "errors": _errors()},
         "x-events": events,
     }
+
+
+def _check_names(types: list[type[Struct]]) -> None:
+    """A name is a type's whole identity in the document and in the SDKs."""
+    named: dict[str, type[Struct]] = {}
+    for cls in _structs_in(types):
+        if named.setdefault(cls.__name__, cls) is not cls:
+            raise ValueError(f"two types of the protocol share a name: {cls.__name__}")
 
 
 def camel(name: str) -> str:
@@ -108,10 +119,20 @@ class _Schemas:
 def _components(types: Iterable[type[Struct]]) -> dict[str, Schema]:
     unique = list(dict.fromkeys(types))
     _, components = msgspec.json.schema_components(unique, ref_template=_REF)
-    for name in components:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", name):
-            raise ValueError(f"two types of the protocol share a name: {name}")
+    for name, schema in components.items():
+        for field in schema.get("properties", {}).values():
+            _lift(field)
     return components
+
+
+def _lift(schema: Schema) -> None:
+    """`X | None` with a description on X: it describes the field. And that null is the default is said by `anyOf`."""
+    for member in schema.get("anyOf", ()):
+        if "description" in member and "description" not in schema:
+            schema["description"] = member["description"]
+        member.pop("description", None)
+    if schema.get("default", ...) is None:
+        del schema["default"]
 
 
 def _structs_in(types: Iterable[type[Struct]]) -> set[type[Struct]]:

@@ -14,6 +14,7 @@ from core.rpc.context import Core
 from core.rpc.dispatch import Dispatcher
 from core.rpc.feed import Subscription, View
 from core.rpc.legacy import LEGACY_MAX_BYTES, LegacyAnswerer, LegacyView, legacy_dialect
+from core.rpc.legacy_files import SpokenFiles
 from core.rpc.listen import Listener, ListenError, listen
 from core.rpc.methods import Registry, load
 from core.rpc.pipe import Pipe
@@ -60,6 +61,7 @@ class Server:
         self._dispatcher = Dispatcher(core.methods)
         self._encoder = EventEncoder()
         self._listeners: list[Listener] = []
+        self._spoken: list[SpokenFiles] = []
         self._connections = 0
 
     @property
@@ -92,10 +94,13 @@ class Server:
     def _close(self) -> None:
         while self._listeners:
             self._listeners.pop().close()
+        while self._spoken:
+            self._spoken.pop().remove()
 
     def _dialect(self, config: SocketConfig) -> Dialect:
         if config.events == "legacy":
-            return legacy_dialect(LegacyAnswerer(self._core.methods, config.path))
+            self._spoken.append(SpokenFiles(config))
+            return legacy_dialect(LegacyAnswerer(self._core.methods, config.path, self._spoken[-1]))
         return Dialect(self._dispatcher, read_element, _GREETINGS.get(config.events))
 
     async def _accept(self, group: asyncio.TaskGroup, listener: Listener, dialect: Dialect) -> None:

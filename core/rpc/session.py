@@ -29,6 +29,9 @@ from core.rpc.wire import FaultKind, WireFault
 
 CANCEL = "$/cancelRequest"
 SUBSCRIBE = "events.subscribe"
+MAX_BATCH = 1000
+"""Elements of one batch. Each may cost a reply of 150 bytes, whatever it is: 10 MiB of `1,1,1,…` would make 800 MiB."""
+
 HANGUP_CHECK_S = 0.1
 """How often a half-closed connection is looked at: the loop has no event for the second half."""
 
@@ -216,6 +219,10 @@ class Session:
         """The elements run side by side; their replies go out as one array, in the order of the requests."""
         if not elements:
             await self._reply(invalid_request("a batch must not be empty"))
+            return
+        if len(elements) > MAX_BATCH:
+            problem = LimitExceeded(f"A batch has at most {MAX_BATCH} elements.", limit=MAX_BATCH)
+            await self._reply(public_error(None, problem))
             return
         read = [self._dialect.read(element) for element in elements]
         causes = [Cause()]

@@ -150,6 +150,14 @@ async def test_a_batch_of_nonsense_is_answered_element_by_element(client: Client
     assert [reply["error"]["code"] for reply in await client.receive()] == [-32600, -32600]
 
 
+async def test_a_batch_beyond_all_reason_gets_one_error(client: Client) -> None:
+    await client.call("test.echo", text="x")
+    client.send([1] * 1001)
+    assert (await client.receive())["error"]["data"]["kind"] == "limit"
+    client.send([1] * 1000)
+    assert len(await client.receive()) == 1000
+
+
 async def test_a_long_request_does_not_hold_up_a_short_one(server: Running, client: Client) -> None:
     slow = client.ask("test.wait")
     assert await client.call("test.echo", text="quick") == {"text": "quick"}
