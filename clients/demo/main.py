@@ -132,8 +132,8 @@ async def _recording_path(phone: dialtone.Phone, call_id: str) -> str:
         async with asyncio.timeout(RECORDING_S):
             while True:
                 found = await phone.get_call(call_id)
-                if found.get("ended_at") and found.get("recording"):
-                    return str(found["recording"])
+                if found["ended_at"] and found["recording"]:
+                    return found["recording"]
                 await asyncio.sleep(0.1)
     raise DemoFailed("the core tells of no recording")
 

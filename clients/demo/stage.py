@@ -183,7 +183,7 @@ async def _wait_ready(places: Places, running: Sequence[Process]) -> None:
             async with dialtone.connect(places.socket, name="demo-wait") as phone:
                 status = await phone.status()
                 lines = [line["state"] for line in status["lines"]]
-                brains = [client for client in status["clients"] if client.get("brain_priority") is not None]
+                brains = [client for client in status["clients"] if client["brain_priority"] is not None]
                 if lines == ["ready"] and brains:
                     return
         await asyncio.sleep(0.1)

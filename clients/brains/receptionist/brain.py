@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dialtone
 from clients.brains.receptionist.book import Book
@@ -12,6 +13,9 @@ from clients.brains.receptionist.messages import save_message
 from clients.brains.receptionist.rules import Action, Do, On, Say, Talk, step
 from clients.brains.receptionist.sounds import tone_wav
 from dialtone.methods import Json
+
+if TYPE_CHECKING:
+    from dialtone.protocol import CallInfo
 
 TOPICS = ("call.connected", "call.chunk", "call.speech", "call.dtmf", "call.ended")
 WAITING_EVENTS = 64
@@ -60,7 +64,7 @@ class Receptionist:
             async for event in self._phone.events():
                 self._take(tasks, event)
 
-    async def _introduce(self, priority: int) -> Sequence[Mapping[str, str | None]]:
+    async def _introduce(self, priority: int) -> Sequence["CallInfo"]:
         """Gives the calls that are up. The daemon may go away meanwhile; then once more."""
         phone = self._phone
         while True:
@@ -68,15 +72,15 @@ class Receptionist:
                 await phone.expect_phrases(self._book.phrases, self._book.language)
                 await phone.report_state("ready")
                 await phone.register_brain(priority)
-                return (await phone.state()).get("calls") or []
+                return (await phone.state())["calls"]
             except dialtone.ConnectionLost:
                 await phone.wait_connected()
 
-    def _adopt(self, tasks: asyncio.TaskGroup, calls: Sequence[Mapping[str, str | None]]) -> None:
+    def _adopt(self, tasks: asyncio.TaskGroup, calls: Sequence["CallInfo"]) -> None:
         """Calls that were up before we were: they have been greeted, or will be answered when they speak."""
         for call in calls:
-            if call.get("state") in ("active", "held") and call["call_id"]:
-                self._begin(tasks, call["call_id"], call.get("number"))
+            if call["state"] in ("active", "held"):
+                self._begin(tasks, call["call_id"], call["number"])
 
     def _take(self, tasks: asyncio.TaskGroup, event: dialtone.Event) -> None:
         if event.name == "events.lagged":
