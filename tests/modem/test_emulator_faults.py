@@ -1,6 +1,7 @@
 """Faults on the AT ports, USB comings and goings, restarts, and short messages of the emulator."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import struct
@@ -198,19 +199,34 @@ async def test_a_port_forgets_what_was_sent_while_nobody_had_it_open(tmp_path: P
         await again.ask("AT", OK)
 
 
-async def test_a_port_left_exclusively_locked_can_be_opened_by_the_next_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["if02", "if04"])
+@pytest.mark.parametrize("quickly", [False, True])
+async def test_a_port_left_exclusively_locked_can_be_opened_by_the_next_program(
+    tmp_path: Path, link: str, quickly: bool
+) -> None:
+    """Root may open it anyway, so the lock itself is looked at; others see EBUSY until the emulator has noticed."""
     async with emulated(tmp_path) as emulator:
-        first, witness = await emulator.at("if02"), await emulator.at("if03")
-        fcntl.ioctl(first.fd, termios.TIOCEXCL)
-        first.close()
+        witness = await emulator.at("if03")
+        fd = os.open(emulator.directory / link, os.O_RDWR | os.O_NOCTTY)
+        fcntl.ioctl(fd, termios.TIOCEXCL)
+        if not quickly:
+            await witness.ask("AT", OK)
+        os.close(fd)
         async with asyncio.timeout(5):
-            while True:
-                fd = os.open(emulator.directory / "if02", os.O_RDWR | os.O_NOCTTY)
-                (exclusive,) = struct.unpack("i", fcntl.ioctl(fd, _TIOCGEXCL, bytes(4)))
-                os.close(fd)
-                if not exclusive:
-                    break
+            while is_locked(emulator.directory / link):
                 await witness.ask("AT", OK)
+
+
+def is_locked(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    except OSError as error:
+        assert error.errno == errno.EBUSY
+        return True
+    try:
+        return bool(struct.unpack("i", fcntl.ioctl(fd, _TIOCGEXCL, bytes(4)))[0])
+    finally:
+        os.close(fd)
 
 
 # --- short messages ---

@@ -141,7 +141,6 @@ class PortSet:
         self._loop = loop
         self._first_number = 0
         self._watches: dict[int, Port] = {}
-        self._open: set[int] = set()
         self._inotify = Inotify()
         loop.add_reader(self._inotify.fd, self._on_inotify)
 
@@ -166,7 +165,6 @@ class PortSet:
         for port in self.ports:
             self._stop_reading(port)
             port.destroy()
-        self._open.clear()
 
     def close(self) -> None:
         if self.plugged:
@@ -189,23 +187,25 @@ class PortSet:
         self._watches[self._inotify.watch(port.device)] = port
 
     def _on_inotify(self) -> None:
-        for watch in self._inotify.read():
-            port = self._watches.get(watch)
-            if port is not None:
-                self._look(port)
+        news = self._inotify.read()
+        while news:
+            port = self._watches.get(news.pop())
+            if port is None:
+                continue
+            if port.opened:
+                self._start_reading(port)
+                continue
+            self._closed(port)
+            # Our own opening in _renew is news too: it must not count, or it would go on for ever.
+            news |= {watch for watch in self._inotify.read() if self._watches.get(watch) is not port}
+            if port.opened:
+                self._start_reading(port)
 
-    def _look(self, port: Port) -> None:
-        """Notices that a port was opened or lost its last opener; anything else is no news."""
-        if port.opened:
-            self._open.add(port.interface)
-            self._start_reading(port)  # again even if known: a close and an open may come as one piece of news
-            return
-        was_open = port.interface in self._open
-        self._open.discard(port.interface)
+    def _closed(self, port: Port) -> None:
+        """The last opener is gone; perhaps so quickly that we never saw it there."""
         self._read(port)  # what came before the close still counts
         self._stop_reading(port)
-        if was_open and self.plugged:
-            self._renew(port)
+        self._renew(port)
 
     def _renew(self, port: Port) -> None:
         with port.lock:
