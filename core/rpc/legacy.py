@@ -16,17 +16,14 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from core.bus import Bus, Published
 from core.clock import unix_s
 from core.errors import INTERNAL_ERROR, NotFound, NotNow, PublicError
-from core.events import Scope
 from core.log import Log
-from core.rpc.feed import Fact, Subscription
+from core.rpc.feed import Subscription
 from core.rpc.legacy_files import SpokenFiles
 from core.rpc.methods import Registry, Request, RequestId, invoke
-from core.rpc.replies import Malformed, Wanted, error_reply, invalid_request, notification, result_reply, unknown_method
+from core.rpc.replies import Malformed, Wanted, error_reply, invalid_request, result_reply, unknown_method
 from core.rpc.session import Dialect
-from core.rpc.view import in_clear, visible
 
 LEGACY_MAX_BYTES = 10 * 1024 * 1024
 """The old service's limit; a larger frame closes the connection without a reply."""
@@ -41,19 +38,6 @@ FIRST_EVENT_S = 0.1
 What happens meanwhile is told then."""
 
 _TOPICS = ("call.ringing", "call.connected", "call.speech", "call.ended")
-_BUSY = "PhoneCallDiscardReasonBusy"
-_MISSED = "PhoneCallDiscardReasonMissed"
-_DISCONNECT = "PhoneCallDiscardReasonDisconnect"
-_REASONS = {
-    "remote_hangup": "hangup",
-    "local_hangup": "hangup",
-    "rejected": "hangup",
-    "busy": _BUSY,
-    "missed": _MISSED,
-    "no_answer": _MISSED,
-}
-"""Our end reasons in the old words; all others are a disconnect."""
-
 _STATES = {"incoming": "RINGING", "dialing": "REQUESTING", "alerting": "WAITING", "active": "ACTIVE", "held": "ACTIVE"}
 _LANGUAGES = {"ca": "Català", "en": "English", "es": "Español"}
 
@@ -286,53 +270,3 @@ class LegacyAnswerer:
 
 def _failure(identity: RequestId, message: str, kind: str) -> bytes:
     return error_reply(identity, LEGACY_ERROR, message, {"kind": kind})
-
-
-class LegacyView:
-    """The four old events with their old fields."""
-
-    def __init__(self, bus: Bus, scopes: frozenset[Scope]) -> None:
-        self._bus, self._scopes = bus, scopes
-
-    def live(self, published: Published) -> bytes | None:
-        spec = published.spec
-        if spec.scope not in self._scopes:
-            return None
-        clear = in_clear(spec, self._scopes)
-        number = number_of(self._bus, published) if clear else None
-        return notification(spec.topic, old_params(spec.topic, visible(spec, published.params, clear), number))
-
-    def stored(self, fact: Fact) -> bytes | None:
-        """Old clients know no replay."""
-        return None
-
-
-def number_of(bus: Bus, published: Published) -> str | None:
-    """The number of the event's call: its own, or that of an earlier event of the call which still is in the ring."""
-    call_id = published.params.get("call_id")
-    index, found = published.index, published
-    while call_id is not None:
-        number = found.params.get("number")
-        if found.params.get("call_id") == call_id and isinstance(number, str):
-            return number
-        index -= 1
-        try:
-            earlier = bus.get(index)
-        except IndexError:
-            break
-        if earlier is None:
-            break
-        found = earlier
-    return None
-
-
-def old_params(topic: str, params: dict[str, Any], number: str | None) -> dict[str, Any]:
-    """Params of one of the four events as the old clients know them (wire-formats §6.3). Pure."""
-    call_id = params.get("call_id")
-    if topic == "call.ended":
-        reason = _REASONS.get(str(params.get("reason")), _DISCONNECT)
-        return {"call_id": call_id, "duration": float(params.get("duration_s") or 0.0), "reason": reason}
-    old: dict[str, Any] = {"call_id": call_id, "user_id": number}
-    if topic == "call.speech":
-        old |= {"text": params.get("text"), "language": params.get("language"), "audio_path": None}
-    return old

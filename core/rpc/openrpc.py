@@ -119,7 +119,7 @@ class _Schemas:
 def _components(types: Iterable[type[Struct]]) -> dict[str, Schema]:
     unique = list(dict.fromkeys(types))
     _, components = msgspec.json.schema_components(unique, ref_template=_REF)
-    for name, schema in components.items():
+    for schema in components.values():
         for field in schema.get("properties", {}).values():
             _lift(field)
     return components

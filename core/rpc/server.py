@@ -13,8 +13,9 @@ from core.rpc.access import Access, PeerId, peer_of
 from core.rpc.context import Core
 from core.rpc.dispatch import Dispatcher
 from core.rpc.feed import Subscription, View
-from core.rpc.legacy import LEGACY_MAX_BYTES, LegacyAnswerer, LegacyView, legacy_dialect
+from core.rpc.legacy import LEGACY_MAX_BYTES, LegacyAnswerer, legacy_dialect
 from core.rpc.legacy_files import SpokenFiles
+from core.rpc.legacy_view import LegacyView
 from core.rpc.listen import Listener, ListenError, listen
 from core.rpc.methods import Registry, load
 from core.rpc.pipe import Pipe

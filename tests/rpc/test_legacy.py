@@ -17,7 +17,7 @@ from core.events import CallAlerting, CallConnected, CallEnded, CallRinging, Cal
 from core.line import Direction, EndReason
 from core.rpc.access import PeerId
 from core.rpc.legacy import METHODS as OLD_METHODS
-from core.rpc.legacy import old_params
+from core.rpc.legacy_view import old_params
 from core.rpc.methods import Registry, Request, method
 from tests.rpc.client import Client
 from tests.rpc.service import TEST_METHODS, Running, serving, tell
