@@ -326,7 +326,7 @@ class CallTable:
         entry = self._match(call)
         if entry is not None and entry.ending_since_s is not None:
             return True
-        if entry is not None and self._index_used_again(entry, call):
+        if entry is not None and self._index_used_again(entry, call, at_s):
             self._end(entry, at_s)
             entry = None
         if call.stat is Stat.DISCONNECTED:
@@ -359,9 +359,14 @@ class CallTable:
             self._announce(entry)
 
     @staticmethod
-    def _index_used_again(entry: Entry, call: ListedCall) -> bool:
-        """An index of a call whose end we missed belongs to a new one when that one rings or dials again."""
-        return entry.answered and call.stat in (Stat.DIALING, Stat.ALERTING, Stat.INCOMING, Stat.WAITING)
+    def _index_used_again(entry: Entry, call: ListedCall, at_s: float) -> bool:
+        """An answered call that rings again is a new one in its place, whose end we missed.
+
+        Right after the answer it is only a line that the other port brought late.
+        """
+        if entry.active_since_s is None or at_s - entry.active_since_s < SWALLOW_S:
+            return False
+        return entry.incoming and call.stat in (Stat.INCOMING, Stat.WAITING)
 
     def _move(self, entry: Entry, state: CallState, at_s: float) -> None:
         if entry.state is state or state in (CallState.DIALING, CallState.INCOMING):

@@ -367,6 +367,31 @@ def test_a_call_that_nobody_steers_is_a_stranger_after_a_while(desk: Desk) -> No
     assert not desk.table.needs_poll()
 
 
+def test_a_call_that_lives_can_not_be_finished(desk: Desk) -> None:
+    handle = desk.answered(0.0)
+    desk.table.finish(handle, None, 1.0)
+    desk.table.finish(99, None, 1.0)
+    assert desk.said() == []
+    assert desk.table.find(handle) is not None
+
+
+def test_a_line_that_the_other_port_brought_late_does_not_undo_the_answer(desk: Desk) -> None:
+    handle = desk.dialled(0.0)
+    desk.listed(1.0, out(Stat.ACTIVE))
+    assert desk.listed(1.01, out(Stat.ALERTING)) == []
+    assert desk.listed(1.02, out(Stat.DIALING)) == []
+    assert desk.listed(1.03, out(Stat.ACTIVE)) == []
+    assert desk.finish(1.1) == []
+    assert desk.table.find(handle) is not None
+
+
+def test_a_late_line_that_an_answered_caller_rings_does_not_end_the_call(desk: Desk) -> None:
+    handle = desk.answered(0.0)
+    assert desk.listed(0.01, call(Stat.INCOMING)) == []
+    assert desk.finish(0.1) == []
+    assert desk.table.find(handle) is not None
+
+
 def test_data_calls_are_not_ours(desk: Desk) -> None:
     desk.listed(0.0, ListedCall(1, True, Stat.INCOMING, False, NUMBER))
     assert desk.table.live() == []

@@ -315,6 +315,16 @@ async def test_a_modem_that_stays_away_is_lost_once(phone: Desk, modem: Emulator
     await until(lambda: phone.line.info.state is LineState.READY, 15)
 
 
+async def test_a_modem_that_is_back_in_time_is_not_lost(phone: Desk, modem: Emulator) -> None:
+    await modem("usb.unplug")
+    await phone.is_in(LineState.RECONNECTING)
+    await modem("usb.replug")
+    await until(lambda: phone.line.info.state is LineState.READY, 15)
+    await asyncio.sleep(2.2)
+    assert phone.line.info.state is LineState.READY
+    assert not any(status.lost for status in phone.of(LineStatus))
+
+
 async def test_a_reset_of_the_modem_is_survived(phone: Desk, modem: Emulator) -> None:
     await modem("modem.reset")
     await phone.is_in(LineState.RECONNECTING)

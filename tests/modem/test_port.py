@@ -121,6 +121,17 @@ async def test_a_late_answer_is_not_the_next_commands(modem: ScriptedModem, port
     assert port.counts.strays >= 1
 
 
+async def test_an_answer_that_comes_just_after_synchronising_is_nobodys(modem: ScriptedModem, port: AtPort) -> None:
+    def answer_twice(command: str) -> bytes:
+        asyncio.get_running_loop().call_later(0.05, modem.say, OK)
+        return OK
+
+    modem.answers |= {"AT+CNSMOD=1": None, "AT": answer_twice, "AT+CSQ": b"\r\n+CSQ: 17,99\r\n\r\nOK\r\n"}
+    with pytest.raises(AtTimeout):
+        await port.send(Command("AT+CNSMOD=1", timeout_s=0.1))
+    assert (await port.send(Command("AT+CSQ"))).lines == ("+CSQ: 17,99",)
+
+
 async def test_after_three_silent_commands_the_port_is_synchronised_again(modem: ScriptedModem, port: AtPort) -> None:
     modem.answers["AT+CSQ"] = None
     for _ in range(3):
