@@ -101,6 +101,7 @@ class CallBook:
             tx.fact(event)
 
         await self.store.write(work)
+        log.info("call", call_id=call.call_id, line=call.line, direction=call.direction, pii_number=call.number)
 
     async def tell(self, call: Call, *events: Event, **columns: object) -> None:
         """Facts and row of a call, on behalf of the request that wished for them."""
@@ -153,6 +154,14 @@ class CallBook:
             network_text=network_text,
             recording=call.recording,
             audio=to_builtins(call.audio) if call.audio is not None else None,
+        )
+        log.info(
+            "call ended",
+            call_id=call.call_id,
+            reason=reason,
+            duration_s=call.duration_s,
+            audio=call.audio.verdict if call.audio is not None else "none",
+            network=network_text,
         )
         call.over.set()
         call.changed.set()

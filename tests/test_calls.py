@@ -95,15 +95,16 @@ async def test_an_outgoing_call_rings_is_answered_and_hung_up_and_its_facts_foll
 
 
 @pytest.mark.parametrize(
-    ("outcome", "reason"), [("busy", "busy"), ("no_answer", "no_answer"), ("no_carrier", "no_carrier")]
+    ("outcome", "ceer"),
+    [("busy", "User busy"), ("no_answer", "No answer from user"), ("no_carrier", "No route to destination")],
 )
-async def test_a_call_that_fails_says_why_in_the_networks_words(outcome: str, reason: str) -> None:
+async def test_a_call_that_fails_says_why_in_the_networks_words(outcome: str, ceer: str) -> None:
     async with station() as made, made.phone() as (phone, watch):
         await made.ready(phone)
-        await made.control("dial.script", outcome=outcome, alert_after_s=0.1, answer_after_s=0.3, ceer="User busy")
+        await made.control("dial.script", outcome=outcome, alert_after_s=0.1, answer_after_s=0.3, ceer=ceer)
         await phone.call("call.start", number=NUMBER)
         ended = await watch.wait("call.ended")
-        assert ended["reason"] == reason and ended["network_text"] == "User busy"
+        assert ended["reason"] == outcome and ended["network_text"] == ceer
 
 
 @pytest.mark.parametrize("number", ["123;", "12\rATD1", "**21*1#", "", "abc"])
