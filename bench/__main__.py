@@ -78,8 +78,9 @@ def run_apart(name: str, quick: bool, limit_s: float = LIMIT_S) -> Outcome:
             sys.stderr.write(text)
         if process.returncode == 0 and answer.exists():
             return Outcome(name, msgspec.json.decode(answer.read_bytes(), type=list[Figure]))
-        last = text.strip().splitlines()[-1:] or [f"exit {process.returncode}"]
-        return Outcome(name, [], last[0])
+        # The last line says what broke; tracebacks of exception groups are drawn in a frame.
+        lines = [line.strip(" |+-") for line in text.splitlines()]
+        return Outcome(name, [], next(filter(None, reversed(lines)), f"exit {process.returncode}"))
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:

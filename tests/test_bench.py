@@ -21,7 +21,7 @@ async def run(quick: bool) -> list[Figure]:
 BROKEN = """
 from bench.figures import Figure
 async def run(quick: bool) -> list[Figure]:
-    raise RuntimeError("the engine fell out")
+    raise ExceptionGroup("of a task group", [RuntimeError("the engine fell out")])
 """
 UNCLEAN = """
 import subprocess, sys
