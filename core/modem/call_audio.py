@@ -145,9 +145,10 @@ class CallAudio:
 
     async def lose(self) -> None:
         """The modem went. What was open is closed without a word to it."""
-        opening, self._current = self._current, None
-        if opening is not None:
-            await self._stop(opening, 0)
+        async with self._lock:  # an opening under way fails with its port
+            opening, self._current = self._current, None
+            if opening is not None:
+                await self._stop(opening, 0)
 
     async def _open(self, opening: _Opening, active_since_s: float) -> None:
         deadline_s = time.monotonic() + self._window_s
@@ -155,10 +156,17 @@ class CallAudio:
         port = self._new_port()
         try:
             port.open()
+            opening.port = port
+            await asyncio.sleep(max(0.0, first_s - time.monotonic()))
+            await self._register(opening, port, deadline_s)
         except OSError as problem:
-            raise AudioFailed(f"The modem's audio port can't be opened: {problem.strerror}.", attempts=0) from None
-        opening.port = port
-        await asyncio.sleep(max(0.0, first_s - time.monotonic()))
+            text = f"The modem's audio port can't be used: {problem.strerror}."
+            raise AudioFailed(text, attempts=opening.attempts) from None
+        port.start()
+        opening.open_ms = round((time.monotonic() - active_since_s) * 1000)
+
+    async def _register(self, opening: _Opening, port: VoicePort, deadline_s: float) -> None:
+        """Tries until the modem says that the port carries the call. OSError when the tty goes."""
         while True:
             if self._table.find(opening.handle) is None:
                 raise AudioFailed("The call ended before its audio came up.", attempts=opening.attempts)
@@ -167,10 +175,8 @@ class CallAudio:
             opening.attempts += 1
             port.flush_input()  # before =1: afterwards it could cut a sample in half
             if await self._try_once():
-                break
+                return
             await asyncio.sleep(RETRY_S)
-        port.start()
-        opening.open_ms = round((time.monotonic() - active_since_s) * 1000)
 
     async def _reset_endpoint(self) -> float:
         """A clean start unless the endpoint is known to be closed. Gives the earliest time of the first try."""

@@ -49,6 +49,7 @@ class ModemLine:
         self._handles: Iterator[int] = count(1)
         self._reports: dict[int, AudioReport] = {}
         self._session: Session | None = None
+        self._leaving: Session | None = None  # over, but its audio may still have to be stopped
         self._state = LineState.OFFLINE
         self._reason: str | None = None
         self._told: tuple[LineState, str | None] | None = None
@@ -137,7 +138,7 @@ class ModemLine:
             return await self._serving().audio.open(handle)
 
     async def close_audio(self, handle: int) -> AudioReport | None:
-        session = self._session
+        session = self._session or self._leaving
         if session is None:
             return self._reports.pop(handle, None)
         with _public():
@@ -174,6 +175,7 @@ class ModemLine:
         self._session = session
         try:
             end = await tasks.create_task(self._serve(session), name=f"modem.{self._name}.session")
+            self._leaving = session
             lived = self._state in (LineState.READY, LineState.FAILED) and not end.taken
             self._session = None
             self._last_known = session.status.facts
@@ -185,6 +187,7 @@ class ModemLine:
         finally:
             self._session = None
             await session.close()
+            self._leaving = None
 
     async def _serve(self, session: Session) -> _End:
         """One session in a task of its own, for the same reason as in `run`; gives why it ended."""
