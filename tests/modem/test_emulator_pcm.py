@@ -133,6 +133,7 @@ async def test_waits_tell_when_our_side_spoke_and_fell_quiet(tmp_path: Path) -> 
         assert -0.02 <= speech.result()["at_s"] - began <= 0.15
         assert -0.02 <= quiet.result()["quiet_since_s"] - ended <= 0.15
         assert quiet.result()["heard_ms"] == 800
+        assert 0.0 <= quiet.result()["quiet_since_s"] - quiet.result()["last_byte_s"] <= 0.15
 
 
 async def test_a_wait_for_quiet_ends_with_the_call(tmp_path: Path) -> None:
@@ -195,6 +196,8 @@ async def test_a_wav_is_played_in_order_and_can_be_cut(tmp_path: Path) -> None:
         _at, pcm = await voice(emulator)
         first = await emulator.control("far.play", wav=str(path), snr_db=None, wait=False)
         assert first["duration_s"] == pytest.approx(2.1, abs=0.01)
+        assert -0.02 <= time.monotonic() - first["started_s"] < 1.0
+        assert (first["ended_s"], first["completed"]) == (None, None)
         await pcm.take(20 * FRAME)
         assert tone_share(await pcm.take(20 * FRAME), 700) > 0.95
         assert (await emulator.control("far.silence"))["cut"] == 1
@@ -441,8 +444,10 @@ def test_the_level_of_a_full_scale_square_is_0_dbfs_and_silence_is_minus_120() -
 async def test_the_far_end_says_utterances_without_a_gap_and_fills_frames_to_the_end() -> None:
     loop = asyncio.get_running_loop()
     far = FarEnd(loop, seed=1)
-    first = Utterance(array("h", [1] * 100).tobytes(), 10, 100, loop.create_future())
-    second = Utterance(array("h", [2] * 100).tobytes(), 0, 100, loop.create_future())
+    first, second = (
+        Utterance(array("h", [value] * 100).tobytes(), start, 100, loop.create_future(), loop.create_future())
+        for value, start in ((1, 10), (2, 0))
+    )
     assert far.say(first)
     assert far.say(second)
     frames = [array("h", far.next_frame(80, 1.0 + number * 0.01, 8000)) for number in range(3)]
@@ -451,3 +456,14 @@ async def test_the_far_end_says_utterances_without_a_gap_and_fills_frames_to_the
     assert first.ended_s == second.started_s == pytest.approx(1.0125)
     async with asyncio.timeout(1):
         assert await second.ended is True
+
+
+async def test_an_utterance_that_was_cut_before_its_turn_never_started(tmp_path: Path) -> None:
+    async with emulated(tmp_path) as emulator:
+        await voice(emulator)
+        async with asyncio.TaskGroup() as tasks:
+            said = [tasks.create_task(emulator.control("far.say", text="one two three four five")) for _ in range(2)]
+            cut = 0
+            while cut < 2:
+                cut += (await emulator.control("far.silence"))["cut"]
+        assert [one.result()["completed"] for one in said] == [False, False]

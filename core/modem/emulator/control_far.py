@@ -66,7 +66,7 @@ class Dtmf(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def say(modem: Modem, params: Say) -> object:
-    """Speaks a text; answers when the last of it has gone to the pty, or at once with wait false."""
+    """Speaks a text; answers when the last of it has gone to the pty, or with wait false when the first has."""
     _need_path(modem)
     made = await asyncio.to_thread(speech.synthesize, params.text, params.voice, params.speed_wpm, params.pitch)
     return await _speak(modem, *made, snr_db=params.snr_db, telephone=params.telephone, wait=params.wait)
@@ -94,20 +94,19 @@ async def _utter(
     duration_s = len(prepared.pcm) / SAMPLE_BYTES / modem.pcm.format.rate_hz
     if not prepared.pcm:
         return {"started_s": None, "ended_s": None, "duration_s": 0.0, "completed": True}
+    started: asyncio.Future[bool] = modem.loop.create_future()
     ended: asyncio.Future[bool] = modem.loop.create_future()
-    utterance = Utterance(prepared.pcm, prepared.speech_start, prepared.speech_end, ended, keys)
+    utterance = Utterance(prepared.pcm, prepared.speech_start, prepared.speech_end, started, ended, keys)
     if not modem.far.say(utterance):
         raise LimitExceeded("Too much is waiting to be said.")
-    completed = None
-    if wait:
-        try:
-            async with asyncio.timeout(_SPEAK_LIMIT_S):
-                completed = await ended
-        except TimeoutError as error:
-            raise TimedOut("The far end didn't get to say it in time.") from error
+    try:
+        async with asyncio.timeout(_SPEAK_LIMIT_S):
+            completed = await (ended if wait else started)
+    except TimeoutError as error:
+        raise TimedOut("The far end didn't get to say it in time.") from error
     return {
         "started_s": utterance.started_s, "ended_s": utterance.ended_s, "duration_s": duration_s,
-        "completed": completed,
+        "completed": ended.result() if ended.done() else None if completed else False,
     }  # fmt: skip
 
 
@@ -177,7 +176,7 @@ async def wait_quiet(modem: Modem, params: WaitQuiet) -> object:
     quiet = await _within(modem, params.timeout_s, lambda: modem.far.wait_quiet(params.quiet_ms / 1000))
     if quiet is None:
         raise NotNow("The call ended before anything was heard.")
-    return {"quiet_since_s": quiet.quiet_since_s, "heard_ms": quiet.heard_ms}
+    return {"quiet_since_s": quiet.quiet_since_s, "heard_ms": quiet.heard_ms, "last_byte_s": quiet.last_byte_s}
 
 
 async def _within(modem: Modem, timeout_s: float, wait: Callable[[], Awaitable[_T]]) -> _T:

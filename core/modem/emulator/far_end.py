@@ -32,6 +32,8 @@ class Utterance:
     pcm: bytes
     speech_start: int
     speech_end: int
+    started: asyncio.Future[bool]
+    """True once its first speech went out; False if it was cut before."""
     ended: asyncio.Future[bool]
     """True once all was spoken, False if it was cut or the call ended."""
     keys: tuple[tuple[int, Callable[[], None]], ...] = ()
@@ -81,7 +83,7 @@ class FarEnd:
             cut = list(self._utterances)
             self._utterances.clear()
         for utterance in cut:
-            self._finish(utterance, whole=False)
+            self._finish(utterance, False)
         return len(cut)
 
     def set_noise(self, level_dbfs: float | None) -> None:
@@ -147,11 +149,11 @@ class FarEnd:
             return bytes(size)
         return layers[0] if len(layers) == 1 else _mix(layers, samples)
 
-    def hear(self, pcm: bytes, at_s: float, rate_hz: int) -> None:
-        """20 ms of ours, as played to the far end."""
+    def hear(self, pcm: bytes, at_s: float, rate_hz: int, taken_s: float | None = None) -> None:
+        """20 ms of ours, played to the far end at at_s; taken_s: when its last byte was taken from the port."""
         level = dbfs(pcm)
         with self._lock:
-            self._hearing.frame(at_s, len(pcm) / SAMPLE_BYTES / rate_hz, level)
+            self._hearing.frame(at_s, len(pcm) / SAMPLE_BYTES / rate_hz, level, taken_s)
             if self._echo is not None:
                 self._echo.past.append(pcm)
             if self._record is not None and len(self._record) < _RECORD_LIMIT_BYTES:
@@ -195,12 +197,13 @@ class FarEnd:
             out += piece
             if len(utterance.pcm) <= end * SAMPLE_BYTES:
                 self._utterances.popleft()
-                self._loop.call_soon_threadsafe(self._finish_whole, utterance)
+                self._loop.call_soon_threadsafe(self._finish, utterance, True)
         return out + bytes(samples * SAMPLE_BYTES - len(out)) if out else b""
 
     def _note_times(self, utterance: Utterance, begin: int, end: int, origin_s: float, rate_hz: int) -> None:
         if begin <= utterance.speech_start < end:
             utterance.started_s = origin_s + utterance.speech_start / rate_hz
+            self._loop.call_soon_threadsafe(_settle, utterance.started, True)
         if begin < utterance.speech_end <= end:
             utterance.ended_s = origin_s + utterance.speech_end / rate_hz
         for sample, step in utterance.keys:
@@ -225,12 +228,14 @@ class FarEnd:
         gain = self._echo.gain
         return array("h", (_clip(sample * gain) for sample in array("h", pcm))).tobytes()
 
-    def _finish_whole(self, utterance: Utterance) -> None:
-        self._finish(utterance, whole=True)
+    def _finish(self, utterance: Utterance, whole: bool) -> None:
+        _settle(utterance.started, whole)
+        _settle(utterance.ended, whole)
 
-    def _finish(self, utterance: Utterance, *, whole: bool) -> None:
-        if not utterance.ended.done():
-            utterance.ended.set_result(whole)
+
+def _settle(future: asyncio.Future[bool], value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 def _mix(layers: list[bytes], samples: int) -> bytes:

@@ -22,10 +22,14 @@ def dbfs(pcm: bytes) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """quiet_since_s: the end of the last loud frame. heard_ms: loud frames since the mark."""
+    """quiet_since_s: the end of the last loud frame. heard_ms: loud frames since the mark.
+
+    last_byte_s: when the last loud frame was taken from the port, some frames before it was played.
+    """
 
     quiet_since_s: float
     heard_ms: int
+    last_byte_s: float
 
 
 @dataclass(slots=True)
@@ -38,13 +42,14 @@ class Hearing:
     _loud_frames: int = 0
     _heard_ms: int = 0
     _heard_end_s: float | None = None
+    _heard_taken_s: float = 0.0
 
     def mark(self) -> None:
         """Forgets what was said before; the far end begins to wait for an answer."""
         self._heard_ms = 0
         self._heard_end_s = None
 
-    def frame(self, at_s: float, length_s: float, level_dbfs: float) -> None:
+    def frame(self, at_s: float, length_s: float, level_dbfs: float, taken_s: float | None = None) -> None:
         self.now_s = at_s + length_s
         if level_dbfs <= SPEECH_DBFS:
             self._loud_frames = 0
@@ -55,6 +60,7 @@ class Hearing:
         if self.run_started_s is None and self._loud_frames >= _SURE_FRAMES:
             self.run_started_s = at_s - (self._loud_frames - 1) * length_s
         self.last_loud_end_s = self._heard_end_s = self.now_s
+        self._heard_taken_s = at_s if taken_s is None else taken_s
         self._heard_ms += round(length_s * 1000)
 
     def speaking_since(self) -> float | None:
@@ -67,10 +73,12 @@ class Hearing:
             return None
         if self.now_s - self._heard_end_s < quiet_s:
             return None
-        return Quiet(self._heard_end_s, self._heard_ms)
+        return Quiet(self._heard_end_s, self._heard_ms, self._heard_taken_s)
 
     def cut_off(self) -> Quiet | None:
         """What `quiet` would say now that the call is gone and no more will come."""
         self.run_started_s = None
         self._loud_frames = 0
-        return None if self._heard_end_s is None else Quiet(self._heard_end_s, self._heard_ms)
+        if self._heard_end_s is None:
+            return None
+        return Quiet(self._heard_end_s, self._heard_ms, self._heard_taken_s)

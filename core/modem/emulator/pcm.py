@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from core.audio import PcmFormat
@@ -56,6 +57,11 @@ class _Stream:
     owed_frames: int = 0
     """Downlink frames whose time has come and that wait for their burst."""
     bytes_in: int = 0
+    played: int = 0
+    arrivals: deque[tuple[int, float]] = field(default_factory=deque)
+    """bytes_in after each read, and when that was; those played are dropped, so it is as short as the OUT buffer."""
+    taken_s: float | None = None
+    """When the last byte of the frame now played was read."""
     started_s: float = field(default_factory=time.monotonic)
     playing: bool = False
     shifted: bool = False
@@ -173,7 +179,8 @@ class PcmEndpoint:
 
     def _tick(self, due_s: float) -> None:
         with self._port.lock:
-            self._far.hear(self._uplink_frame(), due_s, self.format.rate_hz)
+            voice = self._uplink_frame()
+            self._far.hear(voice, due_s, self.format.rate_hz, self._now.taken_s)
             self._now.owed_frames += 1
             held = self._now.owed_frames < self._burst_frames and self._random.random() < _BURST_CHANCE
             if not held:
@@ -232,6 +239,11 @@ class PcmEndpoint:
             self._now.playing = False
             self.stats.underruns += 1
             return bytes(size)
+        self._now.played += size
+        while self._now.arrivals and self._now.arrivals[0][0] < self._now.played:
+            self._now.arrivals.popleft()
+        if self._now.arrivals:
+            self._now.taken_s = self._now.arrivals[0][1]
         frame = bytes(self._now.out[:size])
         del self._now.out[:size]
         return frame if self._talking else bytes(size)
@@ -242,6 +254,7 @@ class PcmEndpoint:
             return
         self._now.out += data
         self._now.bytes_in += len(data)
+        self._now.arrivals.append((self._now.bytes_in, time.monotonic()))
         self.stats.bytes_in += len(data)
         partial = len(data) % self.format.frame_bytes and len(self._now.out) < OUT_BUFFER_BYTES
         if partial and self._faults.get(FaultKind.PARTIAL_FRAME_BLOCKS) is not None:
