@@ -223,10 +223,12 @@ async def test_close_hooks_run_when_the_client_goes_each_key_once(server: Runnin
 
 async def test_a_peer_that_only_half_closed_still_gets_its_answers(server: Running) -> None:
     """jayson and `echo … | socat` end their writing with the request, without a newline, and read until the end."""
-    client = await server.raw()
+    client, other = await server.raw(), await server.client()
     client.writer.write(b'{"jsonrpc":"2.0","id":1,"method":"test.wait"}')
     client.writer.write_eof()
     await server.waits.until(lambda: server.waits.begun == 1)
+    await other.call("test.incoming")  # nobody asked for events there: the reply stays alone
+    assert (await other.event())["seq"] == 1
     server.waits.go_on.set()
     async with asyncio.timeout(10):
         everything = await client.reader.read()
