@@ -83,7 +83,7 @@ async def _barge_in(made: Station, phone: dialtone.Phone, watch: Watch, times: i
         said = await made.control("far.say", text="excuse me please", wait=False)
         await watch.wait("call.barge_in", count=barged + 1)
         quiet = await made.control("far.wait_quiet", quiet_ms=400)
-        seen.append(1000 * (quiet["quiet_since_s"] - said["started_s"]))
+        seen.append(1000 * (quiet["last_byte_s"] - said["started_s"]))
         await watch.wait("call.spoken", lambda params: not params["completed"], count=barged + 1)
         await asyncio.sleep(1.8)
     p50, p95 = statistics.median(seen), percentile(seen, 95)
