@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -249,7 +250,24 @@ async def test_the_link_alone_does_not_come_back(core: TinyCore) -> None:
     with pytest.raises(dialtone.ConnectionLost):
         await link.request("status", {})
     assert len(core.asked("client.hello")) == 0
-    gc.collect()  # an exception that nobody fetched would be a warning here, and warnings are errors
+
+
+async def test_requests_to_a_daemon_that_does_not_read_wait_and_fail_without_a_stray_word(short_dir: Path) -> None:
+    strays: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: strays.append(context))
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(short_dir / "deaf.sock"))
+        deaf.listen()
+        link = await Link.open(short_dir / "deaf.sock")
+        async with asyncio.TaskGroup() as tasks:
+            text = "x" * 400_000
+            asking = [tasks.create_task(_caught(link.request("call.speak", {"text": text}))) for _ in range(4)]
+            await asyncio.sleep(0)  # the first fills the socket, the others wait for room
+            link.close()
+    assert [type(one.result()) for one in asking] == [dialtone.ConnectionLost] * 4
+    del asking
+    gc.collect()
+    assert strays == []
 
 
 # --- events

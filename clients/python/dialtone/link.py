@@ -75,8 +75,7 @@ class Link(asyncio.Protocol):
             raise
         finally:
             self._waiting.pop(request_id, None)
-            if not future.cancel() and not future.cancelled():
-                future.exception()  # seen, also where the write failed before anyone awaited it
+            future.cancel()  # also where it is done: then nobody is told that its error was never fetched
 
     def close(self, reason: str = "closed") -> None:
         """Ends the connection; whoever waits gets ConnectionLost."""
