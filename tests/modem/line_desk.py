@@ -57,7 +57,7 @@ class Emulator:
 
     def config(self, **changes: object) -> LineConfig:
         """Small times, so that tests are quick; what they mean is the same."""
-        fields = {"ports_dir": str(self.folder), "lost_after_s": 2.0, "audio_delay_s": 0.05, "poll_s": 0.5} | changes
+        fields = {"ports_dir": str(self.folder), "lost_after_s": 1.5, "audio_delay_s": 0.05, "poll_s": 0.5} | changes
         return msgspec.convert(fields, LineConfig)
 
 

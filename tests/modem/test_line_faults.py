@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import ModemRefused, PublicError
-from core.line import CallState, EndReason, LineIncoming, LineProgress, LineReleased, LineState
-from core.modem import voice
+from core.line import CallState, EndReason, LineIncoming, LineProgress, LineReleased, LineState, LineStatus
+from core.modem import call_table, port, voice
 from core.modem.at import Command
 from tests.modem.line_desk import Desk, Emulator, desk, emulator
 from tests.modem.scripted import until
@@ -26,6 +26,16 @@ async def modem(tmp_path: Path) -> AsyncIterator[Emulator]:
 async def phone(modem: Emulator) -> AsyncIterator[Desk]:
     async with desk(modem.config()) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds of patience made short: how long it is comes from the manual and isn't what is tested."""
+    monkeypatch.setattr(voice, "LIST", Command("AT+CLCC", 0.5))
+    monkeypatch.setattr(voice, "HANG_UP", Command("AT+CHUP", 0.5))
+    monkeypatch.setattr(voice, "VERIFY_S", 0.3)
+    monkeypatch.setattr(call_table, "STRANGER_S", 1.0)
+    monkeypatch.setattr(port, "SYNC_GAP_S", 0.1)
 
 
 async def _outgoing(phone: Desk, modem: Emulator) -> int:
@@ -60,22 +70,19 @@ async def test_a_call_whose_dialler_stopped_waiting_is_hung_up(phone: Desk, mode
 async def test_hanging_up_does_not_wait_for_a_dial_under_way(phone: Desk, modem: Emulator) -> None:
     first = await _outgoing(phone, modem)
     await phone.line.hold(first)
-    await modem("fault.set", kind="late_reply", command="ATD", delay_s=3.0, times=1)
+    await modem("fault.set", kind="late_reply", command="ATD", delay_s=2.0, times=1)
     async with asyncio.TaskGroup() as tasks:
         dialling = tasks.create_task(phone.line.dial("+447700900125"))
         await asyncio.sleep(0.3)
         started_s = time.monotonic()
         await phone.line.hangup(first)
-        assert time.monotonic() - started_s < 2.0
+        assert time.monotonic() - started_s < 1.5
         assert not dialling.done()
     assert (await phone.released(first)).reason is EndReason.LOCAL_HANGUP
     await phone.line.hangup(dialling.result())
 
 
-async def test_a_hang_up_that_gets_no_answer_goes_out_on_the_other_port(
-    phone: Desk, modem: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(voice, "HANG_UP", Command("AT+CHUP", 0.5))
+async def test_a_hang_up_that_gets_no_answer_goes_out_on_the_other_port(phone: Desk, modem: Emulator) -> None:
     handle = await _outgoing(phone, modem)
     await modem("fault.set", kind="no_reply", command="AT+CHUP", times=1)
     await phone.line.hangup(handle)
@@ -90,10 +97,7 @@ async def test_a_hang_up_that_is_refused_once_is_sent_again(phone: Desk, modem: 
     assert (await phone.released(handle)).reason is EndReason.LOCAL_HANGUP
 
 
-async def test_a_call_that_does_not_end_is_said_to_go_on(
-    phone: Desk, modem: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(voice, "VERIFY_S", 0.3)
+async def test_a_call_that_does_not_end_is_said_to_go_on(phone: Desk, modem: Emulator) -> None:
     handle = await _outgoing(phone, modem)
     await modem("fault.set", kind="error_reply", command="AT+CHUP", text="ERROR")
     with pytest.raises(ModemRefused):
@@ -121,11 +125,15 @@ async def test_the_end_is_told_without_the_networks_words_when_they_do_not_come(
     released = await phone.released(handle)
     assert (released.reason, released.network_text) == (EndReason.REMOTE_HANGUP, None)
     assert time.monotonic() - started_s < 2.5
+    assert phone.line.info.state is LineState.READY
+    assert LineState.RECONNECTING not in [status.state for status in phone.of(LineStatus)]
 
 
 async def test_a_line_with_a_silent_modem_reconnects_when_it_speaks_again(phone: Desk, modem: Emulator) -> None:
+    handle = await _outgoing(phone, modem)
     await modem("fault.set", kind="no_reply")
-    await phone.is_in(LineState.RECONNECTING, within_s=40)
+    await phone.is_in(LineState.RECONNECTING)
+    assert (await phone.released(handle)).reason is EndReason.MODEM_LOST
     await modem("fault.clear")
     await until(lambda: phone.line.info.state is LineState.READY, 30)
     await _outgoing(phone, modem)
@@ -142,3 +150,13 @@ async def test_the_emulator_ending_and_starting_again_is_a_replug(tmp_path: Path
             await until(lambda: phone.line.info.state is LineState.READY, 15)
             await second("call.incoming", number="+447700900123", ring_s=0.3)
             assert (await phone.hears(LineIncoming)).handle > handle
+
+
+async def test_an_answer_that_comes_late_ends_nothing(phone: Desk, modem: Emulator) -> None:
+    handle = await _outgoing(phone, modem)
+    await modem("fault.set", kind="late_reply", command="AT+CLCC", delay_s=0.8, times=1)
+    await asyncio.sleep(3.0)
+    assert phone.of(LineReleased) == []
+    assert phone.line.info.state is LineState.READY
+    await phone.line.hangup(handle)
+    await phone.released(handle)
