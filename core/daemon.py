@@ -47,7 +47,7 @@ async def run(config: Config) -> None:
 
 async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
-    lines = {name: _line(name, table) for name, table in config.line.items()}
+    lines = {name: _line(name, table, config.log.log_personal_data) for name, table in config.line.items()}
     calls = CallService(config, store, speech, lines)
     services = Services(calls=calls, speech=speech, clients=ClientRegistry(store), runtime_dir=runtime_dir)
     server = Server(Core(config=config, store=store, wired=services))
@@ -83,11 +83,11 @@ async def _open_store(config: Config) -> Store:
         raise StartError(f"{path}: {problem}") from None
 
 
-def _line(name: str, table: LineConfig) -> Line:
+def _line(name: str, table: LineConfig, personal: bool) -> Line:
     if table.modem not in profile_names():
         known = ", ".join(profile_names())
         raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows; there are: {known}")
-    return ModemLine(name, table, open_pcm=PcmPort)
+    return ModemLine(name, table, open_pcm=PcmPort, personal_wire_log=personal)
 
 
 def _runtime_dir(config: Config) -> Path:
