@@ -221,6 +221,31 @@ async def test_a_newer_connection_displaces_the_older_of_the_same_consumer(serve
     assert (await older.event())["seq"] == 2
 
 
+async def test_of_two_connections_that_ask_for_one_consumer_at_once_one_gets_the_events(server: Running) -> None:
+    one, other = await server.client(), await server.client()
+    for client in (one, other):
+        await client.call("events.unsubscribe")
+    asked = [(client, client.ask("events.subscribe", consumer="bot")) for client in (one, other)]
+    replies = [await client.reply(identity) for client, identity in asked]
+    assert any("result" in reply for reply in replies)
+    assert all(reply["error"]["data"]["kind"] == "displaced" for reply in replies if "error" in reply)
+    await facts(server, 1)
+    for client in (one, other):
+        await client.call("test.echo", text="x")
+    told = [message for client in (one, other) for message in client.seen if message.get("method") == "call.incoming"]
+    assert len(told) == 1
+
+
+async def test_a_connection_that_takes_another_name_lets_go_of_its_first(server: Running) -> None:
+    one, other = await server.client(), await server.client()
+    await one.call("events.subscribe", consumer="first")
+    await one.call("events.subscribe", consumer="second")
+    await other.call("events.subscribe", consumer="first")
+    await facts(server, 1)
+    assert (await one.event())["seq"] == (await other.event())["seq"] == 1
+    assert "events.displaced" not in {message.get("method") for message in one.seen}
+
+
 async def test_an_ack_without_a_consumer_is_refused(client: Client) -> None:
     with pytest.raises(RpcFailure) as failure:
         await client.call("events.ack", seq=0)

@@ -51,9 +51,10 @@ async def test_wrong_params_name_the_place(client: Client, params: dict[str, Any
 
 
 async def test_positional_params_are_refused_but_an_empty_array_is_none_at_all(client: Client) -> None:
-    with pytest.raises(RpcFailure) as failure:
-        await client.call_anything("test.echo", ["x"])
-    assert (failure.value.code, failure.value.kind) == (-32602, "invalid_params")
+    for name in ("test.echo", "rpc.discover"):
+        with pytest.raises(RpcFailure) as failure:
+            await client.call_anything(name, ["x"])
+        assert (failure.value.code, failure.value.kind) == (-32602, "invalid_params")
     assert "methods" in await client.call_anything("rpc.discover", [])
 
 

@@ -1,6 +1,7 @@
 """The sockets themselves: their files, who may connect, and connections that misbehave."""
 
 import asyncio
+import errno
 import grp
 import json
 import os
@@ -8,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,22 @@ def test_a_socket_on_which_somebody_listens_is_left_alone(tmp_path: Path) -> Non
     first.close()
 
 
+def test_a_daemon_that_is_too_busy_to_accept_still_holds_its_socket(tmp_path: Path) -> None:
+    path = tmp_path / "core.sock"
+    with ExitStack() as stack:
+        busy = stack.enter_context(socket.socket(socket.AF_UNIX))
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting = 0
+        while waiting == 0:
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            waiting = client.connect_ex(str(path))
+        assert waiting == errno.EAGAIN
+        with pytest.raises(ListenError, match="another program listens"):
+            listen(SocketConfig(path=str(path)))
+
+
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "core.sock"
     path.write_text("important")
@@ -139,6 +157,22 @@ def test_the_kernel_says_who_the_peer_is() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert peer_of(ours) == PeerId(os.getpid(), os.getuid(), frozenset({os.getgid(), *os.getgroups()}))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process other groups")
+def test_the_supplementary_groups_of_a_peer_count(tmp_path: Path) -> None:
+    path = tmp_path / "core.sock"
+    listener = listen(SocketConfig(path=str(path)))
+    listener.sock.settimeout(20)
+    connect = f"s = socket.socket(socket.AF_UNIX); s.connect({str(path)!r}); s.recv(1)"
+    child = subprocess.Popen([sys.executable, "-c", f"import os, socket; os.setgroups([4711, 4712]); {connect}"])
+    try:
+        sock, _ = listener.sock.accept()
+        with sock:
+            assert peer_of(sock) == PeerId(child.pid, 0, frozenset({os.getgid(), 4711, 4712}))
+    finally:
+        listener.close()
+        child.wait(20)
 
 
 def test_users_and_groups_add_up_by_name_and_by_number() -> None:
@@ -257,7 +291,7 @@ async def test_a_client_that_does_not_read_its_replies_is_closed_and_others_do_n
             except OSError:
                 pass  # closed, as it should be
 
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             task = group.create_task(flood())
             slowest_s = 0.0
             while len(server.core.sessions) == 2 or not good.seen:
