@@ -60,8 +60,8 @@ class Heard:
 class Recogniser(Protocol):
     """An STT engine that is loaded. One call at a time, in the worker's main thread."""
 
-    def prepare(self, phrases: tuple[str, ...], language: str) -> None:
-        """Whatever makes the next `transcribe` with these phrases quick."""
+    def prepare(self, phrases: tuple[str, ...], language: str, stopped: Callable[[], bool]) -> None:
+        """Whatever makes the next `transcribe` with these phrases quick. Once stopped(), returns and keeps its work."""
 
     def transcribe(
         self, pcm: bytes, rate_hz: int, language: str, phrases: tuple[str, ...], stopped: Callable[[], bool]
@@ -77,6 +77,9 @@ class SttEngine(Protocol):
 
     def available(self, model: str | None) -> str | None:
         """None, or why not and how to get it. Cheap: says nothing about whether the model's content is sound."""
+
+    def knows(self, language: str) -> bool:
+        """Whether it can be asked to hear that BCP 47 tag."""
 
     def open(self, model: str | None, threads: int, threshold: float | None) -> Recogniser:
         """Loads it; takes as long as it takes. Any exception means that it can't be had."""
