@@ -6,6 +6,7 @@ AT+CPCMREG=0. Nothing is written before start. The work is done by a thread: cor
 
 import asyncio
 import contextlib
+import sys
 import threading
 import time
 
@@ -15,6 +16,9 @@ from core.modem import pcm_tty
 from core.modem.pcm_pump import PcmPump, PcmStats
 from core.modem.pcm_rings import UplinkRing
 
+GIL_SWITCH_S = 0.001
+"""The interpreter lets a busy thread run for 5 ms before another gets its turn: the whole tolerance of a tick. It is a
+setting of the process and stays once a call has had audio; what it costs others can't be measured."""
 STOP_GRACE_S = 0.5
 """Beyond the drain. A thread that is in the kernel for longer is left there: closing a wedged tty can take 30 s."""
 
@@ -54,6 +58,7 @@ class PcmPort:
         fd = self._unstarted_fd()
         pump = PcmPump(fd, self._format, self._uplink, asyncio.get_running_loop(), self._ended)
         thread = threading.Thread(target=pump.run, name="modem.pcm", daemon=True)
+        sys.setswitchinterval(min(sys.getswitchinterval(), GIL_SWITCH_S))
         thread.start()
         self._fd, self._pump, self._thread = None, pump, thread
 

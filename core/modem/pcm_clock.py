@@ -12,6 +12,9 @@ shrunk a little so that in the long run there are as many ticks as frames of dow
 A proportional and integral controller (damping 1, time constant 2 s) drives the error to zero. Modulo one ptime,
 because a frame that the modem lost, or a pause of any length, says nothing about its crystal. When the bytes stop, the
 last frequency holds. No phase is made up faster than MAX_CORRECTION, so steps stay within 0.4 ms of a ptime.
+
+To note when bytes come costs a wake-up for each burst. Once the loop has locked, that is done in one window of four;
+in between, bytes are fetched when a tick needs them and say nothing about time.
 """
 
 from core.audio import PcmFormat
@@ -20,6 +23,10 @@ WINDOW_S = 0.25
 """Holds four bursts of 60 ms; short enough to follow 1 % without losing count of periods."""
 PROPORTIONAL = 1.0
 INTEGRAL = PROPORTIONAL**2 / 4
+LOCKED_S = 0.002
+"""Error below which a window counts as locked: the jitter of USB and of waking up."""
+LOCKED_WINDOWS = 8
+REST_WINDOWS = 3
 MAX_CORRECTION = 0.02
 """Of the step. Crystals differ by 0.0001; a far end made of software (an emulator, a bridge) by 0.01."""
 MARGIN_S = 0.010
@@ -42,10 +49,17 @@ class LineClock:
         self._error_s: float | None = None
         self._frequency = 0.0
         self._correction = 0.0
+        self._locked_windows = 0
+        self._rest_windows = 0
 
     @property
     def started(self) -> bool:
         return self._started_s is not None
+
+    @property
+    def listening(self) -> bool:
+        """Whether bytes are to be read when they come. Otherwise reading them at the tick is enough."""
+        return self._rest_windows == 0
 
     @property
     def wake_s(self) -> float:
@@ -70,9 +84,9 @@ class LineClock:
         self._lead_s = self._heard_s if self._heard_s else None
 
     def heard(self, audio_s: float, at_s: float) -> None:
-        """That many seconds of downlink audio were read at that time."""
+        """That many seconds of downlink audio were read at that time; as they came, if we are listening."""
         self._heard_s += audio_s
-        if self._started_s is None:
+        if self._started_s is None or not self.listening:
             return
         lead_s = self._heard_s - (at_s - self._started_s)
         if self._lead_s is None or lead_s > self._lead_s:
@@ -81,7 +95,7 @@ class LineClock:
     def ticked(self, now_s: float) -> int:
         """The due tick was made. Plans the next one; gives how many were left out because we came too late."""
         if now_s >= self._window_end_s:
-            self._adjust()
+            self._next_window()
             self._window_end_s = now_s + WINDOW_S
         step_s = self._period_s * (1 - self._correction)
         self._due_s += step_s
@@ -92,21 +106,31 @@ class LineClock:
         self._wake_s = max(self._due_s, now_s + self._period_s / 2)
         return missed
 
+    def _next_window(self) -> None:
+        if self._rest_windows:
+            self._rest_windows -= 1
+            return
+        self._adjust()
+        if self._locked_windows >= LOCKED_WINDOWS:
+            # The phase is made up while listening only: in a rest nobody sees whether that overshoots.
+            self._rest_windows = REST_WINDOWS
+            self._correction = self._frequency
+
     def _adjust(self) -> None:
-        """Once a window. Without arrivals there is nothing to learn, and only the frequency goes on."""
+        """Without arrivals there is nothing to learn, and only the frequency goes on."""
         lead_s, self._lead_s = self._lead_s, None
         if lead_s is None or self._started_s is None:
             self._correction = self._frequency
             self._error_s = None
             return
-        target_s = self._started_s - lead_s + MARGIN_S
-        error_s = _wrapped(self._due_s - target_s, self._period_s)
+        error_s = _wrapped(self._due_s - (self._started_s - lead_s + MARGIN_S), self._period_s)
         if self._error_s is not None:
             # Follows the error over the edge of a period, so that a fast drift is not mistaken for a slow one back.
             error_s = self._error_s + _wrapped(error_s - self._error_s, self._period_s)
             if abs(error_s) > 2.5 * self._period_s:
                 error_s = _wrapped(error_s, self._period_s)
         self._error_s = error_s
+        self._locked_windows = self._locked_windows + 1 if abs(error_s) < LOCKED_S else 0
         self._frequency = _clamped(self._frequency + INTEGRAL * WINDOW_S * error_s)
         self._correction = _clamped(self._frequency + PROPORTIONAL * error_s)
 

@@ -1,10 +1,11 @@
 """The thread of one PCM port: reads when something is there, writes one whole frame per tick, never waits in a call.
 
-It has a thread of its own, because the event loop is late by whatever else it does. Each tick costs two wake-ups (one
-arrival, one tick), a read, a write and at most one call into the loop. It must not log: stderr may block.
+It has a thread of its own, because the event loop is late by whatever else it does. Each tick costs one wake-up, or two
+while the clock listens, a read, a write and at most one call into the loop. It must not log: stderr may block.
 """
 
 import asyncio
+import contextlib
 import os
 import select
 import time
@@ -24,6 +25,8 @@ FIRST_DOWNLINK_S = 0.1
 READ_BYTES = 4096
 SMALL_READ_GAP_S = 0.005
 """After a read of less than half a frame: a port that gives byte by byte must not cost a wake-up for each."""
+PRIORITY = 5
+"""SCHED_RR, above all that isn't real-time and below the kernel's own threads."""
 TEAR_GRACE_S = 0.04
 """Beyond the drain, for the rest of a frame that is half out."""
 
@@ -104,6 +107,7 @@ class PcmPump:
 
     def run(self) -> None:
         """The thread. EIO, ENODEV, a hang-up or the end of the file mean that the modem is gone."""
+        _ask_for_priority()
         try:
             self._work()
         except OSError:
@@ -146,7 +150,7 @@ class PcmPump:
         resting = now_s < self._read_after_s
         if resting:
             until_s = min(until_s, self._read_after_s)
-        poll = self._hangup if resting else self._input
+        poll = self._input if self._clock.listening and not resting else self._hangup
         events = poll.poll(max(0.0, (until_s - now_s) * 1000))
         now_s = time.monotonic()
         if events:
@@ -179,6 +183,8 @@ class PcmPump:
             self._resampler = Resampler(up=rate_hz > self._format.rate_hz)
 
     def _tick(self, now_s: float) -> None:
+        if not self._clock.listening:
+            self._read(now_s)
         uplink = self._send(now_s)
         downlink = self._downlink.take()
         tick = Tick(self._index, downlink, uplink, self._writer.gone_frames, now_s)
@@ -214,3 +220,10 @@ class PcmPump:
             return os.write(self._fd, data)
         except BlockingIOError:
             return 0
+
+
+def _ask_for_priority() -> None:
+    """For this thread only. With two busy processes on two cores, frames of eight ports were 10 ms late at the 99th
+    percentile without and 2 to 4 ms with it. Needs root or `LimitRTPRIO=` of the unit, and works without."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))

@@ -26,6 +26,8 @@ class Line:
     clock: LineClock = field(default_factory=lambda: LineClock(PcmFormat()))
     ticks: list[float] = field(default_factory=list)
     left_out: int = 0
+    unread: int = 0
+    watched: int = 0
 
     def run(self, seconds: float) -> None:
         chance = random.Random(1)
@@ -37,14 +39,23 @@ class Line:
                 self._tick_until(at_s)
             else:
                 self.clock.start(at_s)
-            self.clock.heard(PTIME_S * self.burst, self._awake(at_s))
+            self.unread += self.burst
+            if self.clock.listening:
+                self.watched += 1
+                self._read(self._awake(at_s))
         self._tick_until(seconds)
 
     def _tick_until(self, until_s: float) -> None:
         while self.clock.wake_s < until_s:
             now_s = self._awake(self.clock.wake_s)
             self.ticks.append(now_s)
+            if self.unread:
+                self._read(now_s)
             self.left_out += self.clock.ticked(now_s)
+
+    def _read(self, now_s: float) -> None:
+        self.clock.heard(PTIME_S * self.unread, now_s)
+        self.unread = 0
 
     def _awake(self, at_s: float) -> float:
         return self.asleep[1] if self.asleep[0] < at_s < self.asleep[1] else at_s
@@ -70,6 +81,12 @@ def test_a_locked_tick_comes_ten_milliseconds_after_its_frame() -> None:
     period_s = PTIME_S / 1.0001
     phases = [at_s % period_s for at_s in line.ticks[-100:]]
     assert all(0.009 < phase < 0.011 for phase in phases)
+
+
+def test_once_locked_arrivals_are_watched_a_quarter_of_the_time() -> None:
+    line = Line(0.0001, 2, 0.001)
+    line.run(60.0)
+    assert 0.2 < line.watched / 1500 < 0.4
 
 
 def test_without_downlink_the_last_frequency_holds() -> None:
