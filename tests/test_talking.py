@@ -272,7 +272,9 @@ async def test_a_killed_recogniser_costs_one_answer_and_not_the_call() -> None:
 
 
 def _child_named(pid: int, word: str) -> int:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = [
+        child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
     for child in children:
         if word in Path(f"/proc/{child}/cmdline").read_text():
             return int(child)

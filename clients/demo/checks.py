@@ -27,7 +27,7 @@ def check_talk(outcome: Outcome, seen: Sequence[Seen], texts: dict[str, str]) ->
     barged = [one for one in seen if one.event.name == "call.barge_in"]
     found.append(Check(len(barged) == 1, f"one reply was interrupted by the caller ({len(barged)} were)"))
     ended = [one.event.params.get("reason") for one in seen if one.event.name == "call.ended"]
-    found.append(Check(len(ended) == 1 and ended[0] is not None, f"the call ended once, with a reason ({ended})"))
+    found.append(Check(ended == ["remote_hangup"], f"the call ended once, when the caller hung up ({ended})"))
     return found
 
 

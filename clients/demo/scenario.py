@@ -89,6 +89,8 @@ class Conversation:
                 await self._heard_out(reply)
             turn = await self._say(line, reply)
             reply = await self._answered(turn)
+        await self._heard_out(reply)
+        await self._ask("far.hangup")
         await self._timeline.wait_for("call.ended", REPLY_S, after=reply)
 
     async def _say(self, line: Line, reply: int) -> Turn:

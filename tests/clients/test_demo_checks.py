@@ -38,7 +38,7 @@ def good_call() -> tuple[Outcome, list[Seen]]:
         events.append(seen(10.0 + at, "call.speech", turn=at + 1, text=text, understood=understood, latency_ms=80))
         events.append(seen(10.1 + at, "call.speaking", utterance=at, text=TEXTS[line.answer], latency_ms=20))
         outcome.turns.append(Turn(line, 8.0 + at, 9.0 + at, len(events) - 2, len(events) - 1))
-    events.append(seen(40.0, "call.ended", reason="local_hangup", duration_s=35.0))
+    events.append(seen(40.0, "call.ended", reason="remote_hangup", duration_s=35.0))
     return outcome, events
 
 

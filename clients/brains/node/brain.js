@@ -56,7 +56,7 @@ async function answer(call, on, turn, mood = call.mood) {
   if (on !== "goodbye") return say(call, { unknown: "again", repeat: call.last }[on] || on);
   call.mood = "leaving";
   await say(call, "goodbye", "spoken");
-  return ask("call.hangup", { call_id: call.id });
+  setTimeout(() => calls.has(call.id) && ask("call.hangup", { call_id: call.id }).catch(() => {}), 2000); // people do
 }
 function happened(name, params) {
   if (!subscribed || params.seq <= seq) return; // the daemon says facts after `since` again

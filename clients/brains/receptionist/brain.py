@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TOPICS = ("call.connected", "call.chunk", "call.speech", "call.dtmf", "call.ended")
 WAITING_EVENTS = 64
 """Events of one call that wait while an action runs. A caller who says more is ahead of us: the newest go."""
+GOODBYE_S = 2.0
 REMEMBERED_CALLBACKS = 20
 """The alarm's text names the latest; the calls themselves stand in the daemon's list."""
 
@@ -151,6 +152,8 @@ class Receptionist:
         elif action is Do.TONE:
             await phone.play(self._tone, call_id=call.call_id)
         elif action is Do.HANG_UP:
+            # People hang up themselves after a goodbye; then call.ended cancels this worker.
+            await asyncio.sleep(GOODBYE_S)
             await phone.hangup(call.call_id)
         elif action is Do.TELL_OWNER:
             await self._tell_owner(call)

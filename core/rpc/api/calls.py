@@ -156,7 +156,7 @@ def client_name(request: Request) -> str:
 def attend(request: Request) -> None:
     """What this connection holds is let go of when it is gone."""
     session, services = request.session, request.core.services
-    session.on_close(lambda: services.session_closed(session.id))
+    session.on_close(lambda: services.session_closed(session.id), key="services")
 
 
 def allowed(request: Request, call: Call, right: Right, token: str | None) -> None:
