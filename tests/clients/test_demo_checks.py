@@ -72,8 +72,11 @@ FAULTS: dict[str, tuple[Callable[[Outcome, list[Seen]], object], str]] = {
     "a message not heard": (lambda o, e: setattr(o.turns[2], "speech", None), "was taken as one turn"),
     "no barge-in": (lambda o, e: drop(e, "call.barge_in"), "(0 were)"),
     "two barge-ins": (lambda o, e: e.append(seen(41.0, "call.barge_in")), "(2 were)"),
-    "no end": (lambda o, e: drop(e, "call.ended"), "ended once, with a reason ([])"),
-    "an end without reason": (lambda o, e: swap(e, len(e) - 1, reason=None), "ended once, with a reason ([None])"),
+    "no end": (lambda o, e: drop(e, "call.ended"), "ended once, when the caller hung up ([])"),
+    "an end without reason": (
+        lambda o, e: swap(e, len(e) - 1, reason=None),
+        "ended once, when the caller hung up ([None])",
+    ),
     "two ends": (lambda o, e: e.append(e[-1]), "ended once"),
     "a problem on the way": (lambda o, e: setattr(o, "problem", "no call.speech within 15 s"), "no call.speech within"),
 }
