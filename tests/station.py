@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import dialtone
+from tests.rpc.schema import ProtocolSchema
 
 ROOT = Path(__file__).parent.parent
 START_S = 30.0
@@ -39,14 +40,16 @@ class Control:
 
 
 class Watch:
-    """All events of a connection, kept; a test waits for the one that it is about."""
+    """All events of a connection, kept and checked against the schema that the core serves."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: ProtocolSchema) -> None:
+        self._schema = schema
         self.seen: list[dialtone.Event] = []
         self._news = asyncio.Event()
 
     async def follow(self, phone: dialtone.Phone, topics: list[str]) -> None:
         async for event in phone.events(topics=topics):
+            self._schema.check_event({"method": event.name, "params": event.params})
             self.seen.append(event)
             self._news.set()
 
@@ -147,12 +150,12 @@ answer_after_rings = {answer_after_rings}
     @asynccontextmanager
     async def phone(self, *topics: str, name: str = "test") -> AsyncIterator[tuple[dialtone.Phone, Watch]]:
         """A client with all its events kept."""
-        watch = Watch()
         wanted = list(topics) or ["*"]
         async with (
             dialtone.connect(self.socket, name=name, topics=wanted, wait_s=10) as phone,
             asyncio.TaskGroup() as tasks,
         ):
+            watch = Watch(ProtocolSchema(await phone.call("rpc.discover")))
             follower = tasks.create_task(watch.follow(phone, wanted))
             yield phone, watch
             follower.cancel()
