@@ -46,6 +46,8 @@ STOP_GRACE_S = 0.5
 """What an engine has to notice that nobody waits any more, before its process is killed."""
 BACKOFF_S = (0.5, 30.0)
 """Between a crash and the next start: the first, and the most."""
+CRASHES_MAX = 3
+"""In a row: then the engine counts as missing until the back-off is over, and others may take its place."""
 END_S = 2.0
 
 
@@ -137,8 +139,8 @@ class WorkerHost:
             os.close(self._wake_read)
             os.close(self._wake_write)
             self._wake_read = self._wake_write = -1
-        self._thread = None
-        self._ending = False
+            self._thread = None
+            self._ending = False
 
     def _submit(self, job: _Job) -> None:
         if self._thread is None:
@@ -171,6 +173,9 @@ class WorkerHost:
                     _fail(left, _ended())
 
     def _answer(self, job: _Job) -> None:
+        if self._ending:
+            _fail(job, _ended())
+            return
         try:
             child = self._started(job)
             done = self._exchange(child, job)
@@ -184,6 +189,8 @@ class WorkerHost:
                 _fail(job, _ended())
                 return
             self._back_off()
+            if self._crashes >= CRASHES_MAX:
+                self._problem = f"The process of the speech engine {self._settings.engine} keeps ending."
             log.error(
                 "a speech worker ended", engine=self._settings.engine, status=status, cause=type(problem).__name__
             )
@@ -207,8 +214,13 @@ class WorkerHost:
                 raise TimedOut("The speech engine's process keeps ending; it is tried again soon.")
         child = self._child = _Child.start(self._settings)
         # Loading goes on to its end even when this request's deadline is shorter: the next one wants it too.
-        opened = self._receive(child, time.monotonic() + OPEN_TIMEOUT_S, lambda: self._ending)
-        self._problem = opened.problem if isinstance(opened, Opened) else "it did not load in time"
+        try:
+            opened = self._receive(child, time.monotonic() + OPEN_TIMEOUT_S, lambda: self._ending)
+            if self._ending:
+                raise _ended()
+            self._problem = opened.problem if isinstance(opened, Opened) else "it did not load in time"
+        except (EOFError, OSError):
+            self._problem = "its process ended while loading, so the model may be damaged or of another kind"
         if self._problem is not None:
             self._problem = f"The speech engine {self._settings.engine} can't be loaded: {self._problem}"
             self._end_child(gently=False)
@@ -223,9 +235,13 @@ class WorkerHost:
         number = next(self._ids)
         child.connection.send_bytes(encode(job.message(number)))
         done = self._receive(child, job.deadline_s, lambda: job.unwanted or self._ending)
-        if done is None:
+        if done is None and not self._ending:
+            # What nobody waits for any more may still run to its deadline: whisper.cpp looks up only between encoder
+            # and decoder, and killing it costs the next utterance the loading of the model.
             child.connection.send_bytes(encode(Stop(id=number)))
-            if self._receive(child, time.monotonic() + STOP_GRACE_S, lambda: False) is None:
+            done = self._receive(child, job.deadline_s, lambda: self._ending)
+        if done is None:
+            if self._ending or self._receive(child, time.monotonic() + STOP_GRACE_S, lambda: self._ending) is None:
                 log.warning("a speech worker was killed: it did not stop", engine=self._settings.engine)
                 self._end_child(gently=False)
             raise TimedOut("The speech engine took too long.")
@@ -277,10 +293,11 @@ class _Child:
     def start(cls, settings: Open) -> "_Child":
         ours, theirs = socket.socketpair()
         with theirs:
-            # A child that reads nothing must not hold this thread for ever: sending then fails after this long.
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(END_S))
+            # A child that stops in mid-message must not hold this thread for ever: that fails after this long.
+            for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                ours.setsockopt(socket.SOL_SOCKET, option, _timeval(END_S))
             process = subprocess.Popen(
-                [sys.executable, "-m", "core.media.worker_main", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-P", "-m", "core.media.worker_main", str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # libraries print what they like; errors come as messages
                 stderr=subprocess.DEVNULL,
@@ -307,6 +324,7 @@ def _environment(threads: int) -> dict[str, str]:
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    limits["GGML_NO_BACKTRACE"] = "1"  # a broken model ends in abort(), for which ggml would start a debugger
     return dict(os.environ) | limits | {"PYTHONPATH": os.pathsep.join(paths)}
 
 

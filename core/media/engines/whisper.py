@@ -75,6 +75,9 @@ class WhisperRecogniser:
             suppress_nst=True,
             no_speech_thold=0.6,
         )
+        # The first run brings the weights into memory. With a file that is no whole model pywhispercpp (1.5.1) goes on
+        # as if nothing were wrong and this ends the process, which the host takes for a model that can't be loaded.
+        self._model.transcribe(np.zeros(int(SHORTEST_INPUT_S * RATE_HZ), np.float32))
 
     def prepare(self, phrases: tuple[str, ...], language: str, stopped: Callable[[], bool]) -> None:
         """It needs no phrases; loading was all."""
@@ -82,7 +85,7 @@ class WhisperRecogniser:
     def transcribe(
         self, pcm: bytes, rate_hz: int, language: str, phrases: tuple[str, ...], stopped: Callable[[], bool]
     ) -> Heard:
-        """Declared phrases are given to it as a hint and bind it to nothing. The confidence is the mean probability."""
+        """Phrases are left out: as a prompt they come back as inventions. The confidence is the mean probability."""
         samples: Floats = np.frombuffer(pcm[: len(pcm) // SAMPLE_BYTES * SAMPLE_BYTES], "<i2").astype(np.float32)
         samples /= np.float32(32768)
         speech = speech_of(samples, rate_hz)
@@ -93,7 +96,6 @@ class WhisperRecogniser:
             abort_callback=stopped,
             extract_probability=True,
             language=_language(language),
-            initial_prompt=", ".join(phrases)[:400] or None,
         )
         kept = [segment for segment in segments if not segment.probability < LEAST_PROBABILITY]
         text = " ".join(_NOT_SPEECH.sub(" ", " ".join(segment.text for segment in kept)).split())

@@ -1,0 +1,87 @@
+"""The real whisper.cpp on a model that the test writes and that hears one text in any speech."""
+
+from pathlib import Path
+
+import pytest
+
+from core.media.engines import Recogniser
+from core.media.engines.whisper import ENGINE, RATE_HZ, WhisperRecogniser, speech_of
+from tests.media.callers import call, silence
+from tests.media.tiny_whisper import write_model
+
+pytest.importorskip("pywhispercpp", reason="the extra 'whisper' is not installed")
+
+import numpy as np
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model") / "tiny.bin", "I would like an appointment")
+
+
+@pytest.fixture(scope="module")
+def recogniser(model: Path) -> Recogniser:
+    return ENGINE.open(str(model), 1, None)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_speech_becomes_the_models_words(recogniser: Recogniser, rate_hz: int) -> None:
+    heard = recogniser.transcribe(call("what time is it", rate_hz=rate_hz), rate_hz, "en", (), lambda: False)
+    assert heard.text == "I would like an appointment"
+    assert heard.confidence is not None and heard.confidence > 0.9
+
+
+def test_a_word_shorter_than_a_second_is_heard(recogniser: Recogniser) -> None:
+    assert recogniser.transcribe(call("no"), 8000, "en", (), lambda: False).text is not None
+
+
+@pytest.mark.parametrize("pcm", [b"", bytes(2), bytes(32000), silence(3.0), silence(0.1)])
+def test_silence_is_never_given_to_the_model(recogniser: Recogniser, pcm: bytes) -> None:
+    assert recogniser.transcribe(pcm, 8000, "en", (), lambda: False).text is None
+
+
+def test_whispers_below_the_lines_noise_are_not_speech() -> None:
+    samples = np.frombuffer(call("hello"), "<i2").astype(np.float32) / np.float32(32768)
+    assert speech_of(samples, 8000) is not None
+    assert speech_of(samples / np.float32(200), 8000) is None
+
+
+def test_only_the_speech_is_given_and_at_least_a_second() -> None:
+    samples = np.frombuffer(call("hello", before_s=2, after_s=2), "<i2").astype(np.float32) / np.float32(32768)
+    found = speech_of(samples, 8000)
+    assert found is not None and RATE_HZ * 1.1 <= len(found) < RATE_HZ * 1.8
+
+
+def test_a_model_that_finds_no_speech_is_believed(tmp_path: Path) -> None:
+    deaf = ENGINE.open(str(write_model(tmp_path / "deaf.bin", "never", no_speech=True)), 1, None)
+    assert deaf.transcribe(call("what time is it"), 8000, "en", (), lambda: False).text is None
+
+
+@pytest.mark.parametrize("sound", ["[BLANK_AUDIO]", "(music)", "*coughs*", "♪♪", " [Music] (laughs)"])
+def test_descriptions_of_sounds_are_no_words(tmp_path: Path, sound: str) -> None:
+    describing = ENGINE.open(str(write_model(tmp_path / "sound.bin", sound)), 1, None)
+    assert describing.transcribe(call("hello"), 8000, "en", (), lambda: False).text is None
+
+
+def test_what_was_stopped_gives_nothing_and_the_next_is_heard(recogniser: Recogniser) -> None:
+    asked = 0
+
+    def after_one() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 1
+
+    assert recogniser.transcribe(call("hello"), 8000, "en", (), after_one).text is None
+    assert recogniser.transcribe(call("hello"), 8000, "en", (), lambda: False).text is not None
+
+
+@pytest.mark.parametrize("language", ["en", "en-GB", "de", "xx", ""])
+def test_any_language_tag_is_safe(recogniser: Recogniser, language: str) -> None:
+    assert recogniser.transcribe(call("hello"), 8000, language, (), lambda: False).text is not None
+
+
+def test_what_is_missing_is_said_with_its_remedy(model: Path, tmp_path: Path) -> None:
+    assert ENGINE.available(str(model)) is None
+    assert "model" in (ENGINE.available(None) or "")
+    assert "does not exist" in (ENGINE.available(str(tmp_path / "none.bin")) or "")
+    assert isinstance(ENGINE.open(str(model), 1, None), WhisperRecogniser)
