@@ -140,20 +140,20 @@ class TtsService:
     def _run(self) -> None:
         _warm(self._config.engine)
         while (job := self._next()) is not None:
+            problem: PublicError | None = None
             try:
                 finished = job.step()
-            except PublicError as problem:
-                job.finish(problem)
-                finished = True
+            except PublicError as raised:
+                finished, problem = True, raised
             except Exception:  # the thread serves every call: one text's failure is reported to that text
                 log.exception("the speech engine failed", engine=job.key.engine)
-                job.finish(PublicError("The speech engine failed; the daemon's log has the reason."))
-                finished = True
+                finished, problem = True, PublicError("The speech engine failed; the daemon's log has the reason.")
             if finished:
-                with self._change:
-                    self._jobs.remove(job)
                 if job.complete:
                     self._cache.put(job.key, tuple(job.made))
+                with self._change:
+                    self._jobs.remove(job)
+                job.finish(problem)  # last, so that whoever has read to the end finds the text kept and the place free
         with self._change:
             jobs, self._jobs = self._jobs, deque()
         for job in jobs:
@@ -179,7 +179,7 @@ class _Cache:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._kept: OrderedDict[SpeechKey, tuple[TtsPiece, ...]] = OrderedDict()
-        self._bytes = 0
+        self.bytes_kept = 0
 
     def get(self, key: SpeechKey) -> tuple[TtsPiece, ...] | None:
         with self._lock:
@@ -193,10 +193,10 @@ class _Cache:
             if size > self._max_bytes or key in self._kept:
                 return
             self._kept[key] = pieces
-            self._bytes += size
-            while self._bytes > self._max_bytes:
+            self.bytes_kept += size
+            while self.bytes_kept > self._max_bytes:
                 oldest, gone = self._kept.popitem(last=False)
-                self._bytes -= _size(oldest, gone)
+                self.bytes_kept -= _size(oldest, gone)
 
 
 def _size(key: SpeechKey, pieces: tuple[TtsPiece, ...]) -> int:

@@ -49,7 +49,7 @@ class SpeechJob:
         return self.stream.closed or self.stream.unread_bytes < self._ahead_bytes
 
     def step(self) -> bool:
-        """The next sentence; True when there is nothing more to do."""
+        """The next sentence; True when there is nothing more to make, and only `finish` is left."""
         if self.stream.closed:
             return True
         if self._resampler is None:
@@ -62,7 +62,6 @@ class SpeechJob:
             self._pending += self._resampler.feed(b"", last=True)
             self._flush()
             self.complete = True
-            self.finish(None)
         return self.complete
 
     def finish(self, problem: PublicError | None) -> None:
