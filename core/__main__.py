@@ -34,6 +34,8 @@ class CoreCommand:
         except configuration.ConfigError as problem:
             print(f"dialtone core: {problem}", file=sys.stderr)
             return 2
+        if socket := getattr(args, "socket", None):
+            config = configuration.with_socket(config, socket)
         if args.check:
             print(f"{path}: good", file=sys.stderr)
             return 0
@@ -61,6 +63,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     COMMAND.add_arguments(parser)
+    parser.add_argument("--socket", metavar="PATH", help="instead of the path of the first [[rpc.socket]]")
     return COMMAND.run(parser.parse_args())
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
@@ -185,6 +186,13 @@ def parse(raw: dict[str, Any], source: str) -> Config:
         raise ConfigError(f"{source}: {_readable(str(problem), _wrong_line(raw))}") from None
     _check(config, source)
     return config
+
+
+def with_socket(config: Config, path: str) -> Config:
+    """The same with the first socket at another path: --socket of the command line."""
+    first = config.rpc.socket[0] if config.rpc.socket else SocketConfig(path=path)
+    sockets = (replace(first, path=path), *config.rpc.socket[1:])
+    return replace(config, rpc=replace(config.rpc, socket=sockets))
 
 
 def default_config_path() -> Path:

@@ -89,6 +89,13 @@ def test_the_paths_follow_the_user_and_the_environment(monkeypatch: pytest.Monke
     assert str(config.default_socket_path()) == "/named"
 
 
+def test_a_socket_named_on_the_command_line_stands_in_place_of_the_first() -> None:
+    table = {"rpc": {"socket": [{"path": "/a", "mode": "0600"}, {"path": "/b"}]}}
+    changed = config.with_socket(config.parse(table, "x"), "/c")
+    assert [(s.path, s.mode) for s in changed.rpc.socket] == [("/c", "0600"), ("/b", "0660")]
+    assert [s.path for s in config.with_socket(config.parse({}, "x"), "/c").rpc.socket] == ["/c"]
+
+
 def test_the_tables_are_those_of_the_design_and_no_others() -> None:
     tables = "access call guard line log media net recording rpc sms store stt tts"
     assert " ".join(sorted(config.Config.__struct_fields__)) == tables
