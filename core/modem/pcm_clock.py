@@ -46,7 +46,6 @@ class LineClock:
         self._heard_s = 0.0
         self._window_end_s = 0.0
         self._lead_s: float | None = None
-        self._error_s: float | None = None
         self._frequency = 0.0
         self._correction = 0.0
         self._locked_windows = 0
@@ -81,7 +80,6 @@ class LineClock:
         self._started_s = now_s
         self._due_s = self._wake_s = now_s + MARGIN_S
         self._window_end_s = now_s + WINDOW_S
-        self._lead_s = self._heard_s if self._heard_s else None
 
     def heard(self, audio_s: float, at_s: float) -> None:
         """That many seconds of downlink audio were read at that time; as they came, if we are listening."""
@@ -112,24 +110,15 @@ class LineClock:
             return
         self._adjust()
         if self._locked_windows >= LOCKED_WINDOWS:
-            # The phase is made up while listening only: in a rest nobody sees whether that overshoots.
             self._rest_windows = REST_WINDOWS
-            self._correction = self._frequency
 
     def _adjust(self) -> None:
         """Without arrivals there is nothing to learn, and only the frequency goes on."""
         lead_s, self._lead_s = self._lead_s, None
         if lead_s is None or self._started_s is None:
             self._correction = self._frequency
-            self._error_s = None
             return
         error_s = _wrapped(self._due_s - (self._started_s - lead_s + MARGIN_S), self._period_s)
-        if self._error_s is not None:
-            # Follows the error over the edge of a period, so that a fast drift is not mistaken for a slow one back.
-            error_s = self._error_s + _wrapped(error_s - self._error_s, self._period_s)
-            if abs(error_s) > 2.5 * self._period_s:
-                error_s = _wrapped(error_s, self._period_s)
-        self._error_s = error_s
         self._locked_windows = self._locked_windows + 1 if abs(error_s) < LOCKED_S else 0
         self._frequency = _clamped(self._frequency + INTEGRAL * WINDOW_S * error_s)
         self._correction = _clamped(self._frequency + PROPORTIONAL * error_s)

@@ -120,7 +120,7 @@ class PcmPump:
             self._uplink.close()
             self.ticks.close()
             close_pcm(self._fd)
-            if not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the end
                 self._loop.call_soon_threadsafe(self._ended.set)
 
     def _work(self) -> None:

@@ -26,9 +26,11 @@ class PcmPeer:
         piece: int = 65536,
         reading: bool = True,
         first: bytes = b"",
+        raw: bool = True,
     ) -> None:
         self.master, slave = pty.openpty()
-        tty.setraw(slave)
+        if raw:
+            tty.setraw(slave)
         self.path = os.ttyname(slave)
         # Kept, so that the pty lives between two openers as the tty of a stick does.
         self.slave: int | None = slave
@@ -108,8 +110,9 @@ def pcm_peer(
     piece: int = 65536,
     reading: bool = True,
     first: bytes = b"",
+    raw: bool = True,
 ) -> Iterator[PcmPeer]:
-    peer = PcmPeer(voice, burst=burst, piece=piece, reading=reading, first=first)
+    peer = PcmPeer(voice, burst=burst, piece=piece, reading=reading, first=first, raw=raw)
     try:
         yield peer
     finally:

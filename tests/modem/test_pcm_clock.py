@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +95,13 @@ def test_without_downlink_the_last_frequency_holds() -> None:
     line.run(100.0)
     paused = [at_s for at_s in line.ticks if at_s >= 41.0]
     assert abs(len(paused) - 59.0 / PTIME_S * 1.005) <= 2
+
+
+@pytest.mark.parametrize("begin_s", [40.0, 40.25, 40.5, 40.75])
+def test_a_downlink_that_stops_while_nobody_listens_moves_no_tick(begin_s: float) -> None:
+    line = Line(0.0, pause=(begin_s, 60.0))
+    line.run(60.0)
+    assert all(abs(b - a - PTIME_S) < 0.00002 for a, b in pairwise(at_s for at_s in line.ticks if at_s > 30))
 
 
 def test_a_pause_of_any_length_is_not_made_up() -> None:

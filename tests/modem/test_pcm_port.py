@@ -1,7 +1,11 @@
 """PcmPort on real ptys: cadence, bursts, cuts, stalls, loss, flushing, bounds, stopping, a wrong rate."""
 
 import asyncio
+import ctypes
+import fcntl
 import os
+import select
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -54,6 +58,18 @@ async def until_closed(port: PcmPort) -> None:
         async with asyncio.timeout(2):
             while True:
                 await port.read()
+
+
+def exclusive(peer: PcmPeer) -> bool:
+    """TIOCGEXCL, which termios does not name."""
+    assert peer.slave is not None
+    return fcntl.ioctl(peer.slave, 0x80045440, bytes(4)) != bytes(4)
+
+
+def sleeps_of(thread_id: int | None) -> int:
+    """How often that thread has gone to sleep, by the kernel's count."""
+    status = Path(f"/proc/self/task/{thread_id}/status").read_text()
+    return int(status.split("voluntary_ctxt_switches:")[1].split()[0])
 
 
 async def heard_frames(peer: PcmPeer, count: int) -> None:
@@ -117,7 +133,48 @@ async def test_ticks_go_on_through_a_pause_of_the_downlink_and_nothing_is_sent_i
     assert after[-1].at_s - paused[-1].at_s > 28 * 0.02
 
 
+async def test_ticks_keep_the_time_of_the_call_when_the_process_stood_still() -> None:
+    with pcm_peer(numbered) as peer:
+        async with running(peer) as port:
+            before = (await ticks_of(port, 10))[-1]
+            ctypes.PyDLL(None).usleep(200_000)  # holds the interpreter: no thread of ours runs
+            after = (await ticks_of(port, 20))[-1]
+    assert after.index - before.index > 24
+    assert abs((after.at_s - before.at_s) / 0.02 - (after.index - before.index)) < 3
+
+
+async def test_a_port_that_dribbles_does_not_wake_the_thread_for_each_byte() -> None:
+    with pcm_peer(None) as peer:
+        async with running(peer) as port:
+            (thread_id,) = [thread.native_id for thread in threading.enumerate() if thread.name == "modem.pcm"]
+            until_s, pieces = time.monotonic() + 0.5, 0
+            while time.monotonic() < until_s:
+                os.write(peer.master, bytes(4))
+                pieces += 1
+                await asyncio.sleep(0.0005)
+            woken = sleeps_of(thread_id)
+            assert port.stats().bytes_in > 0
+    assert woken < 0.5 / 0.005 * 2.5, f"{woken} times for {pieces} pieces"
+
+
+async def test_the_interpreter_is_handed_over_within_a_millisecond() -> None:
+    with pcm_peer(None) as peer:
+        async with running(peer):
+            assert sys.getswitchinterval() <= 0.001
+
+
 # --- bytes ---
+
+
+async def test_what_came_before_the_start_is_thrown_away() -> None:
+    with pcm_peer(numbered) as peer:
+        assert peer.slave is not None
+        os.write(peer.master, numbered(77) * 3 + b"\x01")
+        assert select.select([peer.slave], [], [], 2)[0]
+        async with running(peer) as port:
+            ticks = await ticks_of(port, 10)
+    heard = [tick.downlink for tick in ticks if tick.downlink is not None]
+    assert heard == [numbered(k) for k in range(len(heard))]
 
 
 @pytest.mark.parametrize("piece", [1, 7, 333])
@@ -132,7 +189,7 @@ async def test_reads_cut_anywhere_give_the_same_frames(piece: int) -> None:
 
 async def test_every_byte_value_passes_both_ways_unchanged() -> None:
     every = bytes(range(256)) + bytes(range(64))
-    with pcm_peer(lambda k: every) as peer:
+    with pcm_peer(lambda k: every, raw=False) as peer:  # as the kernel hands it out: lines, echo, XON/XOFF
         async with running(peer) as port:
             port.write(every)
             ticks = await ticks_of(port, 15)
@@ -210,7 +267,7 @@ async def test_flushed_frames_are_never_heard() -> None:
 
 async def test_a_port_that_takes_nothing_is_given_up_and_still_read() -> None:
     with pcm_peer(numbered, reading=False) as peer:
-        peer.fill()
+        filled = peer.fill()
         async with running(peer) as port:
             stuck_after_s = time.monotonic()
             while not port.stats().stuck:
@@ -222,6 +279,9 @@ async def test_a_port_that_takes_nothing_is_given_up_and_still_read() -> None:
             stats = port.stats()
             assert port.write(numbered(7))
             went = await ticks_of(port, 5)
+            peer.reading = True
+            await ticks_of(port, 10)
+        assert len(peer.heard) < filled  # what nobody wanted to hear is gone from the kernel
     assert stuck_after_s >= 0.9
     assert stats.uplink_stalls == STUCK_STALLS
     assert written == stats.bytes_out < 2 * FRAME_BYTES  # some kernels find room for a few bytes; none after giving up
@@ -242,12 +302,40 @@ async def test_a_frame_taken_in_part_is_completed_before_anything_else() -> None
             await ticks_of(port, 8)
             stalled = port.stats()
             peer.reading = True
-            await ticks_of(port, 20)
+            ticks = await ticks_of(port, 20)
         after = bytes(peer.heard[filled:])
     assert stalled.uplink_stalls >= 1
     assert not stalled.stuck
     frames = [after[at : at + FRAME_BYTES] for at in range(0, len(after) // FRAME_BYTES * FRAME_BYTES, FRAME_BYTES)]
     assert [frame for frame in frames if frame != SILENCE] == [numbered(1000 + k) for k in range(3)]
+    # The record of the call has each frame where it went out, the late one too.
+    assert [tick.uplink for tick in ticks if tick.uplink != SILENCE] == [numbered(1000 + k) for k in range(3)]
+
+
+async def test_stop_completes_a_frame_that_is_half_out() -> None:
+    with pcm_peer(numbered, reading=False) as peer:
+        peer.fill(leave=100)
+        async with running(peer) as port:
+            await ticks_of(port, 4)
+            torn = port.stats().bytes_out
+            asyncio.get_running_loop().call_later(0.015, setattr, peer, "reading", True)
+            stats = await port.stop(0)
+    assert torn % FRAME_BYTES
+    assert stats.bytes_out % FRAME_BYTES == 0
+
+
+async def test_stop_waits_for_a_frame_that_the_port_has_yet_to_take() -> None:
+    with pcm_peer(numbered, reading=False) as peer:
+        peer.fill()
+        async with running(peer) as port:
+            port.write(numbered(1000))
+            while port.room() < 3:
+                await ticks_of(port, 1)
+            stalls = port.stats().uplink_stalls
+            asyncio.get_running_loop().call_later(0.01, setattr, peer, "reading", True)
+            stats = await port.stop(200)
+    # Written once the port had room; on a machine that is late by a frame its time may be over before.
+    assert stats.bytes_out >= FRAME_BYTES or stats.uplink_stalls > stalls
 
 
 async def test_single_stalls_lose_frames_but_never_a_part_of_one() -> None:
@@ -396,6 +484,7 @@ async def test_a_port_that_was_never_started_stops_and_frees_the_tty() -> None:
         port = PcmPort(peer.path)
         port.open()
         assert (await port.stop()).bytes_in == 0
+        assert port.room() == 0
         with pytest.raises(AudioClosed):
             await port.read()
         async with running(peer) as again:
@@ -407,6 +496,8 @@ async def test_a_tty_has_one_port_at_a_time() -> None:
         async with running(peer):
             with pytest.raises(OSError):
                 PcmPort(peer.path).open()
+            assert exclusive(peer)
+        assert not exclusive(peer)
         second = PcmPort(peer.path)
         second.open()
         await second.stop()
@@ -440,5 +531,8 @@ async def test_16_khz_on_an_8_khz_call_is_noticed_and_both_sides_stay_intelligib
 async def test_8_khz_is_measured_as_8_khz() -> None:
     with pcm_peer(numbered) as peer:
         async with running(peer) as port:
-            await ticks_of(port, 110)
-            assert port.stats().measured_rate_hz == 8000
+            ticks = await ticks_of(port, 110)
+            stats = port.stats()
+    assert stats.measured_rate_hz == 8000
+    assert abs(stats.bytes_in - len(ticks) * FRAME_BYTES) < 10 * FRAME_BYTES
+    assert abs(stats.bytes_in / stats.duration_s - 16000) < 2000

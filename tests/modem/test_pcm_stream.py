@@ -44,7 +44,8 @@ def test_a_byte_lost_in_mid_call_is_noticed_within_three_seconds_of_speech() -> 
     lost_at = 5 * 16000 + 3
     shifts = shifts_in(voice[:lost_at] + voice[lost_at + 1 :])
     assert len(shifts) == 1
-    assert 250 < shifts[0] <= 250 + 150
+    # Windows of a second once the stream has been right: the one with the loss decides nothing, the next one does.
+    assert 250 + 50 < shifts[0] <= 250 + 100
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_8_khz_on_a_16_khz_call_is_measured() -> None:
 
 def test_bytes_that_waited_in_the_kernel_are_not_taken_for_a_higher_rate() -> None:
     meter = RateMeter(FORMAT)
-    meter.feed(4095, 0.0)
+    meter.feed(16000, 0.0)
     for k in range(1, 120):
         meter.feed(320, k * 0.02)
     assert meter.rate_hz == 8000
