@@ -2,7 +2,7 @@
 
 from asyncio import TaskGroup
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from msgspec import to_builtins
 from core.bus import CAUSE
 from core.call import Call
 from core.clock import rfc3339
-from core.errors import NotFound
+from core.errors import NotFound, PublicError
 from core.events import CallEnded, CallIncoming, CallMissed, CallRinging, Event
 from core.line import CallState, Direction, EndReason, LineEvent
 from core.log import Log
@@ -100,7 +100,7 @@ class CallBook:
             rows.insert_call(tx, row)
             tx.fact(event)
 
-        await self.store.write(work)
+        await self._write(call, work)
         log.info("call", call_id=call.call_id, line=call.line, direction=call.direction, pii_number=call.number)
 
     async def tell(self, call: Call, *events: Event, **columns: object) -> None:
@@ -113,7 +113,14 @@ class CallBook:
                 tx.fact(event)
 
         with self._on_behalf(call):
+            await self._write(call, work)
+
+    async def _write(self, call: Call, work: Callable[[Tx], None]) -> None:
+        """A full or failing disk costs the log of a call, never the call: the caller is still answered."""
+        try:
             await self.store.write(work)
+        except PublicError as problem:
+            log.error("a fact of a call was not written", call_id=call.call_id, kind=problem.kind)
 
     async def end(self, call: Call, reason: EndReason, network_text: str | None, turns: int) -> None:
         """call.missed where nobody answered, and call.ended: exactly once per call."""
@@ -149,19 +156,19 @@ class CallBook:
             *events,
             ended_at=rfc3339(),
             duration_s=call.duration_s,
-            reason=reason,
+            reason=call.reason,
             rings=call.rings,
-            network_text=network_text,
+            network_text=call.network_text,
             recording=call.recording,
             audio=to_builtins(call.audio) if call.audio is not None else None,
         )
         log.info(
             "call ended",
             call_id=call.call_id,
-            reason=reason,
+            reason=call.reason,
             duration_s=call.duration_s,
             audio=call.audio.verdict if call.audio is not None else "none",
-            network=network_text,
+            network=call.network_text,
         )
         call.over.set()
         call.changed.set()

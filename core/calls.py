@@ -133,7 +133,10 @@ class CallService:
             if status.lost:
                 tx.fact(ModemLost(line=line.name, reason=status.reason))
 
-        await self.book.store.write(work)
+        try:
+            await self.book.store.write(work)
+        except PublicError as problem:
+            log.error("a fact of a line was not written", line=line.name, kind=problem.kind)
 
     async def _incoming(self, line: Line, incoming: LineIncoming) -> None:
         settings = CallSettings.of(self._config)
@@ -343,12 +346,13 @@ class CallService:
         """accept, reject, hangup, hold or resume_held; waits for the fact that fulfils it."""
         check(wish, call.state)
         line = self.lines[call.line]
-        before = call.state
+        before, answering, hint = call.state, call.answering, call.end_hint
         call.cause = CAUSE.get()
         try:
             match wish:
                 case Wish.ACCEPT:
                     call.answering = True
+                    call.watched = call.claim is not None and call.claim.is_brain
                     await line.answer(call.handle)
                 case Wish.REJECT:
                     call.answering, call.end_hint = True, EndReason.REJECTED
@@ -363,6 +367,9 @@ class CallService:
                     await line.resume_held(call.handle)
             ends = wish in (Wish.REJECT, Wish.HANGUP)
             await _settles(call, call.over.is_set if ends else lambda: call.state is not before)
+        except PublicError:
+            call.answering, call.end_hint = answering, hint  # nothing came of it
+            raise
         finally:
             call.cause = None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import resource
 import signal
 import sqlite3
 import wave
@@ -183,6 +184,23 @@ async def test_a_killed_core_goes_on_with_its_numbers_and_closes_the_call_it_lef
             await made.ready(phone)
             status = await made.control("modem.status")
             assert status["calls"] == [], "the modem's own call was hung up, too"
+
+
+async def test_a_full_disk_costs_the_log_of_a_call_and_not_the_call() -> None:
+    async with station(core=False) as made:
+        made.log = Path("/dev/null")  # a log that is a file would be full, too
+        await made.start_core()
+        async with made.phone("*") as (phone, watch):
+            await made.ready(phone)
+            assert made.core is not None
+            log_bytes = 64 << 20
+            resource.prlimit(made.core.pid, resource.RLIMIT_FSIZE, (1, log_bytes))
+            await made.control("call.incoming", number=NUMBER, ring_s=0.3)
+            await watch.wait("call.ring")
+            spoken = phone.call("call.speak", text="Still here.", wait="spoken")
+            assert (await spoken)["completed"]
+            resource.prlimit(made.core.pid, resource.RLIMIT_FSIZE, (log_bytes, log_bytes))
+            await phone.call("call.hangup")
 
 
 async def test_a_second_call_waits_and_can_be_taken_held_and_swapped() -> None:
