@@ -196,7 +196,7 @@ async def test_a_full_disk_costs_the_log_of_a_call_and_not_the_call() -> None:
             log_bytes = 64 << 20
             resource.prlimit(made.core.pid, resource.RLIMIT_FSIZE, (1, log_bytes))
             await made.control("call.incoming", number=NUMBER, ring_s=0.3)
-            await watch.wait("call.ring")
+            await watch.wait("call.level")
             spoken = phone.call("call.speak", text="Still here.", wait="spoken")
             assert (await spoken)["completed"]
             resource.prlimit(made.core.pid, resource.RLIMIT_FSIZE, (log_bytes, log_bytes))
