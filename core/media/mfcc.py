@@ -1,8 +1,9 @@
 """What the phrase engine compares: mel cepstra of telephone speech, every 20 ms. Pure numpy.
 
 Nine coefficients and the energy, with their slopes, each brought to mean 0 and deviation 1 over the utterance, which
-takes out the line's frequency response, the level and much of the voice. Davis and Mermelstein, 1980, for the cepstrum;
-more than nine coefficients follow the pitch of the voice instead of the sound and made the results worse here.
+takes out the line's frequency response, the level and much of the voice, and then weighted by how well it tells sounds
+apart. Davis and Mermelstein, 1980, for the cepstrum; more than nine coefficients follow the pitch of the voice instead
+of the sound and made the results worse here.
 """
 
 from functools import cache
@@ -26,6 +27,10 @@ _BAND_HZ = (250.0, 3500.0)
 _SPEECH_BAND_HZ = (300.0, 3400.0)
 _PREEMPHASIS = 0.95
 _SLOPE_FRAMES = 2
+_SPREAD = np.array((0.40, 0.43, 0.52, 0.61, 0.62, 0.76, 0.72, 0.84, 0.83, 0.33), np.float32)
+"""How much each column differs from voice to voice in the same sound, as a part of how much it differs at all: measured
+on aligned sentences of eight espeak-ng voices. The slopes are within 0.03 of the same. Columns count by its inverse."""
+_WEIGHTS = np.tile(1 / _SPREAD, 2) * np.sqrt(len(_SPREAD) / np.sum(_SPREAD**-2))
 _FLOOR = 1e-6
 _PAD_FRAMES = 2
 _SPEECH_OVER_NOISE_DB = 8.0
@@ -66,7 +71,7 @@ def features(power: Floats, start: int, end: int, warp: float = 1.0) -> Floats:
     log_mel = np.log(power[start:end] @ _filters(warp) + _FLOOR)
     columns = np.column_stack([log_mel @ _cosines(), log_mel.mean(axis=1)])
     columns = _standard(columns)
-    found: Floats = np.hstack([columns, _standard(_slopes(columns))]).astype(np.float32)
+    found: Floats = (np.hstack([columns, _standard(_slopes(columns))]) * _WEIGHTS).astype(np.float32)
     return found
 
 

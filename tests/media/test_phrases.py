@@ -85,7 +85,7 @@ def test_wordings_are_reported_as_the_phrase(recogniser: PhraseRecogniser) -> No
 
 
 def test_two_phrases_of_one_sound_are_not_told_apart(recogniser: PhraseRecogniser) -> None:
-    assert _hear(recogniser, call("two tickets"), ("two tickets", "too tickets", "goodbye")) is None
+    assert _hear(recogniser, call("yes"), ("yes", "yes|no", "goodbye")) is None
 
 
 def test_a_single_phrase_can_be_declared(recogniser: PhraseRecogniser) -> None:

@@ -24,10 +24,10 @@ from core.media.engines import Heard, Recogniser
 from core.media.engines.espeak import ENGINE as ESPEAK
 from core.media.mfcc import Floats
 
-THRESHOLD = 2.05
-"""Accepted is what scores less: on callers who aren't templates 10 % of other speech does (docs/speech.md)."""
-MARGIN_MIN = 0.1
-"""Nearer than this to the second phrase it could be either: halves the wrong answers, costs 1 in 70 right ones."""
+THRESHOLD = 1.98
+"""Accepted is what scores less: on callers who aren't templates about 10 % of other speech does (docs/speech.md)."""
+MARGIN_MIN = 0.06
+"""Nearer than this to the second phrase it could be either: without it half as many more answers are wrong."""
 WORDINGS_SEPARATOR = "|"
 TEMPLATE_VOICES = 8
 WORDINGS_KEPT = 800
