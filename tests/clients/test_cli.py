@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -285,6 +285,15 @@ async def test_events_of_a_consumer_are_acked_and_not_printed_twice(core: TinyCo
     assert core.acks["backup"] == 3
 
 
+@pytest.fixture
+def sigint_as_in_a_terminal() -> Iterator[None]:
+    """A shell starts its background jobs with SIGINT ignored, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_as_in_a_terminal")
 async def test_ctrl_c_is_quiet(core: TinyCore) -> None:
     async with started("events", socket=core.path) as child:
         await core.wait_for(lambda: any(peer.subscribed for peer in core.peers), DEADLINE_S)
