@@ -1,7 +1,6 @@
 """Speech out as calls use it: streams, rates, marks, cancellation, bounds, cache."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -119,11 +118,10 @@ async def test_several_texts_are_made_in_turn(service: TtsService) -> None:
 
 async def test_the_same_text_is_kept_and_comes_again_from_memory(service: TtsService) -> None:
     first = await _pieces(service, TEXT)
-    started_s = time.perf_counter()
-    second = await _pieces(service, TEXT)
-    assert second == first
-    assert time.perf_counter() - started_s < 0.02
-    assert b"".join(p.pcm for p in await _pieces(service, TEXT, voice="en-us+f2")) != b"".join(p.pcm for p in first)
+    other = await _pieces(service, TEXT, voice="en-us+f2")
+    await service.close()  # nothing can be made any more
+    assert await _pieces(service, TEXT) == first
+    assert await _pieces(service, TEXT, voice="en-us+f2") == other != first
 
 
 async def test_the_cache_stays_within_its_bytes() -> None:
@@ -262,20 +260,19 @@ async def test_nothing_to_say_is_an_empty_stream(service: TtsService, text: str)
 
 
 async def test_the_loop_is_free_while_speech_is_made(service: TtsService) -> None:
-    latest_s = 0.0
+    turns = 0
 
     async def watch() -> None:
-        nonlocal latest_s
+        nonlocal turns
         while True:
-            asked_s = time.monotonic()
-            await asyncio.sleep(0.005)
-            latest_s = max(latest_s, time.monotonic() - asked_s - 0.005)
+            await asyncio.sleep(0.002)
+            turns += 1
 
     async with asyncio.TaskGroup() as tasks:
         watcher = tasks.create_task(watch())
         await service.synthesize("Another sentence, and one more. " * 150, rate_hz=16000)
         watcher.cancel()
-    assert latest_s < 0.25
+    assert turns > 10  # of a hundred or so; a loop that waits for the synthesis has one or two
 
 
 @given(st.text(max_size=900))

@@ -109,14 +109,13 @@ async def test_more_requests_than_fit_wait_and_time_out(host: WorkerHost) -> Non
 
 async def test_requests_are_answered_in_turn_while_the_loop_goes_on(host: WorkerHost) -> None:
     await host.call(_said("yes"), 20)
-    latest_s = 0.0
+    turns = 0
 
     async def watch() -> None:
-        nonlocal latest_s
+        nonlocal turns
         while True:
-            asked_s = time.monotonic()
-            await asyncio.sleep(0.01)
-            latest_s = max(latest_s, time.monotonic() - asked_s - 0.01)
+            await asyncio.sleep(0.002)
+            turns += 1
 
     async with asyncio.TaskGroup() as tasks:
         watcher = tasks.create_task(watch())
@@ -124,7 +123,7 @@ async def test_requests_are_answered_in_turn_while_the_loop_goes_on(host: Worker
         for task, phrase in zip(said, FEW * 3, strict=True):
             assert (await task).text == phrase
         watcher.cancel()
-    assert latest_s < 0.25
+    assert turns > 24  # some in each request; a loop that waits for an answer has one
 
 
 async def test_a_cancelled_request_stops_the_engine_and_the_next_is_answered(slow: WorkerHost) -> None:
@@ -156,7 +155,7 @@ async def test_a_file_that_is_no_model_is_an_engine_missing_and_not_tried_each_t
     started_s = time.monotonic()
     with pytest.raises(EngineMissing):
         await host.call(_said("hello"), 30)
-    assert time.monotonic() - started_s < 0.1
+    assert time.monotonic() - started_s < 0.25
     await host.close()
 
 

@@ -25,7 +25,7 @@ from core.media.engines.espeak import ENGINE as ESPEAK
 from core.media.mfcc import Floats
 
 THRESHOLD = 1.98
-"""Accepted is what scores less: on callers who aren't templates about one in eight other sentences does (docs/speech.md)."""
+"""Accepted is what scores less. One in eight other sentences does, of callers who aren't templates (docs/speech.md)."""
 MARGIN_MIN = 0.06
 """Nearer than this to the second phrase it could be either: without it half as many more answers are wrong."""
 WORDINGS_SEPARATOR = "|"
