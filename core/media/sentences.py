@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 SENTENCE_CHARS_MAX = 300
-"""About 20 s of speech: what one utterance may keep the speech thread from the others with (0.1 s on a Pi)."""
+"""About 20 s of speech: what one utterance may keep the speech thread from the others with."""
 
 _END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？।؟]+\s*|\n\s*\n\s*")
 _BREATH = re.compile(r"[,;:،、，；：]\s*|\s+[–—-]\s+|\n")

@@ -46,10 +46,10 @@ def test_whispers_below_the_lines_noise_are_not_speech() -> None:
     assert speech_of(samples / np.float32(200), 8000) is None
 
 
-def test_only_the_speech_is_given_and_at_least_a_second() -> None:
+def test_only_the_speech_is_given_with_a_little_around_it() -> None:
     samples = np.frombuffer(call("hello", before_s=2, after_s=2), "<i2").astype(np.float32) / np.float32(32768)
     found = speech_of(samples, 8000)
-    assert found is not None and RATE_HZ * 1.1 <= len(found) < RATE_HZ * 1.8
+    assert found is not None and RATE_HZ * 0.5 < len(found) < RATE_HZ * 1.5
 
 
 def test_a_model_that_finds_no_speech_is_believed(tmp_path: Path) -> None:

@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 RATE_HZ = 16000
 SPEECH_MIN_S = 0.12
 QUIETEST_DBFS = -55.0
-"""Speech whose loudest tenth of a second is under this isn't speech; telephone speech is at -30 to -10."""
-SHORTEST_INPUT_S = 1.1
-"""whisper.cpp answers nothing to input under 1 s (1.8.5); silence is added."""
+"""Where the loudest tenth of a second is under this, nobody spoke: a guess, far below any speech that was tried."""
 LEAST_PROBABILITY = 0.25
-"""The mean over a segment's tokens. Right words on a telephone line have 0.6 and more, inventions mostly less."""
+"""The mean over a segment's tokens. A cautious guess: with real models on real lines it is not measured."""
 SEPARATE = "Install the extra: pip install 'dialtone-core[whisper]'."
 
 _NOT_SPEECH = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]")
@@ -77,7 +75,7 @@ class WhisperRecogniser:
         )
         # The first run brings the weights into memory. With a file that is no whole model pywhispercpp (1.5.1) goes on
         # as if nothing were wrong and this ends the process, which the host takes for a model that can't be loaded.
-        self._model.transcribe(np.zeros(int(SHORTEST_INPUT_S * RATE_HZ), np.float32))
+        self._model.transcribe(np.zeros(RATE_HZ, np.float32))
 
     def prepare(self, phrases: tuple[str, ...], language: str, stopped: Callable[[], bool]) -> None:
         """It needs no phrases; loading was all."""
@@ -121,9 +119,7 @@ def speech_of(samples: Floats, rate_hz: int) -> Floats | None:
     around = rate_hz // 5
     cut = samples[max(0, found[0] * hop - around) : found[1] * hop + around]
     wide: Floats = cut if rate_hz == RATE_HZ else soxr.resample(cut, rate_hz, RATE_HZ)
-    missing = int(SHORTEST_INPUT_S * RATE_HZ) - len(wide)
-    padded: Floats = np.pad(wide, (0, max(0, missing))).astype(np.float32)
-    return padded
+    return wide
 
 
 def _loudest_dbfs(samples: Floats) -> float:
