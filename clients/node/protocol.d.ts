@@ -580,7 +580,7 @@ export interface StateGetParams {
 export interface StatusParams {
 }
 
-/** stt.phrases: What this connection expects callers to say; replaces its earlier list. */
+/** stt.phrases: What this connection expects callers to say; replaces its earlier list. "yes|yeah|sure" declares three wordings of one phrase, and the first is what call.speech reports. At most 200 phrases of 120 characters. */
 export interface SttPhrasesParams {
   phrases: Array<string>;
   language?: string | null;

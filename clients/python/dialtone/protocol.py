@@ -752,7 +752,10 @@ class StatusParams(TypedDict):
 
 
 class SttPhrasesParams(TypedDict):
-    """stt.phrases: What this connection expects callers to say; replaces its earlier list."""
+    """stt.phrases: What this connection expects callers to say; replaces its earlier list. "yes|yeah|sure"
+    declares three wordings of one phrase, and the first is what call.speech reports. At most 200
+    phrases of 120 characters.
+    """
 
     phrases: list[str]
     language: NotRequired[str | None]

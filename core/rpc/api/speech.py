@@ -260,7 +260,8 @@ async def chunk_audio(request: Request, params: ChunkParams) -> AudioResult:
 
 @method("stt.phrases", scope=Scope.CALLS, errors=(LimitExceeded, EngineMissing), since="0.1")
 async def phrases(request: Request, params: PhrasesParams) -> PhrasesResult:
-    """What this connection expects callers to say; replaces its earlier list."""
+    """What this connection expects callers to say; replaces its earlier list. "yes|yeah|sure" declares three wordings of
+    one phrase, and the first is what call.speech reports. At most 200 phrases of 120 characters."""
     attend(request)
     count = await request.core.services.speech.declare(request.session.id, params.phrases, params.language)
     return PhrasesResult(count=count)
