@@ -1,13 +1,15 @@
 """call.attach: the voice of a call as raw PCM on a Unix socket of its own.
 
-One client at a time; s16le mono at the line's rate, both ways, no header. Frames that the client does not read in
-time are dropped, oldest first, as are frames that it sends faster than the line takes them: a slow client hears gaps,
-the call never waits.
+Only the user who asked for it (and root) gets in, as the kernel knows them. One client at a time; s16le mono at the
+line's rate, both ways, no header. Frames that the client does not read in time are dropped, oldest first, as are
+frames that it sends faster than the line takes them: a slow client hears gaps, the call never waits.
 """
 
 import asyncio
 import contextlib
 import os
+import socket
+import struct
 from collections import deque
 from pathlib import Path
 
@@ -20,8 +22,9 @@ FRAMES_AHEAD = 10
 class Attachment:
     """One socket, one call."""
 
-    def __init__(self, path: Path, pcm_format: PcmFormat) -> None:
+    def __init__(self, path: Path, pcm_format: PcmFormat, uid: int) -> None:
         self.path = path
+        self._uid = uid
         self.format = pcm_format
         self.dropped_frames = 0
         self._server: asyncio.Server | None = None
@@ -30,16 +33,21 @@ class Attachment:
         self._rest = b""
 
     @classmethod
-    async def open(cls, path: Path, pcm_format: PcmFormat) -> "Attachment":
-        """Listens, reachable for the daemon's own user only."""
-        self = cls(path, pcm_format)
+    async def open(cls, path: Path, pcm_format: PcmFormat, uid: int) -> "Attachment":
+        """Listens for a client of that user."""
+        self = cls(path, pcm_format, uid)
         self._remove()
-        before = os.umask(0o177)
+        before = os.umask(0o111)  # who may come in is decided by what the kernel says of the peer
         try:
             self._server = await asyncio.start_unix_server(self._serve, str(path))
         finally:
             os.umask(before)
         return self
+
+    @property
+    def connected(self) -> bool:
+        """Whether a client does the speech of this call; without one the core does it."""
+        return self._writer is not None
 
     def downlink(self, frame: bytes) -> None:
         """What the far end said, to the client."""
@@ -67,7 +75,7 @@ class Attachment:
             self.path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._writer is not None:
+        if self._writer is not None or _peer_uid(writer) not in (self._uid, 0):
             writer.close()
             return
         self._writer = writer
@@ -91,3 +99,9 @@ class Attachment:
         while len(self._out) > FRAMES_AHEAD:
             self._out.popleft()
             self.dropped_frames += 1
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    peer: socket.socket = writer.get_extra_info("socket")
+    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(uid)

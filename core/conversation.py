@@ -148,7 +148,8 @@ class Conversation:
 
     def _hear(self, frame: bytes, at_s: float) -> None:
         self._clock.tick(at_s)
-        if self._attachment is not None:
+        if self._attached:
+            assert self._attachment is not None
             self._attachment.downlink(frame)
         elif not self._suspended:
             self._listen(frame)
@@ -176,7 +177,7 @@ class Conversation:
     def _watch_quiet(self) -> None:
         hearing = self.hearing
         busy = hearing.in_turn or hearing.thinking or self.speaking.busy
-        if busy or self._suspended or self._attachment is not None:
+        if busy or self._suspended or self._attached:
             self._quiet_ms = 0
             return
         self._quiet_ms += self.format.ptime_ms
@@ -231,8 +232,13 @@ class Conversation:
             if report.problem is not None:
                 log.warning("the recording is incomplete", call_id=self._call.call_id, problem=report.problem)
 
-    async def attach(self, directory: Path) -> Attachment:
-        """Raw PCM on a socket of its own, for a client that does speech itself."""
-        if self._attachment is None:
-            self._attachment = await Attachment.open(directory / f"{self._call.call_id}.pcm", self.format)
+    @property
+    def _attached(self) -> bool:
+        return self._attachment is not None and self._attachment.connected
+
+    async def attach(self, directory: Path, uid: int) -> Attachment:
+        """Raw PCM on a socket of its own, for a client of that user who does speech itself."""
+        if self._attachment is not None:
+            await self._attachment.close()
+        self._attachment = await Attachment.open(directory / f"{self._call.call_id}.pcm", self.format, uid)
         return self._attachment

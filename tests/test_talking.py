@@ -240,6 +240,10 @@ async def test_attach_gives_the_raw_voice_both_ways() -> None:
                     await asyncio.sleep(0.02)
         finally:
             writer.close()
+        await phone.expect_phrases(PHRASES)
+        await made.control("far.say", text="please repeat that", voice=VOICE)
+        speech = await watch.wait("call.speech")
+        assert speech["text"] == "please repeat that", "the core hears again once nobody is attached"
 
 
 async def test_transcribe_and_synthesize_work_without_a_call() -> None:

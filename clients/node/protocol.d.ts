@@ -325,7 +325,7 @@ export interface CallAcceptParams {
   token?: string | null;
 }
 
-/** call.attach: Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor detects keys in band. */
+/** call.attach: Gives the raw voice of the call on a Unix socket, for a client of the same user. While one is connected there, the core neither hears turns nor detects keys in band. */
 export interface CallAttachParams {
   /** Left out: the only live call */
   call_id?: string | null;

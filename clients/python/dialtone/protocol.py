@@ -456,8 +456,8 @@ class CallAcceptParams(TypedDict):
 
 
 class CallAttachParams(TypedDict):
-    """call.attach: Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor
-    detects keys in band.
+    """call.attach: Gives the raw voice of the call on a Unix socket, for a client of the same user. While
+    one is connected there, the core neither hears turns nor detects keys in band.
     """
 
     # Left out: the only live call

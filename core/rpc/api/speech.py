@@ -234,11 +234,12 @@ async def record(request: Request, params: RecordParams) -> RecordResult:
 
 @method("call.attach", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
 async def attach(request: Request, params: OneCall) -> AttachResult:
-    """Gives the raw voice of the call on a Unix socket; the core then neither hears turns nor detects keys in band."""
+    """Gives the raw voice of the call on a Unix socket, for a client of the same user. While one is connected there,
+    the core neither hears turns nor detects keys in band."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
     conversation = await request.core.services.calls.talk.ready(call)
-    attachment = await conversation.attach(request.core.services.runtime_dir)
+    attachment = await conversation.attach(request.core.services.runtime_dir, request.session.uid)
     form = attachment.format
     return AttachResult(path=str(attachment.path), rate_hz=form.rate_hz, ptime_ms=form.ptime_ms)
 
@@ -260,8 +261,8 @@ async def chunk_audio(request: Request, params: ChunkParams) -> AudioResult:
 
 @method("stt.phrases", scope=Scope.CALLS, errors=(LimitExceeded, EngineMissing), since="0.1")
 async def phrases(request: Request, params: PhrasesParams) -> PhrasesResult:
-    """What this connection expects callers to say; replaces its earlier list. "yes|yeah|sure" declares three wordings of
-    one phrase, and the first is what call.speech reports. At most 200 phrases of 120 characters."""
+    """What this connection expects callers to say; replaces its earlier list. "yes|yeah|sure" declares three wordings
+    of one phrase, and the first is what call.speech reports. At most 200 phrases of 120 characters."""
     attend(request)
     count = await request.core.services.speech.declare(request.session.id, params.phrases, params.language)
     return PhrasesResult(count=count)
