@@ -12,6 +12,8 @@ from dialtone import Event
 VOICE = "en-gb-x-rp+f5"
 """None of the voices that the recogniser makes its templates with."""
 SNR_DB = 22
+LINE_NOISE_DBFS = -55
+"""All through the call, also where nobody speaks: an ordinary line, 30 dB below its speech."""
 CALLER = "+447700900123"
 """From the range that Ofcom keeps for drama."""
 RING_S = 1.5
@@ -82,6 +84,7 @@ class Conversation:
     async def _call(self) -> None:
         await self._ask("call.incoming", number=CALLER, ring_s=RING_S)
         connected = await self._timeline.wait_for("call.connected", ANSWER_S)
+        await self._ask("far.noise", dbfs=LINE_NOISE_DBFS)
         self.outcome.call_id = self._timeline.seen[connected].event.call_id
         reply = await self._timeline.wait_for("call.speaking", ANSWER_S, after=connected)
         for line in SCRIPT:
