@@ -37,11 +37,14 @@ class Attachment:
         """Listens for a client of that user."""
         self = cls(path, pcm_format, uid)
         self._remove()
-        before = os.umask(0o111)  # who may come in is decided by what the kernel says of the peer
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            self._server = await asyncio.start_unix_server(self._serve, str(path))
-        finally:
-            os.umask(before)
+            listener.bind(str(path))
+            os.chmod(path, 0o666)  # who may come in is decided by what the kernel says of the peer
+            self._server = await asyncio.start_unix_server(self._serve, sock=listener)
+        except BaseException:
+            listener.close()
+            raise
         return self
 
     @property

@@ -3,7 +3,7 @@
 from asyncio import TaskGroup
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from msgspec import to_builtins
@@ -108,7 +108,8 @@ class CallBook:
         columns = {"state": call.state} | columns
 
         def work(tx: Tx) -> None:
-            rows.update_call(tx, call.call_id, **columns)
+            with suppress(NotFound):  # a call that began on a full disk has no row; its facts are told all the same
+                rows.update_call(tx, call.call_id, **columns)
             for event in events:
                 tx.fact(event)
 
@@ -185,6 +186,16 @@ class CallBook:
             for row in left:
                 reason = EndReason.CORE_RESTARTED
                 rows.update_call(tx, row.call_id, state=CallState.ENDED, ended_at=rfc3339(), reason=reason)
+                if row.direction is Direction.IN and row.connected_at is None:
+                    tx.fact(
+                        CallMissed(
+                            line=row.line,
+                            call_id=row.call_id,
+                            number=row.number,
+                            withheld=row.withheld,
+                            rings=row.rings,
+                        )
+                    )
                 tx.fact(
                     CallEnded(
                         line=row.line,

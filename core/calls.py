@@ -30,6 +30,7 @@ from core.events import (
     ModemState,
 )
 from core.line import (
+    AudioPort,
     CallState,
     Direction,
     EndReason,
@@ -57,6 +58,8 @@ KEPT_AFTER_END_S = 60.0
 """call.chunk_audio is promised until a minute after the call (design §3)."""
 WISH_SETTLES_S = 5.0
 """How long a wish waits for the fact that fulfils it before it answers with the state as it is."""
+HANG_UP_TRIES = 20
+HANG_UP_AGAIN_S = 5.0
 CLOSE_AUDIO_S = 6.0
 """CPCMREG=0 and its read-back, three tries at most; a lost modem answers at once."""
 
@@ -74,13 +77,18 @@ class CallService:
         self._answering = Answering(config.call, self.book, self.lines)
         self._config = config.call
         self._dialing: set[str] = set()
+        self._opening = {name: asyncio.Lock() for name in self.lines}
+        self._stopping = False
 
     # --- life ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Serves until cancelled. One line's failure never ends another."""
-        if left := await self.book.recover():
-            log.warning("calls were open when the core stopped", calls=left)
+        try:
+            if left := await self.book.recover():
+                log.warning("calls were open when the core stopped", calls=left)
+        except PublicError as problem:
+            log.error("calls left open by the last run are not closed", kind=problem.kind)
         async with TaskGroup() as tasks:
             self.book.tasks = tasks
             for line in self.lines.values():
@@ -89,18 +97,26 @@ class CallService:
 
     async def hang_up_all(self, timeout_s: float) -> None:
         """For an orderly stop: every call is hung up and written as ended, within the deadline."""
-        live = self.book.live()
+        self._stopping = True
+        async with TaskGroup() as tasks:
+            for call in self.book.live():
+                tasks.create_task(self._stop(call, timeout_s), name="call.stop")
+
+    async def _stop(self, call: Call, timeout_s: float) -> None:
+        """A modem that does not answer must not keep the daemon: its call is written as ended without it."""
+        if call.end_hint is None:
+            unanswered = call.direction is Direction.IN and call.connected_s is None
+            call.end_hint = EndReason.MISSED if unanswered else EndReason.LOCAL_HANGUP
         try:
             async with asyncio.timeout(timeout_s):
-                for call in live:
-                    call.end_hint = call.end_hint or EndReason.LOCAL_HANGUP
-                    await self.lines[call.line].hangup(call.handle)
-                for call in live:
-                    await call.over.wait()
+                await self.lines[call.line].hangup(call.handle)
+                await call.over.wait()
         except (TimeoutError, PublicError) as problem:
-            log.warning("a call was not hung up in time", problem=type(problem).__name__)
-            for call in live:
-                await self._end(call, LineReleased(call.handle, EndReason.LOCAL_HANGUP))
+            log.warning("a call was not hung up in time", call_id=call.call_id, problem=type(problem).__name__)
+            if not call.over.is_set():
+                call.ended_s = call.ended_s or time.monotonic()
+                call.state = CallState.ENDED
+                await self.book.end(call, call.end_hint, None, self.talk.turns(call))
 
     async def _follow(self, line: Line) -> None:
         while True:
@@ -190,14 +206,14 @@ class CallService:
                     await self.book.tell(call, CallHeld(**names, held=True))
                 case Do.RESUME_AUDIO:
                     self.talk.unsuspend(call)
-                    if not self.talk.has_audio(call):
-                        self.book.spawn(self._converse(call), "call.conversation")
+                    self.book.spawn(self._converse(call), "call.conversation")
                     await self.book.tell(call, CallHeld(**names, held=False))
                 case Do.FINISH if released is not None:
                     self.book.spawn(self._finish(call, released), "call.finish")
 
     async def _connected(self, call: Call) -> None:
         call.connected_at, call.connected_s = rfc3339(), time.monotonic()
+        call.end_hint = None  # a rejection that a client overruled
         event = CallConnected(line=call.line, call_id=call.call_id, direction=call.direction, number=call.number)
         await self.book.tell(call, event, connected_at=call.connected_at, rings=call.rings)
         self.book.spawn(self._limit(call), "call.limit")
@@ -210,25 +226,47 @@ class CallService:
     # --- an active call --------------------------------------------------------------------------------------------
 
     async def _converse(self, call: Call) -> None:
-        """Opens the audio and talks until it closes; no audio is told and never leaves the caller for ever."""
+        """Talks while the call is active; audio that stops is opened once more, then told as failed."""
+        greeting = call.settings.greeting if call.direction is Direction.IN else None
+        for tries_left in (True, False):
+            try:
+                port = await self._open_audio(call)
+            except AudioFailed as problem:
+                await self._no_audio(call, problem)
+                return
+            except PublicError as problem:
+                if call.state is CallState.ACTIVE:  # else it or the modem went; its own fact says so
+                    await self._no_audio(call, AudioFailed(problem.message))
+                return
+            if port is None:
+                return
+            if not await self.talk.run(call, port, greeting, self._quiet, self.dtmf_heard):
+                call.end_hint = EndReason.ERROR
+                await self._hang_up(call)
+                return
+            if call.state is not CallState.ACTIVE:
+                return
+            log.warning("the audio stopped in mid-call", call_id=call.call_id, again=tries_left)
+            await self._close_audio(call)
+        await self._no_audio(call, AudioFailed("The modem's audio stopped in mid-call."))
+
+    async def _open_audio(self, call: Call) -> AudioPort | None:
+        """One call of a line at a time; None where it is not its turn (any more)."""
         line = self.lines[call.line]
-        try:
+        async with self._opening[call.line]:
+            if call.state is not CallState.ACTIVE or self.talk.has_audio(call):
+                return None
             for other in self.book.on_line(call.line):
                 if other is not call and self.talk.has_audio(other):
                     await self._close_audio(other)
             port = await line.open_audio(call.handle)
-        except AudioFailed as problem:
-            await self._no_audio(call, problem)
-            return
-        except PublicError:
-            return  # the call or the modem went meanwhile; its own fact says so
-        greeting = call.settings.greeting if call.direction is Direction.IN else None
-        if not await self.talk.run(call, port, greeting, self._quiet, self.dtmf_heard) and call.live:
-            call.end_hint = EndReason.ERROR
-            await self._hang_up(call)
+            if call.state is CallState.ACTIVE:
+                return port
+            await self._close_audio(call)
+            return None
 
     async def _no_audio(self, call: Call, problem: AudioFailed) -> None:
-        if not call.live:
+        if call.state is not CallState.ACTIVE:
             return
         attempts = problem.details.get("attempts")
         event = CallAudioFailed(
@@ -250,11 +288,14 @@ class CallService:
             await self._hang_up(call)
 
     async def _hang_up(self, call: Call) -> None:
-        """Our own wish, for which no client waits."""
-        try:
-            await self.lines[call.line].hangup(call.handle)
-        except PublicError as problem:
-            log.warning("the line did not hang up", call_id=call.call_id, kind=problem.kind)
+        """Our own wish, for which no client waits: until it is done, since a call costs its owner money."""
+        for _ in range(HANG_UP_TRIES):
+            try:
+                await self.lines[call.line].hangup(call.handle)
+            except PublicError as problem:
+                log.warning("the line did not hang up", call_id=call.call_id, kind=problem.kind)
+            if await _wait_over(call, HANG_UP_AGAIN_S):
+                return
 
     async def _quiet(self, call: Call) -> None:
         """Neither side was heard for silence_limit_s: somebody has to say something."""
@@ -263,6 +304,7 @@ class CallService:
         steered = call.claim is not None and call.claim.session is not None
         if steered and not call.reminded:
             call.reminded = True
+            self.talk.unsuspend(call)  # words that a brain paused and forgot
             self.talk.speak(call, self._config.silence_text)
         else:
             await self._fallback(call)
@@ -272,6 +314,7 @@ class CallService:
         if call.state is not CallState.ACTIVE:
             return
         log.warning("nobody steers the call; the fallback speaks", call_id=call.call_id)
+        self.talk.silence(call)
         await self.talk.speak_and_wait(call, self._config.fallback_text)
         if call.live:
             call.end_hint = EndReason.LOCAL_HANGUP
@@ -281,12 +324,11 @@ class CallService:
         try:
             async with asyncio.timeout(CLOSE_AUDIO_S):
                 report = await self.lines[call.line].close_audio(call.handle)
+                if report is not None:
+                    call.audio = audio_of(report)
                 await self.talk.wait_closed(call)
         except (TimeoutError, PublicError):
             log.warning("the audio did not close in time", call_id=call.call_id)
-            return
-        if report is not None:
-            call.audio = audio_of(report)
 
     async def _finish(self, call: Call, released: LineReleased) -> None:
         """The call is over; a minute later it is only in the log."""
@@ -301,8 +343,11 @@ class CallService:
             return
         call.ended_s = time.monotonic()
         call.state = CallState.ENDED
-        await self._close_audio(call)
-        await self.talk.finish(call)
+        try:
+            await self._close_audio(call)
+            await self.talk.finish(call)
+        except Exception:  # whatever is wrong with the audio, the call is over and has to be said so
+            log.exception("the audio was not closed", call_id=call.call_id)
         reason = call.end_hint or released.reason
         unanswered = call.direction is Direction.IN and call.connected_s is None
         if unanswered and reason in (EndReason.REMOTE_HANGUP, EndReason.NO_CARRIER, EndReason.NO_ANSWER):
@@ -323,6 +368,8 @@ class CallService:
         """Dials. Answers once the modem took it; refuses at once while the modem is away."""
         wanted = dialable(number, self._config)
         line = self.line_named(line_name)
+        if self._stopping:
+            raise ModemOffline("The daemon is stopping.")
         if line.info.state is not LineState.READY:
             raise ModemOffline(f"Line {line.name} is {line.info.state}: {line.info.reason or 'no modem'}.")
         busy = [call for call in self.book.on_line(line.name) if call.state is not CallState.HELD]
@@ -339,14 +386,21 @@ class CallService:
             call.claim = Claim(session, brain.name, is_brain=True)
             call.watched = True
         await self.book.announce(call)
+        self.book.spawn(self._ring_limit(call), "call.ring_limit")
         await self._take_early(call)
         return call
+
+    async def _ring_limit(self, call: Call) -> None:
+        """An outgoing call that nobody answers is given up after ring_timeout_s."""
+        if not await _wait_over(call, self._config.ring_timeout_s) and call.connected_s is None:
+            call.end_hint = EndReason.NO_ANSWER
+            await self._hang_up(call)
 
     async def wish(self, call: Call, wish: Wish) -> None:
         """accept, reject, hangup, hold or resume_held; waits for the fact that fulfils it."""
         check(wish, call.state)
         line = self.lines[call.line]
-        before, answering, hint = call.state, call.answering, call.end_hint
+        before, answering, hint, watched = call.state, call.answering, call.end_hint, call.watched
         call.cause = CAUSE.get()
         try:
             match wish:
@@ -368,7 +422,7 @@ class CallService:
             ends = wish in (Wish.REJECT, Wish.HANGUP)
             await _settles(call, call.over.is_set if ends else lambda: call.state is not before)
         except PublicError:
-            call.answering, call.end_hint = answering, hint  # nothing came of it
+            call.answering, call.end_hint, call.watched = answering, hint, watched  # nothing came of it
             raise
         finally:
             call.cause = None

@@ -14,7 +14,7 @@ from core.attach import Attachment
 from core.audio import PcmFormat
 from core.call import Call
 from core.call_time import CallTime
-from core.config import Config
+from core.config import Config, state_dir
 from core.events import CallLevel
 from core.hearing import Hearing
 from core.line import AudioClosed, AudioPort, Tick
@@ -58,6 +58,8 @@ class Conversation:
         self._ticks_before = 0
         self._recorder: Recorder | None = None
         self._recordings = 0
+        self._record_wanted = True
+        self._attaching = asyncio.Lock()
         self._attachment: Attachment | None = None
         self._tasks: TaskGroup | None = None
         self._suspended = False
@@ -77,7 +79,7 @@ class Conversation:
         self._port, self._suspended = port, False
         self._closed.clear()
         self.speaking.reopened()
-        if self._config.recording.enabled:
+        if self._config.recording.enabled and self._record_wanted:
             self.record()
         try:
             async with TaskGroup() as self._tasks:
@@ -86,10 +88,12 @@ class Conversation:
                 if greeting is not None:
                     self.speaking.speak(greeting)
                 frames = await self._read_ticks(port)
+                self._port = None  # nothing can be said any more
                 self.hearing.flush()
                 self.speaking.stop(port.flush())
                 if not await self.hearing.answered(LAST_WORDS_S):
                     log.info("the last turn was not recognised in time", call_id=self._call.call_id)
+                    self.hearing.give_up()
                 await self._outbox.drained()
                 writer.cancel()
             self._ticks_before += frames
@@ -176,7 +180,9 @@ class Conversation:
 
     def _watch_quiet(self) -> None:
         hearing = self.hearing
-        busy = hearing.in_turn or hearing.thinking or self.speaking.busy
+        if hearing.in_turn:
+            self._call.reminded = False
+        busy = hearing.in_turn or hearing.thinking or (self.speaking.busy and not self.speaking.paused)
         if busy or self._suspended or self._attached:
             self._quiet_ms = 0
             return
@@ -212,8 +218,9 @@ class Conversation:
 
     def record(self) -> str | None:
         """Starts the stereo recording; its path, or None where it can't be written."""
-        directory = self._config.recording.dir
-        if self._recorder is None and directory is not None:
+        self._record_wanted = True
+        directory = self._config.recording.dir or state_dir() / "recordings"
+        if self._recorder is None:
             self._recordings += 1
             part = f".{self._recordings}" if self._recordings > 1 else ""
             path = Path(directory) / f"{self._call.call_id}{part}.wav"
@@ -221,11 +228,14 @@ class Conversation:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._recorder = Recorder(path, self.format)
                 self._call.recording = str(path)
+                self._outbox.columns(recording=str(path))
             except OSError as problem:
                 log.warning("the recording was refused", call_id=self._call.call_id, problem=problem.strerror)
         return self._call.recording
 
     async def record_stop(self) -> None:
+        """Closes the recording; it begins again only by wish."""
+        self._record_wanted = False
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             report = await recorder.close()
@@ -238,7 +248,8 @@ class Conversation:
 
     async def attach(self, directory: Path, uid: int) -> Attachment:
         """Raw PCM on a socket of its own, for a client of that user who does speech itself."""
-        if self._attachment is not None:
-            await self._attachment.close()
-        self._attachment = await Attachment.open(directory / f"{self._call.call_id}.pcm", self.format, uid)
-        return self._attachment
+        async with self._attaching:
+            if self._attachment is not None:
+                await self._attachment.close()
+            self._attachment = await Attachment.open(directory / f"{self._call.call_id}.pcm", self.format, uid)
+            return self._attachment

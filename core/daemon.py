@@ -51,12 +51,13 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     calls = CallService(config, store, speech, lines)
     services = Services(calls=calls, speech=speech, clients=ClientRegistry(store), runtime_dir=runtime_dir)
     server = Server(Core(config=config, store=store, wired=services))
+    stop = _stop_signal()
+    await speech.tts.start()
     try:
         server.listen()
     except ListenError as problem:
+        await speech.tts.close()
         raise StartError(str(problem)) from None
-    await speech.tts.start()
-    stop = _stop_signal()
     try:
         async with TaskGroup() as tasks:
             running = tasks.create_task(calls.run(), name="calls")

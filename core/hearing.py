@@ -66,6 +66,7 @@ class Hearing:
         self._kept_bytes = 0
         self._turn_pcm = bytearray()
         self._hearer: Hearer | None = None
+        self._awaited: set[Hearer] = set()
         self._pending = 0
         self._answered = asyncio.Event()
         self._answered.set()
@@ -97,6 +98,12 @@ class Hearing:
         except TimeoutError:
             return False
         return True
+
+    def give_up(self) -> None:
+        """The call is over and the recogniser too slow: turns without words are told as not understood."""
+        for hearer in (self._hearer, *self._awaited):
+            if hearer is not None:
+                hearer.cancel()
 
     @property
     def thinking(self) -> bool:
@@ -192,7 +199,7 @@ class Hearing:
         """The turn is over: waits for its words and tells them."""
         asked_s = time.monotonic()
         try:
-            found = await hearer if hearer is not None else None
+            found = await self._words(hearer)
             self._tell(
                 CallSpeech(
                     line=self._call.line,
@@ -212,6 +219,17 @@ class Hearing:
             self._pending -= 1
             if self._pending == 0:
                 self._answered.set()
+
+    async def _words(self, hearer: Hearer | None) -> Transcript | None:
+        """What the recogniser found; None where it found nothing or was given up."""
+        if hearer is None:
+            return None
+        self._awaited.add(hearer)
+        try:
+            await asyncio.wait({hearer})
+            return None if hearer.cancelled() else hearer.result()
+        finally:
+            self._awaited.discard(hearer)
 
     def result(self, turn: int, chunk: int, text: str, *, final: bool) -> None:
         """A remote recogniser's words for a turn (stt.result); NotFound for a turn that never was."""

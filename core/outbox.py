@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -22,8 +22,9 @@ the log says so: the 20 ms clock is not stopped for it."""
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    event: Event
-    row: rows.TurnRow | None
+    event: Event | None
+    row: rows.TurnRow | None = None
+    columns: dict[str, object] = field(default_factory=dict)
 
 
 class Outbox:
@@ -43,8 +44,15 @@ class Outbox:
         if row is not None:
             self._ordinal += 1
             row = replace(row, ordinal=self._ordinal)
+        self._put(_Entry(event, row))
+
+    def columns(self, **columns: object) -> None:
+        """Sets columns of the call's row, in order with its facts."""
+        self._put(_Entry(None, columns=columns))
+
+    def _put(self, entry: _Entry) -> None:
         try:
-            self._queue.put_nowait(_Entry(event, row))
+            self._queue.put_nowait(entry)
         except asyncio.QueueFull:
             log.error("a fact is lost: the disk does not answer", call_id=self._call.call_id)
 
@@ -53,9 +61,11 @@ class Outbox:
         while True:
             entry = await self._queue.get()
             try:
-                await self._store.write(_work(entry))
+                await self._store.write(_work(self._call.call_id, entry))
             except PublicError as problem:
                 log.error("a fact was not written", call_id=self._call.call_id, kind=problem.kind)
+            except Exception:  # whatever the disk has, the call goes on
+                log.exception("a fact was not written", call_id=self._call.call_id)
             finally:
                 self._queue.task_done()
 
@@ -63,10 +73,15 @@ class Outbox:
         await self._queue.join()
 
 
-def _work(entry: _Entry) -> Callable[[Tx], None]:
+def _work(call_id: str, entry: _Entry) -> Callable[[Tx], None]:
     def work(tx: Tx) -> None:
-        if entry.row is not None:
+        # The row of a call that began on a full disk is not there: its facts are told all the same.
+        known = rows.get_call(tx.connection, call_id) is not None
+        if entry.row is not None and known:
             rows.add_turn(tx, entry.row)
-        tx.fact(entry.event)
+        if entry.columns and known:
+            rows.update_call(tx, call_id, **entry.columns)
+        if entry.event is not None:
+            tx.fact(entry.event)
 
     return work

@@ -25,7 +25,7 @@ class ClientEntry:
 
 
 CLIENTS_KEPT = 200
-"""Names are chosen by clients, so the table has a bound; the entries without alarms go first."""
+"""Names are chosen by clients, so the table has a bound; the entries without alarms go first, then the oldest."""
 
 
 class ClientRegistry:
@@ -67,9 +67,8 @@ class ClientRegistry:
 
     def _trim(self) -> None:
         if len(self._entries) > CLIENTS_KEPT:
-            quiet = next((name for name, entry in self._entries.items() if not entry.alarms), None)
-            if quiet is not None:
-                del self._entries[quiet]
+            quiet = (name for name, entry in self._entries.items() if not entry.alarms)
+            del self._entries[next(quiet, next(iter(self._entries)))]
 
 
 def new_alarm(alarm: str, severity: str, text: str | None, client: str) -> Alarm:

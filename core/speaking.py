@@ -62,6 +62,10 @@ class Speaking:
         """Something is being said or waits to be."""
         return bool(self._said)
 
+    @property
+    def paused(self) -> bool:
+        return self._playout.paused
+
     def speak(
         self,
         text: str,

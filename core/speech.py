@@ -56,6 +56,11 @@ class SpeechService:
             return self._phrases[session].texts
         return tuple(dict.fromkeys(text for phrases in self._phrases.values() for text in phrases.texts))
 
+    def check_voice(self, language: str | None, voice: str | None) -> None:
+        """InvalidParams for a language or voice that the engine does not have. May wait for a sentence that is being
+        made: call it off the loop."""
+        self.tts.check_voice(language, voice)
+
     def say(self, text: str, *, language: str | None, voice: str | None, rate_hz: int) -> TtsStream:
         return self.tts.stream(text, language=language, voice=voice, rate_hz=rate_hz)
 

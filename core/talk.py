@@ -130,6 +130,12 @@ class Talk:
             except TimeoutError:
                 log.warning("an utterance never ended", call_id=call.call_id)
 
+    def silence(self, call: Call) -> None:
+        """Drops what is said or waits, and takes back a pause."""
+        if call.conversation is not None:
+            call.conversation.stop_speaking()
+            call.conversation.speaking.resume()
+
     def suspend(self, call: Call) -> None:
         if call.conversation is not None:
             call.conversation.suspend()

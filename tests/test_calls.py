@@ -166,10 +166,7 @@ async def test_a_killed_core_goes_on_with_its_numbers_and_closes_the_call_it_lef
         async with made.phone() as (phone, watch):
             call_id = await active_call(made, phone, watch)
             before = (await phone.call("state.get"))["seq"]
-            recording = Path(
-                (await phone.call("call.get", call_id=call_id))["recording"]
-                or next(iter((made.dir / "recordings").glob("*.wav")))
-            )
+            recording = Path((await phone.call("call.get", call_id=call_id))["recording"])
             await asyncio.sleep(1.5)  # the recording's header is written about once a second
             assert await made.stop_core(signal.SIGKILL) == -signal.SIGKILL
         with wave.open(str(recording)) as wav:
@@ -200,7 +197,54 @@ async def test_a_full_disk_costs_the_log_of_a_call_and_not_the_call() -> None:
             spoken = phone.call("call.speak", text="Still here.", wait="spoken")
             assert (await spoken)["completed"]
             resource.prlimit(made.core.pid, resource.RLIMIT_FSIZE, (log_bytes, log_bytes))
+            assert (await phone.call("call.speak", text="And here.", wait="spoken"))["completed"]
+            await watch.wait("call.spoken", lambda params: params["text"] == "And here.")
             await phone.call("call.hangup")
+            assert (await watch.wait("call.ended"))["reason"] == "local_hangup"
+
+
+async def test_a_stop_does_not_wait_for_a_modem_that_went_mute() -> None:
+    async with station() as made, made.phone() as (phone, watch):
+        call_id = await active_call(made, phone, watch)
+        await made.control("fault.set", kind="no_reply", times=1000)
+        async with asyncio.timeout(10):
+            assert await made.stop_core() == 0
+        with sqlite3.connect(made.dir / "dialtone.db") as db:
+            row = db.execute("SELECT state, reason FROM calls WHERE call_id = ?", (call_id,)).fetchone()
+        db.close()
+        assert row == ("ended", "local_hangup")
+
+
+async def test_a_call_that_nobody_answers_is_given_up_after_the_ring_timeout() -> None:
+    async with station("ring_timeout_s = 5.0") as made, made.phone() as (phone, watch):
+        await made.ready(phone)
+        await made.control("dial.script", outcome="answer", alert_after_s=0.1, answer_after_s=60)
+        await phone.call("call.start", number=NUMBER)
+        assert (await watch.wait("call.ended"))["reason"] == "no_answer"
+
+
+async def test_a_call_that_was_to_ring_out_can_still_be_accepted_and_ends_as_any_other() -> None:
+    async with station('reject_by = "ignore"', answer_after_rings=-1) as made, made.phone() as (phone, watch):
+        await made.ready(phone)
+        await made.control("call.incoming", number=NUMBER, ring_s=0.3)
+        await watch.wait("call.incoming")
+        assert (await phone.call("call.accept"))["state"] == "active"
+        await made.control("far.hangup")
+        assert (await watch.wait("call.ended"))["reason"] == "remote_hangup"
+
+
+async def test_calls_swapped_at_once_keep_each_its_own_audio() -> None:
+    async with station() as made, made.phone() as (phone, watch):
+        first = await active_call(made, phone, watch)
+        await made.control("call.incoming", number="+447700900999", ring_s=0.5)
+        second = (await watch.wait("call.incoming", lambda params: params["waiting"]))["call_id"]
+        await phone.call("call.accept", call_id=second)
+        for _ in range(3):
+            await phone.call("call.swap")
+        states = {call["call_id"]: call["state"] for call in (await phone.call("status"))["calls"]}
+        active = next(call_id for call_id, state in states.items() if state == "active")
+        assert sorted(states.values()) == ["active", "held"] and active == first
+        assert (await phone.call("call.speak", call_id=active, text="Here.", wait="spoken"))["completed"]
 
 
 async def test_a_second_call_waits_and_can_be_taken_held_and_swapped() -> None:
@@ -241,6 +285,7 @@ async def test_keys_are_heard_once_and_sent() -> None:
         await phone.call("call.dtmf", digits="12#")
         await asyncio.sleep(0.7)
         assert [event.params["digit"] for event in watch.named("call.dtmf")] == ["5", "5", "0", "0"]
+        assert "".join((await made.control("modem.status"))["dtmf_sent"]) == "12#"
 
 
 async def test_the_longest_call_is_ended_by_its_limit() -> None:

@@ -216,6 +216,35 @@ async def test_a_brain_configures_the_ringing_call() -> None:
         assert all("hunter2" not in str(event.params) for event in watch.seen)
 
 
+async def test_a_recogniser_elsewhere_answers_for_the_brain_that_named_it() -> None:
+    async with station() as made, made.phone("*", name="brain") as (brain, watch):
+        await brain.register_brain()
+        call_id = await answered(made, brain, watch)
+        await brain.call("call.configure", stt_engine="remote")
+        claim = await brain.call("call.claim", speakers=["bridge"])
+        assert claim["call_id"] == call_id
+        await brain.call("call.speak", text="a", wait="spoken")
+        await made.control("far.say", text="anything at all", voice=VOICE)
+        end = await watch.wait("call.turn_end")
+        async with made.phone(name="bridge") as (bridge, _), made.phone(name="stranger") as (stranger, _):
+            words = {"call_id": call_id, "turn": end["turn"], "chunk": 1, "text": "anything at all"}
+            with pytest.raises(dialtone.RpcError) as refused:
+                await stranger.call("stt.result", **words)
+            assert refused.value.kind == "claimed"
+            await bridge.call("stt.result", **words)
+        speech = await watch.wait("call.speech")
+        assert speech["text"] == "anything at all" and speech["engine"] == "remote" and speech["understood"]
+
+
+async def test_a_voice_that_does_not_exist_is_refused_at_once() -> None:
+    async with station() as made, made.phone("*") as (phone, watch):
+        await answered(made, phone, watch)
+        for params in ({"text": "x", "voice": "nobody"}, {"text": "x", "language": "xx-none"}):
+            with pytest.raises(dialtone.RpcError) as refused:
+                await phone.call_with("call.speak", params)
+            assert refused.value.code == -32602 and refused.value.data["path"] in params
+
+
 async def test_attach_gives_the_raw_voice_both_ways() -> None:
     async with station() as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)

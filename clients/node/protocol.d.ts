@@ -355,11 +355,14 @@ export interface CallConfigureParams {
   token?: string | null;
   language?: string | null;
   voice?: string | null;
-  tts_engine?: string | null;
-  stt_engine?: string | null;
+  /** The engines of this version */
+  tts_engine?: "espeak" | null;
+  /** local: as configured; remote: a client answers with stt.result */
+  stt_engine?: "local" | "none" | "remote" | null;
   greeting?: string | null;
   answer_after_rings?: number | null;
   reject_by?: string | null;
+  /** Secrets for cloud engines; kept in memory until the call is over, never shown */
   keys?: Record<string, string> | null;
 }
 
@@ -593,6 +596,8 @@ export interface SttResultParams {
   chunk: number;
   text: string;
   final?: boolean;
+  /** From call.claim, for connections that don't hold the claim */
+  token?: string | null;
 }
 
 /** stt.transcribe: Words of a file. */

@@ -121,6 +121,10 @@ class TtsService:
         if rate_hz not in RATES_HZ:
             raise InvalidParams(f"rate_hz is one of {', '.join(map(str, RATES_HZ))}.", path="rate_hz")
 
+    def check_voice(self, language: str | None, voice: str | None) -> None:
+        """The error that `stream` would end with for this language and voice; nothing where it would speak."""
+        self._voice(self._engine(), language, voice)
+
     def _enqueue(self, job: SpeechJob) -> None:
         with self._change:
             if self._stopping or self._thread is None:

@@ -493,11 +493,14 @@ class CallConfigureParams(TypedDict):
     token: NotRequired[str | None]
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
-    tts_engine: NotRequired[str | None]
-    stt_engine: NotRequired[str | None]
+    # The engines of this version
+    tts_engine: NotRequired[Literal["espeak"] | None]
+    # local: as configured; remote: a client answers with stt.result
+    stt_engine: NotRequired[Literal["local", "none", "remote"] | None]
     greeting: NotRequired[str | None]
     answer_after_rings: NotRequired[int | None]
     reject_by: NotRequired[str | None]
+    # Secrets for cloud engines; kept in memory until the call is over, never shown
     keys: NotRequired[dict[str, str] | None]
 
 
@@ -769,6 +772,8 @@ class SttResultParams(TypedDict):
     chunk: int
     text: str
     final: NotRequired[bool]
+    # From call.claim, for connections that don't hold the claim
+    token: NotRequired[str | None]
 
 
 class SttTranscribeParams(TypedDict):

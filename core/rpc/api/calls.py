@@ -1,6 +1,7 @@
 """call.*: place, answer, steer and end calls; read the call log."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
@@ -119,12 +120,24 @@ class ConfigureParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     token: Token | None = None
     language: Annotated[str, Meta(max_length=16)] | None = None
     voice: Annotated[str, Meta(max_length=64)] | None = None
-    tts_engine: Annotated[str, Meta(max_length=32)] | None = None
-    stt_engine: Annotated[str, Meta(max_length=32)] | None = None
+    tts_engine: Annotated[Literal["espeak"], Meta(description="The engines of this version")] | None = None
+    stt_engine: (
+        Annotated[
+            Literal["local", "remote", "none"],
+            Meta(description="local: as configured; remote: a client answers with stt.result"),
+        ]
+        | None
+    ) = None
     greeting: Annotated[str, Meta(max_length=2000)] | None = None
     answer_after_rings: Annotated[int, Meta(ge=-1, le=10)] | None = None
     reject_by: Annotated[str, Meta(pattern="^(hangup|ignore)$")] | None = None
-    keys: dict[str, Annotated[str, Meta(max_length=4096)]] | None = None
+    keys: (
+        Annotated[
+            dict[str, Annotated[str, Meta(max_length=4096)]],
+            Meta(description="Secrets for cloud engines; kept in memory until the call is over, never shown"),
+        ]
+        | None
+    ) = None
 
 
 class DtmfParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -285,6 +298,10 @@ async def configure(request: Request, params: ConfigureParams) -> CallInfo:
     """Sets engine, language, voice, keys, greeting and answer policy for one call."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
+    if params.language is not None or params.voice is not None:
+        language = params.language or call.settings.language
+        voice = params.voice or call.settings.voice
+        await asyncio.to_thread(request.core.services.speech.check_voice, language, voice)
     if params.keys is not None and len(params.keys) > 32:
         raise InvalidParams("At most 32 keys.", path="keys")
     request.core.services.calls.configure(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from core.errors import AudioFailed, Claimed, EngineMissing, LimitExceeded, NotFound, NotNow, PathRefused
+from core.errors import AudioFailed, Claimed, EngineMissing, LimitExceeded, NotFound, NotNow, PathRefused, TimedOut
 from core.events import Scope
 from core.rpc.api.calls import CallId, Empty, OneCall, Token, allowed, attend
 from core.rpc.methods import Request, method
@@ -21,7 +21,7 @@ VoiceName = Annotated[str, Meta(max_length=64)]
 Base64Audio = Annotated[str, Meta(max_length=12_000_000, description="base64 of a WAV, OGG or FLAC file")]
 Path = Annotated[str, Meta(max_length=4096, description="Below a root of [media] roots")]
 
-SPEAK_ERRORS = (NotFound, NotNow, Claimed, AudioFailed, EngineMissing, LimitExceeded)
+SPEAK_ERRORS = (NotFound, NotNow, Claimed, AudioFailed, EngineMissing, LimitExceeded, TimedOut)
 SPOKEN_WAIT_S = 600.0
 """An utterance is at most 20 000 characters; this is more than it can last."""
 
@@ -120,6 +120,7 @@ class ResultParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chunk: Annotated[int, Meta(ge=0)]
     text: Annotated[str, Meta(max_length=20_000)]
     final: bool = True
+    token: Token | None = None
 
 
 class SynthesizeParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,7 +152,11 @@ async def speak(request: Request, params: SpeakParams) -> SpeakResult:
     allowed(request, call, Right.SPEAK, params.token)
     if len(params.text) > request.core.config.tts.max_text_chars:
         raise LimitExceeded(f"At most {request.core.config.tts.max_text_chars} characters at a time.")
+    if params.language is not None or params.voice is not None:
+        language = params.language or call.settings.language
+        await asyncio.to_thread(request.core.services.speech.check_voice, language, params.voice)
     conversation = await request.core.services.calls.talk.ready(call)
+    call.reminded = False
     if params.replace:
         conversation.stop_speaking()
     said = conversation.speaking.speak(
@@ -169,6 +174,7 @@ async def play(request: Request, params: PlayParams) -> SpeakResult:
     pcm = await asyncio.to_thread(
         request.core.services.speech.load_audio, params.path, params.audio, conversation.format.rate_hz
     )
+    conversation = await request.core.services.calls.talk.ready(call)  # decoding took its time
     if params.replace:
         conversation.stop_speaking()
     said = conversation.speaking.play(pcm, interruptible=params.interruptible)
@@ -178,8 +184,11 @@ async def play(request: Request, params: PlayParams) -> SpeakResult:
 async def _answer(said: Said, wait: str) -> SpeakResult:
     if wait == "accepted":
         return SpeakResult(utterance=said.number)
-    async with asyncio.timeout(SPOKEN_WAIT_S):
-        await said.done.wait()
+    try:
+        async with asyncio.timeout(SPOKEN_WAIT_S):
+            await said.done.wait()
+    except TimeoutError:
+        raise TimedOut("The utterance did not end; is the call paused?") from None
     if said.failed is not None:
         raise EngineMissing(said.failed)
     return SpeakResult(
@@ -291,11 +300,11 @@ async def transcribe(request: Request, params: TranscribeParams) -> TranscribeRe
 @method("stt.result", scope=Scope.CALLS, errors=(NotFound, Claimed), since="0.1")
 async def stt_result(request: Request, params: ResultParams) -> Empty:
     """A remote recogniser's words for a turn; final ones become call.speech."""
-    call = request.core.services.calls.book.find(params.call_id)
-    allowed(request, call, Right.STEER, None)
-    request.core.services.calls.talk.conversation(call).hearing.result(
-        params.turn, params.chunk, params.text, final=params.final
-    )
+    call = request.core.services.calls.book.find(params.call_id, ended=True)
+    allowed(request, call, Right.SPEAK, params.token)
+    if call.conversation is None:
+        raise NotFound("The call has no turns.")
+    call.conversation.hearing.result(params.turn, params.chunk, params.text, final=params.final)
     return Empty()
 
 
