@@ -107,6 +107,15 @@ class Call:
         end_s = self.ended_s if self.ended_s is not None else time.monotonic()
         return round(end_s - self.connected_s, 3)
 
+    async def ended_within(self, timeout_s: float) -> bool:
+        """Waits for the end of the call, at most so long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.over.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def info(self) -> CallInfo:
         return CallInfo(
             call_id=self.call_id,

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 
 from core.answering import Answering
 from core.bus import CAUSE
-from core.call import Call, CallSettings, audio_of
+from core.call import Call, CallSettings
 from core.call_book import CallBook
 from core.call_fsm import Do, On, Wish, check, step
+from core.call_voice import CallVoice
 from core.clock import rfc3339
 from core.config import Config
 from core.dialable import dialable
-from core.errors import AudioFailed, LineBusy, ModemOffline, NotFound, PublicError
+from core.errors import LineBusy, ModemOffline, NotFound, PublicError
 from core.events import (
     CallAlerting,
-    CallAudioFailed,
     CallConnected,
     CallDtmf,
     CallHeld,
@@ -30,7 +30,6 @@ from core.events import (
     ModemState,
 )
 from core.line import (
-    AudioPort,
     CallState,
     Direction,
     EndReason,
@@ -60,8 +59,6 @@ WISH_SETTLES_S = 5.0
 """How long a wish waits for the fact that fulfils it before it answers with the state as it is."""
 HANG_UP_TRIES = 20
 HANG_UP_AGAIN_S = 5.0
-CLOSE_AUDIO_S = 6.0
-"""CPCMREG=0 and its read-back, three tries at most; a lost modem answers at once."""
 
 _PROGRESS = {CallState.ALERTING: On.ALERTING, CallState.ACTIVE: On.CONNECTED, CallState.HELD: On.HELD}
 
@@ -77,7 +74,9 @@ class CallService:
         self._answering = Answering(config.call, self.book, self.lines)
         self._config = config.call
         self._dialing: set[str] = set()
-        self._opening = {name: asyncio.Lock() for name in self.lines}
+        self._voice = CallVoice(
+            config.call, self.book, self.talk, self.lines, self._hang_up, self._quiet, self.dtmf_heard
+        )
         self._stopping = False
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -200,13 +199,13 @@ class CallService:
                 case Do.TELL_CONNECTED:
                     await self._connected(call)
                 case Do.OPEN_AUDIO:
-                    self.book.spawn(self._converse(call), "call.conversation")
+                    self.book.spawn(self._voice.converse(call), "call.conversation")
                 case Do.SUSPEND_AUDIO:
                     self.talk.suspend(call)
                     await self.book.tell(call, CallHeld(**names, held=True))
                 case Do.RESUME_AUDIO:
                     self.talk.unsuspend(call)
-                    self.book.spawn(self._converse(call), "call.conversation")
+                    self.book.spawn(self._voice.converse(call), "call.conversation")
                     await self.book.tell(call, CallHeld(**names, held=False))
                 case Do.FINISH if released is not None:
                     self.book.spawn(self._finish(call, released), "call.finish")
@@ -225,65 +224,8 @@ class CallService:
 
     # --- an active call --------------------------------------------------------------------------------------------
 
-    async def _converse(self, call: Call) -> None:
-        """Talks while the call is active; audio that stops is opened once more, then told as failed."""
-        greeting = call.settings.greeting if call.direction is Direction.IN else None
-        for tries_left in (True, False):
-            try:
-                port = await self._open_audio(call)
-            except AudioFailed as problem:
-                await self._no_audio(call, problem)
-                return
-            except PublicError as problem:
-                if call.state is CallState.ACTIVE:  # else it or the modem went; its own fact says so
-                    await self._no_audio(call, AudioFailed(problem.message))
-                return
-            if port is None:
-                return
-            if not await self.talk.run(call, port, greeting, self._quiet, self.dtmf_heard):
-                call.end_hint = EndReason.ERROR
-                await self._hang_up(call)
-                return
-            if call.state is not CallState.ACTIVE:
-                return
-            log.warning("the audio stopped in mid-call", call_id=call.call_id, again=tries_left)
-            await self._close_audio(call)
-        await self._no_audio(call, AudioFailed("The modem's audio stopped in mid-call."))
-
-    async def _open_audio(self, call: Call) -> AudioPort | None:
-        """One call of a line at a time; None where it is not its turn (any more)."""
-        line = self.lines[call.line]
-        async with self._opening[call.line]:
-            if call.state is not CallState.ACTIVE or self.talk.has_audio(call):
-                return None
-            for other in self.book.on_line(call.line):
-                if other is not call and self.talk.has_audio(other):
-                    await self._close_audio(other)
-            port = await line.open_audio(call.handle)
-            if call.state is CallState.ACTIVE:
-                return port
-            await self._close_audio(call)
-            return None
-
-    async def _no_audio(self, call: Call, problem: AudioFailed) -> None:
-        if call.state is not CallState.ACTIVE:
-            return
-        attempts = problem.details.get("attempts")
-        event = CallAudioFailed(
-            line=call.line,
-            call_id=call.call_id,
-            reason=problem.message,
-            attempts=attempts if isinstance(attempts, int) else 0,
-        )
-        call.audio_failed = True
-        call.changed.set()
-        await self.book.tell(call, event)
-        if not await _wait_over(call, self._config.silence_limit_s):
-            call.end_hint = EndReason.ERROR
-            await self._hang_up(call)
-
     async def _limit(self, call: Call) -> None:
-        if not await _wait_over(call, self._config.max_duration_s):
+        if not await call.ended_within(self._config.max_duration_s):
             call.end_hint = EndReason.LIMIT
             await self._hang_up(call)
 
@@ -294,7 +236,7 @@ class CallService:
                 await self.lines[call.line].hangup(call.handle)
             except PublicError as problem:
                 log.warning("the line did not hang up", call_id=call.call_id, kind=problem.kind)
-            if await _wait_over(call, HANG_UP_AGAIN_S):
+            if await call.ended_within(HANG_UP_AGAIN_S):
                 return
 
     async def _quiet(self, call: Call) -> None:
@@ -320,16 +262,6 @@ class CallService:
             call.end_hint = EndReason.LOCAL_HANGUP
             await self._hang_up(call)
 
-    async def _close_audio(self, call: Call) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_AUDIO_S):
-                report = await self.lines[call.line].close_audio(call.handle)
-                if report is not None:
-                    call.audio = audio_of(report)
-                await self.talk.wait_closed(call)
-        except (TimeoutError, PublicError):
-            log.warning("the audio did not close in time", call_id=call.call_id)
-
     async def _finish(self, call: Call, released: LineReleased) -> None:
         """The call is over; a minute later it is only in the log."""
         await self._end(call, released)
@@ -344,7 +276,7 @@ class CallService:
         call.ended_s = time.monotonic()
         call.state = CallState.ENDED
         try:
-            await self._close_audio(call)
+            await self._voice.close(call)
             await self.talk.finish(call)
         except Exception:  # whatever is wrong with the audio, the call is over and has to be said so
             log.exception("the audio was not closed", call_id=call.call_id)
@@ -392,7 +324,7 @@ class CallService:
 
     async def _ring_limit(self, call: Call) -> None:
         """An outgoing call that nobody answers is given up after ring_timeout_s."""
-        if not await _wait_over(call, self._config.ring_timeout_s) and call.connected_s is None:
+        if not await call.ended_within(self._config.ring_timeout_s) and call.connected_s is None:
             call.end_hint = EndReason.NO_ANSWER
             await self._hang_up(call)
 
@@ -451,15 +383,6 @@ async def _keep_running(line: Line) -> None:
             log.exception("a line failed and starts again", line=line.name, pause_s=pause_s)
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, 30.0)
-
-
-async def _wait_over(call: Call, timeout_s: float) -> bool:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await call.over.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 async def _settles(call: Call, done: Callable[[], bool]) -> None:

@@ -1,6 +1,5 @@
 """Who steers a call: brains by priority, claims with tokens, and what happens when the holder goes away."""
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -153,11 +152,7 @@ class Steering:
 
     async def _grace(self, call: "Call", claim: Claim) -> None:
         if call.connected_s is not None:
-            try:
-                async with asyncio.timeout(self._grace_s):
-                    await call.over.wait()
-            except TimeoutError:
-                pass
+            await call.ended_within(self._grace_s)
         if call.live and call.claim is claim and claim.session is None:
             self.assign(call)
             if call.claim is None and call.watched:

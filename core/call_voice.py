@@ -1,0 +1,107 @@
+"""The voice of calls: one call of a line at a time has the modem's audio; it is opened, kept, and closed here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from core.call import Call, audio_of
+from core.call_book import CallBook
+from core.config import CallConfig
+from core.errors import AudioFailed, PublicError
+from core.events import CallAudioFailed
+from core.line import AudioPort, CallState, Direction, EndReason, Line
+from core.log import Log
+from core.talk import OnDigit, Talk
+
+log = Log("voice")
+
+CLOSE_AUDIO_S = 6.0
+"""CPCMREG=0 and its read-back, three tries at most; a lost modem answers at once."""
+
+END_FOLLOWS_S = 1.0
+"""A port that closes is mostly the end of the call, whose own fact is a moment behind it."""
+
+
+class CallVoice:
+    """All lines' audio. hang_up is the service's own, which tries until it is done."""
+
+    def __init__(
+        self,
+        config: CallConfig,
+        book: CallBook,
+        talk: Talk,
+        lines: Mapping[str, Line],
+        hang_up: Callable[[Call], Awaitable[None]],
+        on_quiet: Callable[[Call], Awaitable[None]],
+        on_digit: OnDigit,
+    ) -> None:
+        self._config, self._book, self._talk, self._lines = config, book, talk, lines
+        self._hang_up, self._on_quiet, self._on_digit = hang_up, on_quiet, on_digit
+        self._opening = {name: asyncio.Lock() for name in lines}
+
+    async def converse(self, call: Call) -> None:
+        """Talks while the call is active; audio that stops is opened once more, then told as failed."""
+        greeting = call.settings.greeting if call.direction is Direction.IN else None
+        for tries_left in (True, False):
+            try:
+                port = await self._open_audio(call)
+            except AudioFailed as problem:
+                await self._no_audio(call, problem)
+                return
+            except PublicError as problem:
+                if call.state is CallState.ACTIVE:  # else it or the modem went; its own fact says so
+                    await self._no_audio(call, AudioFailed(problem.message))
+                return
+            if port is None:
+                return
+            if not await self._talk.run(call, port, greeting, self._on_quiet, self._on_digit):
+                call.end_hint = EndReason.ERROR
+                await self._hang_up(call)
+                return
+            if await call.ended_within(END_FOLLOWS_S) or call.state is not CallState.ACTIVE:
+                return
+            log.warning("the audio stopped in mid-call", call_id=call.call_id, again=tries_left)
+            await self.close(call)
+        await self._no_audio(call, AudioFailed("The modem's audio stopped in mid-call."))
+
+    async def _open_audio(self, call: Call) -> AudioPort | None:
+        """One call of a line at a time; None where it is not its turn (any more)."""
+        line = self._lines[call.line]
+        async with self._opening[call.line]:
+            if call.state is not CallState.ACTIVE or self._talk.has_audio(call):
+                return None
+            for other in self._book.on_line(call.line):
+                if other is not call and self._talk.has_audio(other):
+                    await self.close(other)
+            port = await line.open_audio(call.handle)
+            if call.state is CallState.ACTIVE:
+                return port
+            await self.close(call)
+            return None
+
+    async def _no_audio(self, call: Call, problem: AudioFailed) -> None:
+        if call.state is not CallState.ACTIVE:
+            return
+        attempts = problem.details.get("attempts")
+        event = CallAudioFailed(
+            line=call.line,
+            call_id=call.call_id,
+            reason=problem.message,
+            attempts=attempts if isinstance(attempts, int) else 0,
+        )
+        call.audio_failed = True
+        call.changed.set()
+        await self._book.tell(call, event)
+        if not await call.ended_within(self._config.silence_limit_s):
+            call.end_hint = EndReason.ERROR
+            await self._hang_up(call)
+
+    async def close(self, call: Call) -> None:
+        """Keeps the report of the stretch that ends; gives up after CLOSE_AUDIO_S."""
+        try:
+            async with asyncio.timeout(CLOSE_AUDIO_S):
+                report = await self._lines[call.line].close_audio(call.handle)
+                if report is not None:
+                    call.audio = audio_of(report)
+                await self._talk.wait_closed(call)
+        except (TimeoutError, PublicError):
+            log.warning("the audio did not close in time", call_id=call.call_id)
