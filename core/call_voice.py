@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from core.call import Call, audio_of
 from core.call_book import CallBook
 from core.config import CallConfig
-from core.errors import AudioFailed, PublicError
+from core.errors import AudioFailed, NotNow, PublicError
 from core.events import CallAudioFailed
 from core.line import AudioPort, CallState, Direction, EndReason, Line
 from core.log import Log
@@ -19,6 +19,9 @@ CLOSE_AUDIO_S = 6.0
 
 END_FOLLOWS_S = 1.0
 """A port that closes is mostly the end of the call, whose own fact is a moment behind it."""
+
+LINE_CATCHES_UP_S, LINE_CATCHES_UP_TRIES = 0.3, 10
+"""+CLCC is polled once a second at most."""
 
 
 class CallVoice:
@@ -41,9 +44,9 @@ class CallVoice:
     async def converse(self, call: Call) -> None:
         """Talks while the call is active; audio that stops is opened once more, then told as failed."""
         greeting = call.settings.greeting if call.direction is Direction.IN else None
-        for tries_left in (True, False):
+        for again in (False, True):
             try:
-                port = await self._open_audio(call)
+                port = await self._open_audio(call, again=again)
             except AudioFailed as problem:
                 await self._no_audio(call, problem)
                 return
@@ -57,14 +60,13 @@ class CallVoice:
                 call.end_hint = EndReason.ERROR
                 await self._hang_up(call)
                 return
-            if await call.ended_within(END_FOLLOWS_S) or call.state is not CallState.ACTIVE:
+            if call.state is not CallState.ACTIVE or await call.ended_within(END_FOLLOWS_S):
                 return
-            log.warning("the audio stopped in mid-call", call_id=call.call_id, again=tries_left)
-            await self.close(call)
+            log.warning("the audio stopped in mid-call", call_id=call.call_id, again=again)
         await self._no_audio(call, AudioFailed("The modem's audio stopped in mid-call."))
 
-    async def _open_audio(self, call: Call) -> AudioPort | None:
-        """One call of a line at a time; None where it is not its turn (any more)."""
+    async def _open_audio(self, call: Call, *, again: bool) -> AudioPort | None:
+        """One call of a line at a time; None where it is not its turn. again: what stopped is closed first."""
         line = self._lines[call.line]
         async with self._opening[call.line]:
             if call.state is not CallState.ACTIVE or self._talk.has_audio(call):
@@ -72,11 +74,23 @@ class CallVoice:
             for other in self._book.on_line(call.line):
                 if other is not call and self._talk.has_audio(other):
                     await self.close(other)
-            port = await line.open_audio(call.handle)
+            if again:
+                await self.close(call)
+            port = await self._open_when_active(line, call)
             if call.state is CallState.ACTIVE:
                 return port
             await self.close(call)
             return None
+
+    async def _open_when_active(self, line: Line, call: Call) -> AudioPort:
+        """The line may be a moment behind or ahead of us in a swap: it says NotNow then, and is asked again."""
+        for _ in range(LINE_CATCHES_UP_TRIES):
+            try:
+                return await line.open_audio(call.handle)
+            except NotNow:
+                if await call.ended_within(LINE_CATCHES_UP_S) or call.state is not CallState.ACTIVE:
+                    raise
+        return await line.open_audio(call.handle)
 
     async def _no_audio(self, call: Call, problem: AudioFailed) -> None:
         if call.state is not CallState.ACTIVE:

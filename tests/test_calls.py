@@ -241,10 +241,14 @@ async def test_calls_swapped_at_once_keep_each_its_own_audio() -> None:
         await phone.call("call.accept", call_id=second)
         for _ in range(3):
             await phone.call("call.swap")
-        states = {call["call_id"]: call["state"] for call in (await phone.call("status"))["calls"]}
-        active = next(call_id for call_id, state in states.items() if state == "active")
-        assert sorted(states.values()) == ["active", "held"] and active == first
-        assert (await phone.call("call.speak", call_id=active, text="Here.", wait="spoken"))["completed"]
+        async with asyncio.timeout(10):
+            while True:
+                states = {call["call_id"]: call["state"] for call in (await phone.call("status"))["calls"]}
+                if states == {first: "active", second: "held"}:
+                    break
+                await asyncio.sleep(0.05)
+        assert (await phone.call("call.speak", call_id=first, text="Here.", wait="spoken"))["completed"]
+        assert watch.named("call.audio_failed") == []
 
 
 async def test_a_second_call_waits_and_can_be_taken_held_and_swapped() -> None:
