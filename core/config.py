@@ -89,7 +89,21 @@ class CallConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SmsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+    """Defaults of sms.send, and the patience of sending and receiving."""
+
+    report: bool = False
+    on_unknown: Literal["hold", "resend"] = "hold"
+    validity_s: Annotated[int, Meta(ge=300, le=38_102_400)] | None = None
+    split: Literal["concat", "separate", "numbered"] = "concat"
+    split_ucs2: Literal["concat", "separate", "numbered"] | None = None
+    max_parts: Annotated[int, Meta(ge=1, le=255)] = 10
+    answer_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 60.0
+    retry_s: tuple[Annotated[float, Meta(gt=0)], ...] = (30.0, 60.0, 300.0, 900.0, 3600.0)
+    give_up_after_s: Annotated[float, Meta(gt=0)] = 86_400.0
+    incomplete_after_s: Annotated[float, Meta(ge=1)] = 900.0
+    sweep_s: Annotated[float, Meta(ge=1)] = 60.0
+    keep_days: Natural = 0
+    ussd_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 90.0
 
 
 class TtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,7 +152,21 @@ class NetConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class GuardConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+    """What this station may send and dial, whoever asks. Patterns: exact numbers, or a prefix with * at its end.
+
+    0 means no limit. The per-minute limit paces the queue; the others refuse. Limits are per line.
+    """
+
+    region: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    premium: Literal["deny", "allow"] = "deny"
+    sms_per_minute: Natural = 0
+    sms_per_hour: Natural = 0
+    sms_per_day: Natural = 0
+    calls_per_hour: Natural = 0
+    calls_per_day: Natural = 0
+    dry_run: bool = False
 
 
 class LogConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

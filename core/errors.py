@@ -149,6 +149,26 @@ class Unsupported(PublicError):
     summary = "This line can't do that."
 
 
+class RefTaken(PublicError):
+    code, kind = -32021, "ref_taken"
+    summary = "This client_ref belongs to another message with other content. Use a new one for each message."
+
+
+class GuardRefused(PublicError):
+    code, kind = -32022, "guard_refused"
+    summary = "The guard of this line refuses it; data.rule says which rule of [guard] in core.toml."
+
+
+class TooLong(PublicError):
+    code, kind = -32023, "too_long"
+    summary = "The text does not fit into one message, even in parts."
+
+
+class UssdFailed(PublicError):
+    code, kind = -32024, "ussd_failed"
+    summary = "The network did not answer this USSD code with a text; data.state says what it did."
+
+
 def error_table() -> list[type[PublicError]]:
     """All kinds, by code, for the schema. A test checks that no code and no kind stands twice."""
     return sorted(PublicError.__subclasses__(), key=lambda error: error.code, reverse=True)

@@ -4,6 +4,7 @@ Services never name a modem. Facts come up by being pulled (`await line.next()`)
 line never waits for a service. `handle` names one call on one line as long as the process lives; it never repeats.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -188,7 +189,104 @@ class LineSignal:
     rssi_dbm: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a line keeps a received message until it is told that it is safe here.
+
+    life counts the lives of the modem and the changes of its SIM: an index of an earlier one names another message
+    by now, and must never be deleted.
+    """
+
+    life: int
+    memory: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPdu:
+    """One message from the network. pdu: upper-case hexadecimal, SMSC field first (TS 27.005 §3.1 <pdu>).
+
+    place is None when it was handed over directly (+CMT, +CDS) and no copy is left in the modem.
+    """
+
+    pdu: str
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineMail:
+    """What one sweep of the modem's memories found, at most MAIL_ITEMS. Answer it with `discard` or `keep`."""
+
+    items: tuple[HeldPdu, ...]
+
+
+MAIL_ITEMS = 64
+
+
+class UssdState(StrEnum):
+    """<m> of +CUSD (TS 27.007 §7.15)."""
+
+    DONE = "done"  # 0: no further action needed
+    REPLY_WANTED = "reply_wanted"  # 1: the network waits for ussd.reply
+    TERMINATED = "terminated"  # 2: by the network
+    ELSEWHERE = "elsewhere"  # 3: another local client has responded
+    UNSUPPORTED = "unsupported"  # 4
+    TIMEOUT = "timeout"  # 5: network time out
+
+
+@dataclass(frozen=True, slots=True)
+class LineUssd:
+    """A +CUSD that no request of ours waits for: the network began a session, or ended one."""
+
+    state: UssdState
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineMemory:
+    """The modem's message memories: full, or no longer full. Full means that the network holds messages back."""
+
+    full: bool
+
+
+LineMessage = LineMail | LineUssd | LineMemory
+
+
+@dataclass(frozen=True, slots=True)
+class UssdAnswer:
+    """What the network answered to a USSD request."""
+
+    state: UssdState
+    text: str | None
+
+
+class SendRefused(Exception):
+    """The modem or the network said no to a short message: it was certainly not sent.
+
+    cms: the +CMS ERROR number, where there is one (TS 27.005 §3.2.5; below 256 the network's own cause). text: the
+    modem's words.
+    """
+
+    def __init__(self, cms: int | None, text: str) -> None:
+        super().__init__(text)
+        self.cms = cms
+        self.text = text
+
+
+class SendUncertain(Exception):
+    """The message was handed to the modem and no answer came: it may have been sent, once."""
+
+
 LineEvent = LineIncoming | LineCaller | LineRing | LineProgress | LineReleased | LineDtmf | LineStatus | LineSignal
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """One message memory of modem or SIM (TS 27.005 §3.2.2): "ME", "SM" and how many of its places are taken."""
+
+    name: str
+    used: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +306,8 @@ class LineInfo:
     operator: str | None = None
     registration: str | None = None
     rssi_dbm: int | None = None
+    smsc: str | None = None
+    memories: tuple[MemoryUse, ...] = ()
 
 
 class Line(Protocol):
@@ -248,3 +348,33 @@ class Line(Protocol):
 
     async def close_audio(self, handle: int) -> AudioReport | None:
         """Closes it and gives the report; None when it was never asked for."""
+
+    # --- messages: a second stream of facts, so that a slow disk never holds up calls ---
+
+    async def next_message(self) -> LineMessage:
+        """The next received message or USSD fact, in order. One reader: the message service."""
+
+    async def discard(self, places: Sequence[Place]) -> None:
+        """These messages are safe on disk: the line deletes them from the modem. Places of an earlier life are left
+        alone. Never raises for a modem that has gone: what is still there is offered again in its next life."""
+
+    def keep(self, places: Sequence[Place]) -> None:
+        """These could not be written: they stay in the modem and are offered again with a later sweep."""
+
+    @property
+    def can_send(self) -> bool:
+        """Whether a short message has a chance now: modem there, SIM ready, registered (not: unknown or denied)."""
+
+    async def send_tpdu(self, tpdu: bytes, *, smsc: str | None = None, more: bool = False, timeout_s: float) -> int:
+        """Hands one SMS-SUBMIT TPDU (no SMSC field) to the network; its TP-MR, 0 to 255, once that took it.
+
+        more: another follows at once, so the link is kept open (AT+CMMS). timeout_s runs from the hand-over.
+        SendRefused, SendUncertain; ModemOffline, ModemBusy, TimedOut only when the modem was certainly not given it.
+        """
+
+    async def ussd(self, text: str, *, timeout_s: float) -> UssdAnswer:
+        """Sends a USSD request, or the reply in an open session, and waits for the network. ModemRefused, TimedOut,
+        ModemOffline, ModemBusy."""
+
+    async def ussd_cancel(self) -> None:
+        """Ends the open session, if there is one."""
