@@ -301,6 +301,14 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class SmsWaiting(Struct, frozen=True, kw_only=True):
+    """Something waits for the subscriber in a mailbox, or no longer does."""
+
+    kind: Annotated[str, Meta(description="voicemail, fax, email or other")]
+    active: bool
+    count: int | None = None
+
+
 @event("sms.received", personal=("number", "text", "data"))
 class SmsReceived(Event, frozen=True, kw_only=True):
     """A message came in. incomplete: parts are missing; the same message_id comes again when they arrive."""
@@ -315,7 +323,13 @@ class SmsReceived(Event, frozen=True, kw_only=True):
     missing: Annotated[tuple[int, ...], Meta(description="Numbers of the parts that did not come")] = ()
     incomplete: bool = False
     silent: Annotated[bool, Meta(description="Message type 0: phones drop these without a word")] = False
+    damaged: Annotated[bool, Meta(description="Not all of it could be decoded; data has the octets then")] = False
     replaces: Annotated[str | None, Meta(description="message_id of the message that this one replaces")] = None
+    source_port: int | None = None
+    destination_port: int | None = None
+    waiting: Annotated[
+        tuple[SmsWaiting, ...], Meta(description="Message waiting indications: voicemail and its like")
+    ] = ()
     network_at: Annotated[str | None, Meta(description="The service centre's time stamp, RFC 3339 with its zone")] = None
 
 

@@ -15,11 +15,11 @@ CREATE TABLE messages (
     network_text  TEXT,
     cms           INTEGER,
     parts         INTEGER NOT NULL DEFAULT 1,
+    details       TEXT,                        -- JSON object: ports, replace_type, waiting, and what was asked for
     created_at    TEXT NOT NULL,
     updated_at    TEXT NOT NULL,
     -- outgoing
     client_ref    TEXT UNIQUE,
-    request       TEXT,                        -- JSON object: what was asked for; its text and number stand above
     digest        TEXT,                        -- of the whole request, to tell a repeated client_ref from a new message
     priority      INTEGER NOT NULL DEFAULT 1 CHECK (priority BETWEEN 0 AND 2),  -- 0 goes first
     report        INTEGER NOT NULL DEFAULT 0 CHECK (report IN (0, 1)),
