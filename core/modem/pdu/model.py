@@ -4,7 +4,7 @@ Text and data: a message has either. `text` is what a person reads, `data` the u
 without its header.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
@@ -76,7 +76,7 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Concat:
-    """Part `number` (from 1) of `total`. wide: 16-bit reference, element 08; else 8-bit, element 00 (§9.2.3.24.1, .8)."""
+    """Part `number` (from 1) of `total`. wide: 16-bit reference, element 08, not 8-bit, element 00 (§9.2.3.24.1, .8)."""
 
     reference: int
     total: int
@@ -102,7 +102,7 @@ class WaitingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message waiting indication, of TP-DCS (TS 23.038 §4) or element 01. count: None when only on or off is known."""
+    """A message waiting indication, of TP-DCS (TS 23.038 §4) or element 01. count: None if only on or off is known."""
 
     kind: WaitingKind
     active: bool
@@ -114,6 +114,8 @@ class Deliver:
     """SMS-DELIVER, from the network (TS 23.040 §9.2.2.1). sent_at is aware; None for a stamp that is no time.
 
     damaged: the octets ended early, or some could not be decoded; what could be is there.
+    elements: those of the header that concat and ports do not stand for. coded: the body as it came, one septet an
+    octet for GSM 7-bit; join_text() needs it, since senders cut characters in two. Messages made here need none.
     """
 
     originator: Address
@@ -132,6 +134,7 @@ class Deliver:
     reply_path: bool = False
     report: bool = False
     damaged: bool = False
+    coded: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def silent(self) -> bool:
