@@ -8,10 +8,16 @@ from core.errors import EmergencyDenied, NotDialable
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 """E.164 allows 15 digits; private and carrier-select prefixes are longer in practice."""
 _SHORT_CODE = re.compile(r"[0-9][0-9*#]{0,5}")
-_SEPARATORS = re.compile(r"[ ().\-/]")
+_SEPARATORS = re.compile("[ ().\\-/\u00a0\u2009\u202f\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What people and address books put between digits: also spaces that don't break, all hyphens, and direction marks."""
 
 EMERGENCY = frozenset({"112", "911", "999", "000", "110", "118", "119", "08", "15", "17", "18", "061", "091"})
 """Codes that a phone treats as emergency without asking its SIM (TS 22.101 §10.1.1) and widespread national ones."""
+
+
+def compact(text: str) -> str:
+    """Without visual separators."""
+    return _SEPARATORS.sub("", text)
 
 
 def dialable(text: str, config: CallConfig) -> str:
@@ -20,7 +26,7 @@ def dialable(text: str, config: CallConfig) -> str:
     NotDialable for anything that could end or extend an AT command and for MMI strings (**21*…#, *#06#), which are
     supplementary-service commands, not calls. EmergencyDenied by policy.
     """
-    number = _SEPARATORS.sub("", text)
+    number = compact(text)
     if not (_NUMBER.fullmatch(number) or _SHORT_CODE.fullmatch(number)):
         raise NotDialable()
     if config.emergency == "deny" and number.lstrip("+") in EMERGENCY:
@@ -35,7 +41,7 @@ def blocked(number: str | None, withheld: bool, patterns: tuple[str, ...]) -> bo
             if withheld:
                 return True
         elif number is not None and (
-            number.startswith(pattern[:-1]) if pattern.endswith("*") else number == _SEPARATORS.sub("", pattern)
+            number.startswith(pattern[:-1]) if pattern.endswith("*") else number == compact(pattern)
         ):
             return True
     return False
