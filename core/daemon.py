@@ -9,10 +9,12 @@ from pathlib import Path
 from core.calls import CallService
 from core.config import Config, LineConfig, default_socket_path, state_dir
 from core.errors import PublicError
+from core.guard import Guard
 from core.line import Line
 from core.log import Log
 from core.media.stt import SttService
 from core.media.tts import TtsService
+from core.messages import MessageService
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
 from core.modem.profile import profile_names
@@ -48,8 +50,13 @@ async def run(config: Config) -> None:
 async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
     lines = {name: _line(name, table, config.log.log_personal_data) for name, table in config.line.items()}
+    clients = ClientRegistry(store)
+    guard = Guard(config.guard, config.call, store, lambda name: lines[name].info.imsi)
     calls = CallService(config, store, speech, lines)
-    services = Services(calls=calls, speech=speech, clients=ClientRegistry(store), runtime_dir=runtime_dir)
+    messages = MessageService(config, store, lines, guard, clients)
+    services = Services(
+        calls=calls, messages=messages, guard=guard, speech=speech, clients=clients, runtime_dir=runtime_dir
+    )
     server = Server(Core(config=config, store=store, wired=services))
     stop = _stop_signal()
     await speech.tts.start()
@@ -61,13 +68,14 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     try:
         async with TaskGroup() as tasks:
             running = tasks.create_task(calls.run(), name="calls")
+            messaging = tasks.create_task(messages.run(), name="messages")
             serving = tasks.create_task(server.run(), name="rpc")
             pruning = tasks.create_task(_prune(store), name="prune")
             log.info("started", lines=len(lines), journal=store.head_seq)
             await stop.wait()
             log.info("stopping")
-            await calls.hang_up_all(HANG_UP_S)
-            for task in (serving, running, pruning):
+            await asyncio.gather(calls.hang_up_all(HANG_UP_S), messages.stop(HANG_UP_S))
+            for task in (serving, running, messaging, pruning):
                 task.cancel()
     finally:
         await speech.stt.close()

@@ -330,7 +330,7 @@ class SmsReceived(Event, frozen=True, kw_only=True):
     waiting: Annotated[
         tuple[SmsWaiting, ...], Meta(description="Message waiting indications: voicemail and its like")
     ] = ()
-    network_at: Annotated[str | None, Meta(description="The service centre's time stamp, RFC 3339 with its zone")] = None
+    network_at: Annotated[str | None, Meta(description="The service centre's time stamp, with its zone")] = None
 
 
 @event("sms.status", personal=("number",))

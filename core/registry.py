@@ -28,6 +28,10 @@ CLIENTS_KEPT = 200
 """Names are chosen by clients, so the table has a bound; the entries without alarms go first, then the oldest."""
 
 
+CORE = "core"
+"""Whose alarms are the daemon's own."""
+
+
 class ClientRegistry:
     """Reported states and alarms by client name; they outlive a connection, not the core."""
 
@@ -42,8 +46,9 @@ class ClientRegistry:
     def entry(self, name: str) -> ClientEntry | None:
         return self._entries.get(name)
 
-    async def report(self, name: str, state: str, detail: str | None, alarms: list[Alarm] | None) -> None:
-        """Keeps the state and journals what changed. alarms: the full set that the client has now; None: as before."""
+    async def report(self, name: str, state: str | None, detail: str | None, alarms: list[Alarm] | None) -> None:
+        """Keeps the state and journals what changed. alarms: the full set that the client has now; None: as before.
+        state None: it has none to speak of."""
         entry = self._entries.get(name) or ClientEntry(name)
         before = entry.alarms
         after = before if alarms is None else {alarm.alarm: alarm for alarm in alarms}
@@ -52,7 +57,7 @@ class ClientRegistry:
         changed = (entry.state, entry.detail) != (state, detail)
 
         def work(tx: Tx) -> None:
-            if changed:
+            if changed and state is not None:
                 tx.fact(ClientState(client=name, state=state, detail=detail))
             for alarm in raised:
                 tx.fact(AlarmRaised(alarm=alarm.alarm, severity=alarm.severity, text=alarm.text, client=name))
@@ -64,6 +69,17 @@ class ClientRegistry:
         entry.state, entry.detail, entry.alarms = state, detail, dict(after)
         self._entries[name] = entry
         self._trim()
+
+    async def core_alarm(self, alarm: str, text: str | None, severity: str = "warning") -> None:
+        """Raises an alarm of the core's own, or clears it with text None."""
+        held = self._entries.get(CORE)
+        alarms = dict(held.alarms) if held is not None else {}
+        if text is None:
+            if alarms.pop(alarm, None) is None:
+                return
+        else:
+            alarms[alarm] = new_alarm(alarm, severity, text, CORE)
+        await self.report(CORE, None, None, list(alarms.values()))
 
     def _trim(self) -> None:
         if len(self._entries) > CLIENTS_KEPT:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.calls import CallService
+from core.guard import Guard
+from core.messages import MessageService
 from core.registry import ClientRegistry
 from core.speech import SpeechService
 
@@ -13,6 +15,8 @@ class Services:
     """runtime_dir: where sockets of attached calls are made, beside the main socket."""
 
     calls: CallService
+    messages: MessageService
+    guard: Guard
     speech: SpeechService
     clients: ClientRegistry
     runtime_dir: Path

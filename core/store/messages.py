@@ -3,6 +3,7 @@
 All functions run in Store.write, on the writer's thread. What reads for people stands in message_reads.py.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -269,6 +270,39 @@ def unknown_parts(tx: Tx, line: str, peer: str) -> list[tuple[str, int]]:
         (line, peer),
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def queued(tx: Tx, line: str) -> int:
+    """How many messages of a line wait or are on their way."""
+    row = tx.execute(f"SELECT count(*) FROM messages WHERE line = ? AND {OPEN} AND state = 'queued'", (line,))
+    return int(row.fetchone()[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of one line. today: the last 24 hours."""
+
+    queued: int
+    sending: int
+    unknown: int
+    sent_today: int
+    failed_today: int
+
+
+def counts(connection: sqlite3.Connection, line: str, since: str) -> Counts:
+    """For sms.queue; since: RFC 3339, where `today` begins."""
+    now = dict(
+        connection.execute(f"SELECT state, count(*) FROM messages WHERE line = ? AND {OPEN} GROUP BY state", (line,))
+    )
+    day = dict(
+        connection.execute(
+            """SELECT state, count(*) FROM messages WHERE line = ? AND direction = 'out' AND created_at >= ?
+                GROUP BY state""",
+            (line, since),
+        )
+    )
+    sent = day.get("sent", 0) + day.get("delivered", 0)
+    return Counts(now.get("queued", 0), now.get("sending", 0), now.get("unknown", 0), sent, day.get("failed", 0))
 
 
 def seen(tx: Tx, identity: str, line: str, at: str) -> bool:

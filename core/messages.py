@@ -1,0 +1,488 @@
+"""The message service: takes messages for sending, receives, reports, and answers what clients ask about them.
+
+An answer to sms.send means that the message is on disk. Each line has a send queue and an inbox of its own, so that
+neither a slow line nor a bad recipient holds up another.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from asyncio import TaskGroup
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import msgspec
+
+from core.clock import new_message_id, rfc3339, unix_s
+from core.config import Config
+from core.errors import InvalidParams, LimitExceeded, ModemBusy, NotFound, NotNow, PublicError, TooLong
+from core.events import SmsState, UssdReceived
+from core.guard import Guard
+from core.line import Line, UssdAnswer, UssdState
+from core.log import Log
+from core.message_fsm import On
+from core.message_inbox import Inbox, tell_incomplete
+from core.message_queue import SendQueue, known_sent, move, resend
+from core.modem.pdu import (
+    Address,
+    Alphabet,
+    Element,
+    Options,
+    PduError,
+    Ports,
+    Submit,
+    TooManyParts,
+    compose,
+    encode_submit,
+)
+from core.numbers import NumberType, peer_key, sms_address
+from core.registry import ClientRegistry
+from core.store import messages as rows
+from core.store import retention
+from core.store.message_reads import MessageRow, get_message
+from core.store.store import Store, Tx
+
+log = Log("messages")
+
+MAX_QUEUED = 100_000
+"""Messages of a line that wait. When full: limit. At 10 a minute that is a week."""
+
+PRUNE_EVERY_S = 3600.0
+PRUNE_CHUNKS = 1000
+RECIPIENT_WAIT_CHECKED = "recipient_backoff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRequest:
+    """What sms.send asks for, typed and within its ranges. Times are RFC 3339 UTC as core.clock writes them."""
+
+    to: str
+    text: str | None = None
+    data: bytes | None = None
+    line: str | None = None
+    message_class: int | None = None
+    report: bool | None = None
+    validity_s: int | None = None
+    priority: str = "normal"
+    send_at: str | None = None
+    expires_at: str | None = None
+    client_ref: str | None = None
+    on_unknown: str | None = None
+    encoding: str | None = None
+    split: str | None = None
+    source_port: int | None = None
+    destination_port: int | None = None
+    udh: bytes | None = None
+    replace_type: int | None = None
+    silent: bool = False
+    reject_duplicates: bool = False
+    reply_path: bool = False
+    smsc: str | None = None
+    number_type: NumberType | None = None
+    dry_run: bool = False
+
+    def digest(self) -> str:
+        """The same for the same request, so that a repeated client_ref is told from a new message."""
+        plain = msgspec.to_builtins(self)
+        return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """For sms.queue."""
+
+    line: str
+    queued: int
+    sending: int
+    unknown: int
+    sent_today: int
+    failed_today: int
+    can_send: bool
+    blocked_for_s: float
+    duplicates: int
+    memories: tuple[tuple[str, int, int], ...]
+    smsc: str | None
+
+
+class Work(Protocol):
+    def __call__(self, tx: Tx, /) -> None: ...
+
+
+@dataclass(slots=True)
+class _Mailbox:
+    """What belongs to one line."""
+
+    queue: SendQueue
+    inbox: Inbox
+    ussd: asyncio.Lock = field(default_factory=asyncio.Lock)
+    session: bool = False
+    """Whether the network waits for ussd.reply."""
+
+
+class MessageService:
+    """All messages of all lines."""
+
+    def __init__(
+        self, config: Config, store: Store, lines: Mapping[str, Line], guard: Guard, clients: ClientRegistry
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._lines = dict(lines)
+        self._guard = guard
+        self._clients = clients
+        self._grouped = asyncio.Event()
+        self._tasks: TaskGroup | None = None
+        self._reference = secrets.randbelow(256)
+        self._boxes = {name: self._mailbox(line) for name, line in self._lines.items()}
+
+    def _mailbox(self, line: Line) -> _Mailbox:
+        queue = SendQueue(self._config.sms, self._store, line, self._guard)
+        inbox = Inbox(
+            self._store,
+            line,
+            region=lambda: self.region(line.name),
+            on_group=self._grouped.set,
+            on_report=queue.wake,
+            on_memory=lambda full: self._memory(line.name, full),
+            on_late_reference=lambda reference: self._late_reference(line.name, reference),
+            on_ussd=lambda state: self._session(line.name, state),
+        )
+        return _Mailbox(queue, inbox)
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serves until cancelled."""
+        async with TaskGroup() as tasks:
+            self._tasks = tasks
+            for name, box in self._boxes.items():
+                tasks.create_task(box.queue.run(), name=f"messages.{name}.send")
+                tasks.create_task(box.inbox.run(), name=f"messages.{name}.receive")
+            tasks.create_task(self._watch_groups(), name="messages.groups")
+            tasks.create_task(self._prune(), name="messages.prune")
+
+    async def stop(self, timeout_s: float) -> None:
+        """For an orderly stop: what is on its way to the network gets its outcome written, within the deadline."""
+        async with TaskGroup() as tasks:
+            for box in self._boxes.values():
+                tasks.create_task(box.queue.stop(timeout_s), name="messages.stop")
+
+    async def _watch_groups(self) -> None:
+        """Tells of messages whose missing parts did not come in time."""
+        while True:
+            self._grouped.clear()
+            try:
+                before = rfc3339(unix_s() - self._config.sms.incomplete_after_s)
+                oldest = await self._store.write(lambda tx, before=before: tell_incomplete(tx, before))  # type: ignore[misc]
+                wait_s = None if oldest is None else self._until_due(oldest)
+            except PublicError as problem:
+                log.error("messages with missing parts were not looked at", problem=problem.message)
+                wait_s = 60.0
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._grouped.wait()
+
+    def _until_due(self, first_at: str) -> float:
+        due_s = datetime.fromisoformat(first_at).timestamp() + self._config.sms.incomplete_after_s
+        return max(0.05, due_s - unix_s())
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                await self._prune_all()
+            except PublicError as problem:
+                log.warning("old messages were not pruned", kind=problem.kind)
+            await asyncio.sleep(PRUNE_EVERY_S)
+
+    async def _prune_all(self) -> None:
+        days = self._config.sms.keep_days
+        for _ in range(PRUNE_CHUNKS):  # each is a short write of its own, so that others get in between
+            if not await self._store.write(lambda tx: retention.prune_messages(tx, days)):
+                return
+
+    def _memory(self, line: str, full: bool) -> None:
+        assert self._tasks is not None
+        alarm = f"sms_memory_full.{line}"
+        text = f"The message memory of line {line} is full: the network holds messages back." if full else None
+        self._tasks.create_task(self._alarm(alarm, text), name="messages.alarm")
+
+    def _session(self, line: str, state: UssdState) -> None:
+        self._boxes[line].session = state is UssdState.REPLY_WANTED
+
+    async def _alarm(self, alarm: str, text: str | None) -> None:
+        try:
+            await self._clients.core_alarm(alarm, text)
+        except PublicError as problem:
+            log.warning("an alarm was not written", alarm=alarm, kind=problem.kind)
+
+    def _late_reference(self, line: str, reference: int) -> None:
+        """An answer that came after its deadline: it belongs to the last part that got none."""
+        box = self._boxes[line]
+        job, box.queue.unanswered = box.queue.unanswered, None
+        if job is None or self._tasks is None:
+            return
+
+        def work(tx: Tx) -> None:
+            if job.part in rows.parts_in(tx, job.message_id, "unknown"):
+                known_sent(tx, job.message_id, rfc3339(), reference)
+
+        self._tasks.create_task(self._write_late(work, box), name="messages.late")
+
+    async def _write_late(self, work: "Work", box: _Mailbox) -> None:
+        try:
+            await self._store.write(work)
+        except PublicError as problem:
+            log.warning("a late answer was not written", kind=problem.kind)
+        box.queue.wake()
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def line_named(self, name: str | None) -> Line:
+        wanted = name or self._config.call.default_line or next(iter(self._lines), None)
+        if wanted is None or wanted not in self._lines:
+            raise NotFound("There is no line of that name." if wanted else "No line is configured.")
+        return self._lines[wanted]
+
+    def region(self, line: str) -> str | None:
+        """ISO country of the numbers that come without a country code: configured, else that of the SIM."""
+        return self._guard.region(line)
+
+    def peer(self, number: str, line: str | None = None) -> str:
+        """The party key under which messages of this number are kept."""
+        name = line or self._config.call.default_line or next(iter(self._lines), "")
+        return peer_key(number, self._guard.region(name) if name in self._lines else self._config.guard.region)
+
+    async def send(self, request: SendRequest) -> MessageRow:
+        """Accepts a message: it is on disk when this answers. See sms.send for the errors."""
+        line = self.line_named(request.line)
+        address = sms_address(
+            request.to, request.number_type, self.region(line.name), emergency=self._config.call.emergency
+        )
+        self._guard.require("sms", address.text, line.name)
+        submits = self._composed(request, address)
+        row = self._row(request, line.name, address, submits)
+        tpdus = [encode_submit(each) for each in submits]
+
+        def work(tx: Tx) -> MessageRow:
+            return self._accept(tx, request, row, tpdus)
+
+        accepted = await self._store.write(work)
+        self._boxes[line.name].queue.wake()
+        return accepted
+
+    def _accept(self, tx: Tx, request: SendRequest, row: rows.NewMessage, tpdus: list[bytes]) -> MessageRow:
+        """In one transaction: known already, within the limits, written."""
+        if row.client_ref is not None and row.digest is not None:
+            known = rows.known_ref(tx, row.client_ref, row.digest)
+            if known is not None:
+                return _found(tx, known)
+        if row.state is SmsState.QUEUED:
+            self._guard.limit_work(tx, "sms", row.line, row.created_at)
+            if rows.queued(tx, row.line) >= MAX_QUEUED:
+                raise LimitExceeded("Too many messages wait on this line.", retry_after_s=60.0)
+            wait_until = rows.backed_off_until(tx, row.line, row.peer, row.created_at)
+            if wait_until is not None:
+                row = msgspec.structs.replace(row, next_try_at=wait_until, reason=RECIPIENT_WAIT_CHECKED)
+        rows.insert(tx, row)
+        rows.add_parts(tx, row.message_id, tpdus)
+        rows.tell(tx, row.message_id)
+        return _found(tx, row.message_id)
+
+    def _composed(self, request: SendRequest, address: Address) -> tuple[Submit, ...]:
+        try:
+            submits = compose(address, text=request.text, data=request.data, options=self._options(request))
+        except TooManyParts as problem:
+            raise TooLong(
+                f"The message needs {problem.parts} parts, more than max_parts of [sms].", parts=problem.parts
+            ) from None
+        except PduError as problem:
+            raise InvalidParams(f"This can't be a short message: {problem}.", path="text") from None
+        self._reference = (self._reference + 1) % 256
+        return submits
+
+    def _options(self, request: SendRequest) -> Options:
+        config = self._config.sms
+        ports = None
+        if request.destination_port is not None or request.source_port is not None:
+            ports = Ports(request.destination_port or 0, request.source_port or 0)
+        pid = 0x40 if request.silent else 0x40 + request.replace_type if request.replace_type else 0
+        return Options(
+            alphabet=Alphabet(request.encoding) if request.encoding else None,
+            message_class=request.message_class,
+            report=config.report if request.report is None else request.report,
+            validity=self._validity(request),
+            split=request.split or self._split(request),
+            reference=self._reference,
+            ports=ports,
+            elements=_elements(request.udh) if request.udh else (),
+            pid=pid,
+            reject_duplicates=request.reject_duplicates,
+            reply_path=request.reply_path,
+            max_parts=config.max_parts,
+        )
+
+    def _split(self, request: SendRequest) -> str:
+        """One station's stick hung until replugged on concatenated UCS-2, so that has a setting of its own."""
+        config = self._config.sms
+        if config.split_ucs2 is None or request.text is None:
+            return config.split
+        alone = Options(alphabet=Alphabet(request.encoding) if request.encoding else None)
+        first = compose(Address("0"), text=request.text, options=alone)[0]
+        return config.split_ucs2 if first.alphabet is Alphabet.UCS2 else config.split
+
+    def _validity(self, request: SendRequest) -> timedelta | None:
+        """As asked, else as long as the message may be of use, else as configured."""
+        seconds = request.validity_s
+        if seconds is None and request.expires_at is not None:
+            begin = max(request.send_at or "", rfc3339())
+            left = datetime.fromisoformat(request.expires_at) - datetime.fromisoformat(begin)
+            seconds = max(300, int(left.total_seconds()))
+        if seconds is None:
+            seconds = self._config.sms.validity_s
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    def _row(self, request: SendRequest, line: str, address: Address, submits: tuple[Submit, ...]) -> rows.NewMessage:
+        at = rfc3339()
+        if request.expires_at is not None and request.expires_at <= max(at, request.send_at or ""):
+            raise InvalidParams("expires_at must lie after send_at and in the future.", path="expires_at")
+        config = self._config.sms
+        dry = request.dry_run or self._guard.dry_run
+        asked = {
+            "source_port": request.source_port, "destination_port": request.destination_port,
+            "replace_type": request.replace_type, "silent": request.silent or None,
+            "validity_s": request.validity_s, "split": request.split,
+        }  # fmt: skip
+        return rows.NewMessage(
+            message_id=new_message_id(),
+            line=line,
+            direction="out",
+            number=address.text,
+            peer=peer_key(address.text, self.region(line)),
+            text=request.text,
+            data=request.data,
+            encoding=str(submits[0].alphabet),
+            message_class=request.message_class,
+            state=SmsState.CANCELLED if dry else SmsState.QUEUED,
+            reason="dry_run" if dry else None,
+            parts=len(submits),
+            details={key: value for key, value in asked.items() if value is not None} or None,
+            created_at=at,
+            updated_at=at,
+            client_ref=None if dry else request.client_ref,
+            digest=None if dry or request.client_ref is None else request.digest(),
+            priority=rows.PRIORITIES.index(request.priority),
+            report=config.report if request.report is None else request.report,
+            on_unknown=request.on_unknown or config.on_unknown,
+            dry_run=dry,
+            send_at=request.send_at,
+            expires_at=request.expires_at,
+            smsc=request.smsc,
+        )
+
+    # --- deciding --------------------------------------------------------------------------------------------------
+
+    async def cancel(self, message_id: str) -> MessageRow:
+        """Takes a queued message out. NotNow once it is on its way."""
+
+        def work(tx: Tx) -> MessageRow:
+            if rows.outgoing(tx, message_id).parts_sent:
+                raise NotNow("A part of this message has been sent already.")
+            move(tx, message_id, On.CANCEL, rfc3339(), reason="by_client", next_try_at=None)
+            return _found(tx, message_id)
+
+        return await self._store.write(work)
+
+    async def resolve(self, message_id: str, outcome: str) -> MessageRow:
+        """A person's decision about an unknown message (outcome: resend, sent or failed), or resend of a failed one."""
+
+        def work(tx: Tx) -> MessageRow:
+            at = rfc3339()
+            message = rows.outgoing(tx, message_id)
+            if outcome == "resend":
+                if message.expires_at is not None and message.expires_at <= at:
+                    raise NotNow("The message expired meanwhile.")
+                resend(tx, message_id, at, reason=None, next_try_at=None, expires_at=message.expires_at)
+            elif message.state is not SmsState.UNKNOWN:
+                raise NotNow(f"The message is {message.state}: its outcome is known.", state=str(message.state))
+            elif outcome == "sent":
+                known_sent(tx, message_id, at)
+            else:
+                move(tx, message_id, On.KNOWN_FAILED, at, reason="by_client")
+            return _found(tx, message_id)
+
+        row = await self._store.write(work)
+        if row.line in self._boxes:
+            self._boxes[row.line].queue.wake()
+        return row
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    async def queues(self, name: str | None) -> list[QueueStatus]:
+        """One entry a line; with a name only that one's."""
+        lines = [self.line_named(name)] if name is not None else list(self._lines.values())
+        since = rfc3339(unix_s() - 86_400)
+        counts = await self._store.read(lambda db: {line.name: rows.counts(db, line.name, since) for line in lines})
+        return [self._queue_status(line, counts[line.name]) for line in lines]
+
+    def _queue_status(self, line: Line, counts: rows.Counts) -> QueueStatus:
+        box, info = self._boxes[line.name], line.info
+        return QueueStatus(
+            line.name, counts.queued, counts.sending, counts.unknown, counts.sent_today, counts.failed_today,
+            line.can_send, round(box.queue.blocked_for_s, 1), box.inbox.duplicates,
+            tuple((memory.name, memory.used, memory.total) for memory in info.memories), info.smsc,
+        )  # fmt: skip
+
+    # --- USSD ------------------------------------------------------------------------------------------------------
+
+    async def ussd(self, text: str, name: str | None, timeout_s: float | None, *, reply: bool = False) -> UssdAnswer:
+        """One exchange; the answer is journalled as ussd.received, too. ModemBusy while another one waits, NotNow for
+        a reply without a session."""
+        line = self.line_named(name)
+        box = self._boxes[line.name]
+        if box.ussd.locked():
+            raise ModemBusy("Another USSD request of this line waits for the network.")
+        if reply and not box.session:
+            raise NotNow("No USSD session is open on this line.")
+        async with box.ussd:
+            box.session = False
+            answer = await line.ussd(text, timeout_s=timeout_s or self._config.sms.ussd_timeout_s)
+            box.session = answer.state is UssdState.REPLY_WANTED
+        event = UssdReceived(line=line.name, text=answer.text, state=answer.state)
+        await self._store.write(lambda tx: tx.fact(event))
+        return answer
+
+    async def ussd_cancel(self, name: str | None) -> None:
+        line = self.line_named(name)
+        self._boxes[line.name].session = False
+        await line.ussd_cancel()
+
+
+def utc(at: str, path: str) -> str:
+    """A client's RFC 3339 time as core.clock writes it. InvalidParams without a zone."""
+    try:
+        found = datetime.fromisoformat(at)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise InvalidParams("Give a time as RFC 3339 with its zone: 2026-11-21T12:00:00Z.", path=path)
+    return rfc3339(found.astimezone(UTC).timestamp())
+
+
+def _elements(udh: bytes) -> tuple[Element, ...]:
+    """A user data header without its length octet, as elements (TS 23.040 §9.2.3.24)."""
+    found: list[Element] = []
+    while udh:
+        if len(udh) < 2 or len(udh) < 2 + udh[1]:
+            raise InvalidParams("The user data header is cut off.", path="udh")
+        found.append(Element(udh[0], udh[2 : 2 + udh[1]]))
+        udh = udh[2 + udh[1] :]
+    return tuple(found)
+
+
+def _found(tx: Tx, message_id: str) -> MessageRow:
+    row = get_message(tx.connection, message_id)
+    assert row is not None
+    return row
