@@ -33,7 +33,8 @@ class PublicError(Exception):
 
     def data(self) -> dict[str, object]:
         """The `data` member of the JSON-RPC error object."""
-        found: dict[str, object] = {"kind": self.kind, "retry": self.retry}
+        retry = self.retry or self.retry_after_s is not None  # a limit over time passes, a limit of size does not
+        found: dict[str, object] = {"kind": self.kind, "retry": retry}
         if self.retry_after_s is not None:
             found["retry_after_s"] = self.retry_after_s
         return found | self.details
