@@ -81,7 +81,7 @@ def _between_words(text: str, start: int, end: int) -> int:
         if not text[at - 1].isspace():
             continue
         word = word or at
-        if at - start > (end - start) // 2 and text[at - 2] in ".!?…\n":
+        if at - start > max(1, (end - start) // 2) and text[at - 2] in ".!?…\n":
             return at
     return word or _between_clusters(text, start, end)
 

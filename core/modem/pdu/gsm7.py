@@ -5,13 +5,13 @@ Septets travel here as bytes, one septet of 0 to 127 an octet.
 
 from functools import lru_cache
 
-from core.modem.pdu.shifts import EXTENSION, LOCKING, SINGLE
+from core.modem.pdu.shifts import EXTENSION, LOCKING, NO_CHARACTER, SINGLE
 
 ESCAPE = 0x1B
 """The next septet is of the extension or single shift table (§6.2.1.1)."""
 
-_LANES = 37
-"""Groups of 8 septets that one call can hold: 255 septets after a header of at most 37 septets fit."""
+_LANES = 32
+"""Groups of 8 septets that one call can hold: as many as one octet of length can announce."""
 
 
 def _mask(bits: int, step: int) -> int:
@@ -46,7 +46,7 @@ def unpack(octets: bytes, count: int, skip_bits: int = 0) -> bytes:
 
 
 def pack(septets: bytes, skip_bits: int = 0) -> bytes:
-    """Septets as packed octets, behind skip_bits (0 to 7) zero bits; unused bits of the last octet are 0."""
+    """At most 255 septets as packed octets, behind skip_bits (0 to 7) zero bits; unused bits at the end are 0."""
     lanes = -(-len(septets) // 8)
     bits = int.from_bytes(septets, "little")
     bits = (bits & _LOW7) | (bits & _WIDE7) >> 1
@@ -64,11 +64,12 @@ def decode(septets: bytes, locking: int = 0, single: int = 0) -> tuple[str, bool
     """The text, and whether every septet was understood. locking, single: national languages; unknown ones count as 0.
 
     An escape before a septet that the extension table lacks gives the character of the main table, a second escape
-    gives a space (§6.2.1.1); so does one with nothing behind it.
+    gives a space (§6.2.1.1); so does one with nothing behind it. A septet without a character gives U+FFFD.
     """
     base = LOCKING.get(locking, LOCKING[0])
     if ESCAPE not in septets:
-        return "".join([base[septet] for septet in septets]), True
+        plain = "".join([base[septet] for septet in septets])
+        return plain, NO_CHARACTER not in plain
     extension = SINGLE.get(single, EXTENSION)
     text: list[str] = []
     clean, at, end = True, 0, len(septets)
@@ -83,7 +84,8 @@ def decode(septets: bytes, locking: int = 0, single: int = 0) -> tuple[str, bool
         known = extension.get(shifted)
         clean = clean and known is not None
         text.append(known or (" " if shifted == ESCAPE else base[shifted]))
-    return "".join(text), clean
+    whole = "".join(text)
+    return whole, clean and NO_CHARACTER not in whole
 
 
 def codes(locking: int = 0, single: int = 0) -> dict[str, bytes]:
@@ -102,6 +104,8 @@ def encode(text: str, locking: int = 0, single: int = 0) -> bytes | None:
 
 @lru_cache(maxsize=32)
 def _codes(locking: int, single: int) -> dict[str, bytes]:
-    extension = {character: bytes((ESCAPE, code)) for code, character in SINGLE.get(single, EXTENSION).items()}
-    base = {character: bytes((code,)) for code, character in enumerate(LOCKING[locking]) if code != ESCAPE}
-    return extension | base
+    """Some tables have a character twice: the main table goes first, then the lower septet."""
+    found = {character: bytes((ESCAPE, code)) for code, character in sorted(SINGLE[single].items(), reverse=True)}
+    found |= {character: bytes((code,)) for code, character in reversed(list(enumerate(LOCKING[locking])))}
+    found.pop(NO_CHARACTER, None)
+    return found

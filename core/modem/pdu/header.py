@@ -72,10 +72,15 @@ def sort_elements(elements: Iterable[Element]) -> Header:
 
 def write_header(header: Header) -> bytes:
     """With its length octet; no octets at all without elements. PduError for what does not fit."""
-    octets = b"".join([bytes((element.ident, len(element.data))) + element.data for element in _all(header)])
+    octets = element_octets(header)
     if len(octets) > 139:
         raise PduError("a user data header has at most 140 octets")
     return bytes((len(octets),)) + octets if octets else b""
+
+
+def element_octets(header: Header) -> bytes:
+    """All elements behind one another. PduError for one that can't be; none that came from octets."""
+    return b"".join([bytes((element.ident, len(element.data))) + element.data for element in _all(header)])
 
 
 def waiting_element(waiting: Waiting) -> Element:
@@ -89,8 +94,8 @@ def _all(header: Header) -> Iterable[Element]:
     if header.ports is not None:
         yield _ports_element(header.ports)
     for element in header.elements:
-        if not (0 <= element.ident <= 255 and len(element.data) <= 137):
-            raise PduError("an information element has at most 137 octets")
+        if not (0 <= element.ident <= 255 and len(element.data) <= 255):
+            raise PduError("an information element has an octet of type and one of length")
         yield element
 
 

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from core.modem.pdu.header import write_header
+from core.modem.pdu.header import element_octets
 from core.modem.pdu.model import Deliver
 from core.modem.pdu.times import write_stamp
 from core.modem.pdu.tpdu import message_header
@@ -21,7 +21,7 @@ def identity(message: Deliver) -> str:
         bytes((originator.ton, originator.npi, message.pid, message.dcs)),
         originator.number.encode(),
         write_stamp(message.sent_at),
-        write_header(header),
+        element_octets(header),
         coded,
     )
     digest = sha256()

@@ -76,7 +76,7 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Concat:
-    """Part `number` (from 1) of `total`. wide: 16-bit reference, element 08, not 8-bit, element 00 (§9.2.3.24.1, .8)."""
+    """Part `number` (from 1) of `total`. wide: 16-bit reference, element 08, else 8-bit, 00 (§9.2.3.24.1, .8)."""
 
     reference: int
     total: int

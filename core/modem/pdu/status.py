@@ -7,17 +7,19 @@ from core.events import Outcome
 
 @dataclass(frozen=True, slots=True)
 class ReportStatus:
-    """code: TP-ST, 0 to 255; text: the specification's words."""
+    """code: TP-ST, 0 to 255; text: what it means, in English."""
 
     outcome: Outcome
     text: str
     code: int
 
 
+_REPLACED = 0x02
+
 _DONE = {
     0x00: "received by the recipient",
     0x01: "forwarded to the recipient, delivery not confirmed",
-    0x02: "replaced by the service centre",
+    _REPLACED: "replaced by a later message",
 }
 
 _TROUBLE = {
@@ -26,44 +28,45 @@ _TROUBLE = {
     0x02: "no response from the recipient",
     0x03: "service rejected",
     0x04: "quality of service not available",
-    0x05: "error in the recipient",
+    0x05: "error at the recipient",
 }
 
 _PERMANENT = {
-    0x40: "remote procedure error",
-    0x41: "incompatible destination",
-    0x42: "connection rejected by the recipient",
-    0x43: "not obtainable",
-    0x44: "quality of service not available",
-    0x45: "no interworking available",
-    0x46: "validity period expired",
-    0x47: "deleted by the sender",
-    0x48: "deleted by the service centre",
-    0x49: "message does not exist",
+    0x00: "remote procedure error",
+    0x01: "incompatible destination",
+    0x02: "connection rejected by the recipient",
+    0x03: "not obtainable",
+    0x04: "quality of service not available",
+    0x05: "no interworking available",
+    0x06: "validity period expired",
+    0x07: "deleted by the sender",
+    0x08: "deleted by the service centre",
+    0x09: "the message does not exist",
 }
 
-_SPECIFIC = "service centre's own code"
-_RESERVED = "reserved code, read as service rejected"
+_Group = tuple[Outcome, str]
+
+_GROUPS: dict[int, tuple[_Group | None, dict[int, str]]] = {
+    0: ((Outcome.DELIVERED, ""), _DONE),
+    1: ((Outcome.PENDING, ", still trying"), _TROUBLE),
+    2: ((Outcome.FAILED, ""), _PERMANENT),
+    3: ((Outcome.FAILED, ", given up"), _TROUBLE),
+}
+"""Bits 6 and 5: outcome, what follows each text, texts by bits 4 to 0. 10 to 1F of each are the centre's own."""
+
+_NO_GROUP: tuple[_Group | None, dict[int, str]] = (None, {})
 
 
 def status_of(tp_st: int) -> ReportStatus:
-    """For 0 to 255. A message replaced by a later one is done with, but was not delivered."""
+    """For 0 to 255. Reserved values count as "service rejected", which is final.
+
+    A message that a later one replaced is done with, but was not delivered: that is a failure here, unlike in the
+    specification's groups.
+    """
+    group, known = _GROUPS.get(tp_st >> 5, _NO_GROUP)
     low = tp_st & 0x1F
-    match tp_st >> 5:
-        case 0:
-            outcome = Outcome.FAILED if tp_st == 0x02 or 0x02 < low < 0x10 else Outcome.DELIVERED
-            return ReportStatus(outcome, _text(_DONE.get(tp_st), low), tp_st)
-        case 1:
-            text = _text(_TROUBLE.get(low), low)
-            return ReportStatus(Outcome.PENDING, f"{text}, still trying", tp_st)
-        case 2:
-            return ReportStatus(Outcome.FAILED, _text(_PERMANENT.get(tp_st), low), tp_st)
-        case 3:
-            text = _text(_TROUBLE.get(low), low)
-            return ReportStatus(Outcome.FAILED, f"{text}, given up", tp_st)
-        case _:
-            return ReportStatus(Outcome.FAILED, _RESERVED, tp_st)
-
-
-def _text(known: str | None, low: int) -> str:
-    return known or (_SPECIFIC if low >= 0x10 else _RESERVED)
+    if low not in known and low < 0x10 or group is None:
+        return ReportStatus(Outcome.FAILED, "reserved code, read as service rejected", tp_st)
+    text = known.get(low, "the service centre's own code")
+    outcome, ending = group
+    return ReportStatus(Outcome.FAILED if tp_st == _REPLACED else outcome, text + ending, tp_st)

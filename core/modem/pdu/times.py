@@ -8,6 +8,8 @@ _QUARTER = timedelta(minutes=15)
 _MAX_QUARTERS = 79
 """Three bits for tens, four for ones (§9.2.3.11)."""
 
+_LONGEST = timedelta(weeks=63)
+
 NO_STAMP = bytes(7)
 
 
@@ -48,6 +50,8 @@ def relative_octet(period: timedelta) -> int:
     """The next representable period not below this one (§9.2.3.12.1), at most 63 weeks. PduError unless positive."""
     if period <= timedelta():
         raise PduError("a validity period is positive")
+    if period >= _LONGEST:
+        return 255
     minutes = -(-period // timedelta(minutes=1))
     if minutes <= 12 * 60:
         return -(-minutes // 5) - 1
@@ -56,7 +60,7 @@ def relative_octet(period: timedelta) -> int:
     days = -(-minutes // (24 * 60))
     if days <= 30:
         return 166 + days
-    return min(255, 192 + max(5, -(-days // 7)))
+    return 192 + -(-days // 7)
 
 
 def relative_period(octet: int) -> timedelta:
