@@ -1,15 +1,23 @@
 """From what a person wants to send to SMS-SUBMITs: choice of alphabet, cutting, numbering."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from core.modem.pdu import gsm7
 from core.modem.pdu.cutting import Measure, cut_anywhere, cut_numbered, cut_readably
 from core.modem.pdu.header import Header, sort_elements, write_header
 from core.modem.pdu.model import Address, Alphabet, Concat, Options, PduError, Submit, TooManyParts
+from core.modem.pdu.tpdu import encode_submit
 from core.modem.pdu.user_data import MAX_OCTETS, MAX_SEPTETS, encode_body, septets_of, whole
 
 _MAX_CONCATENATED = 255
 """One octet counts the parts (TS 23.040 §9.2.3.24.1)."""
+
+_CUTS: dict[str, tuple[Callable[[str, Measure, int], list[str]], str]] = {
+    "separate": (cut_readably, ""),
+    "numbered": (cut_numbered, "0123456789/ "),
+}
+"""How each kind of cutting is done, and what it adds to the text: some national alphabets lack the stroke."""
 
 
 def compose(
@@ -45,9 +53,11 @@ def compose(
         reject_duplicates=options.reject_duplicates,
         reply_path=options.reply_path,
     )
-    if len(coded) <= _room(alphabet, header):
-        return (whole_message,)
-    return _parts(whole_message, header, options)
+    fits = len(coded) <= _room(alphabet, header)
+    parts = (whole_message,) if fits else _parts(whole_message, header, options)
+    for part in parts:  # what is accepted here is known to encode
+        encode_submit(part)
+    return parts
 
 
 def _parts(message: Submit, header: Header, options: Options) -> tuple[Submit, ...]:
@@ -57,9 +67,11 @@ def _parts(message: Submit, header: Header, options: Options) -> tuple[Submit, .
         return _concatenated(message, header, options)
     if message.text is None:
         raise PduError("data can be cut only into concatenated parts")
-    measure = _measure(message.alphabet, header)
-    cut = cut_numbered if options.split == "numbered" else cut_readably
-    texts = cut(message.text, measure, _room(message.alphabet, header))
+    if options.split not in _CUTS:
+        raise PduError("a text is cut concat, separate or numbered")
+    cut, extra = _CUTS[options.split]
+    encode_body(extra, None, message.alphabet, header)
+    texts = cut(message.text, _measure(message.alphabet, header), _room(message.alphabet, header))
     _allow(len(texts), options.max_parts)
     return tuple([replace(message, text=text) for text in texts])
 

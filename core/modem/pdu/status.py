@@ -44,17 +44,13 @@ _PERMANENT = {
     0x09: "the message does not exist",
 }
 
-_Group = tuple[Outcome, str]
-
-_GROUPS: dict[int, tuple[_Group | None, dict[int, str]]] = {
-    0: ((Outcome.DELIVERED, ""), _DONE),
-    1: ((Outcome.PENDING, ", still trying"), _TROUBLE),
-    2: ((Outcome.FAILED, ""), _PERMANENT),
-    3: ((Outcome.FAILED, ", given up"), _TROUBLE),
-}
-"""Bits 6 and 5: outcome, what follows each text, texts by bits 4 to 0. 10 to 1F of each are the centre's own."""
-
-_NO_GROUP: tuple[_Group | None, dict[int, str]] = (None, {})
+_GROUPS: tuple[tuple[Outcome, str, dict[int, str]], ...] = (
+    (Outcome.DELIVERED, "", _DONE),
+    (Outcome.PENDING, ", still trying", _TROUBLE),
+    (Outcome.FAILED, "", _PERMANENT),
+    (Outcome.FAILED, ", given up", _TROUBLE),
+)
+"""By bits 6 and 5: outcome, what follows each text, texts by bits 4 to 0. 10 to 1F of each are the centre's own."""
 
 
 def status_of(tp_st: int) -> ReportStatus:
@@ -63,10 +59,9 @@ def status_of(tp_st: int) -> ReportStatus:
     A message that a later one replaced is done with, but was not delivered: that is a failure here, unlike in the
     specification's groups.
     """
-    group, known = _GROUPS.get(tp_st >> 5, _NO_GROUP)
+    outcome, ending, known = _GROUPS[tp_st >> 5 & 3]
     low = tp_st & 0x1F
-    if low not in known and low < 0x10 or group is None:
+    if tp_st >= 0x80 or (low < 0x10 and low not in known):
         return ReportStatus(Outcome.FAILED, "reserved code, read as service rejected", tp_st)
     text = known.get(low, "the service centre's own code")
-    outcome, ending = group
     return ReportStatus(Outcome.FAILED if tp_st == _REPLACED else outcome, text + ending, tp_st)
