@@ -9,7 +9,7 @@ from pathlib import Path
 from core.calls import CallService
 from core.config import Config, LineConfig, default_socket_path, state_dir
 from core.errors import PublicError
-from core.guard import Guard
+from core.guard import Guard, sim_regions
 from core.line import Line
 from core.log import Log
 from core.media.stt import SttService
@@ -51,8 +51,8 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
     lines = {name: _line(name, table, config.log.log_personal_data) for name, table in config.line.items()}
     clients = ClientRegistry(store)
-    guard = Guard(config.guard, config.call, store, lambda name: lines[name].info.imsi)
-    calls = CallService(config, store, speech, lines)
+    guard = Guard(config.guard, config.call, store, sim_regions(lines))
+    calls = CallService(config, store, speech, lines, guard)
     messages = MessageService(config, store, lines, guard, clients)
     services = Services(
         calls=calls, messages=messages, guard=guard, speech=speech, clients=clients, runtime_dir=runtime_dir

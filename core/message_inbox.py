@@ -6,7 +6,7 @@ A sweep's messages share one transaction. A second copy of a delivery is known b
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -16,7 +16,17 @@ import msgspec
 from core.clock import new_message_id, rfc3339, unix_s
 from core.errors import PublicError, StoreFailed
 from core.events import SmsReceived, SmsState, SmsWaiting, UssdReceived
-from core.line import HeldPdu, Line, LineMail, LineMemory, LineMessage, LineUssd, UssdState
+from core.line import (
+    HeldPdu,
+    Line,
+    LineLateReference,
+    LineLateRefusal,
+    LineMail,
+    LineMemory,
+    LineMessage,
+    LineUssd,
+    UssdState,
+)
 from core.log import Log
 from core.message_reports import take_report
 from core.modem.pdu import (
@@ -71,7 +81,7 @@ class Inbox:
         on_group: Callable[[], None],
         on_report: Callable[[], None],
         on_memory: Callable[[bool], None],
-        on_late_reference: Callable[[int], None],
+        on_late: Callable[[LineLateReference | LineLateRefusal], Awaitable[None]],
         on_ussd: Callable[[UssdState], None],
     ) -> None:
         self._store = store
@@ -80,7 +90,7 @@ class Inbox:
         self._on_group = on_group
         self._on_report = on_report
         self._on_memory = on_memory
-        self._on_late_reference = on_late_reference
+        self._on_late = on_late
         self._on_ussd = on_ussd
         self.duplicates = 0
         """Second copies of a delivery since the start."""
@@ -107,8 +117,8 @@ class Inbox:
                 await self._store.write(lambda tx: tx.fact(event))
             case LineMemory():
                 self._on_memory(happened.full)
-            case _:
-                self._on_late_reference(happened.reference)
+            case LineLateReference() | LineLateRefusal():
+                await self._on_late(happened)
 
     async def _mail(self, items: tuple[HeldPdu, ...]) -> None:
         places = [item.place for item in items if item.place is not None]

@@ -7,6 +7,7 @@ message costs one fsync beside that of its acceptance.
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from core.clock import rfc3339, unix_s
 from core.config import SmsConfig
 from core.errors import ModemBusy, ModemOffline, PublicError, StoreFailed, TimedOut
 from core.events import SmsState
-from core.line import Line, SendRefused, SendUncertain
+from core.line import Line, LineLateReference, LineLateRefusal, SendRefused, SendUncertain
 from core.log import Log
 from core.message_errors import Refusal, reason, refusal
 from core.message_fsm import On, step
@@ -98,7 +99,10 @@ class Turn:
 class SendQueue:
     """`run` in a task; `wake` after anything that may have put a message into the queue."""
 
-    def __init__(self, config: SmsConfig, store: Store, line: Line, pacer: Pacer) -> None:
+    def __init__(
+        self, config: SmsConfig, store: Store, line: Line, pacer: Pacer, on_alarm: Callable[[str | None], None]
+    ) -> None:
+        """on_alarm: called with what a person has to mend ("smsc_missing"), and with None once it is mended."""
         self._config = config
         self._store = store
         self._line = line
@@ -109,6 +113,8 @@ class SendQueue:
         self._stopping = False
         self._blocked_until_s = 0.0
         self._blocks = 0
+        self._on_alarm = on_alarm
+        self._alarmed: str | None = None
         self.unanswered: Job | None = None
         """The last part whose answer did not come: a late one can only be its own."""
 
@@ -116,12 +122,6 @@ class SendQueue:
     def blocked_for_s(self) -> float:
         """How long the line still holds back after a refusal that concerned all of it."""
         return max(0.0, self._blocked_until_s - time.monotonic())
-
-    @property
-    def smsc_missing(self) -> bool:
-        return self._smsc_missing
-
-    _smsc_missing = False
 
     def wake(self) -> None:
         self._woken.set()
@@ -149,6 +149,28 @@ class SendQueue:
             self._quiet.clear()
             outcome = await self._hand_over(turn.job)
 
+    async def late(self, answer: LineLateReference | LineLateRefusal) -> None:
+        """The answer to the last part that got none comes after its deadline. StoreFailed; then it stays unknown."""
+        job, self.unanswered = self.unanswered, None
+        if job is not None:
+            await self._store.write(lambda tx: self._late(tx, job, answer))
+            self.wake()
+
+    def _late(self, tx: Tx, job: Job, answer: LineLateReference | LineLateRefusal) -> None:
+        at = rfc3339()
+        if job.part not in rows.parts_in(tx, job.message_id, "unknown"):
+            return  # resolved meanwhile
+        if isinstance(answer, LineLateReference):
+            known_sent(tx, job.message_id, at, answer.reference)
+            return
+        why = {"reason": reason(answer.cms), "cms": answer.cms, "network_text": answer.text[:160]}
+        if refusal(answer.cms) is Refusal.PERMANENT:
+            rows.update_part(tx, job.message_id, job.part, state="failed")
+            move(tx, job.message_id, On.KNOWN_FAILED, at, **why)
+        elif refusal(answer.cms) is not Refusal.UNCERTAIN:
+            message = rows.outgoing(tx, job.message_id)
+            resend(tx, job.message_id, at, next_try_at=self._next_try(message), **why)
+
     # --- handing over --------------------------------------------------------------------------------------------
 
     async def _hand_over(self, job: Job) -> Outcome:
@@ -171,16 +193,21 @@ class SendQueue:
         except PublicError as problem:
             return Refused(job, None, problem.kind)
         self._blocks = 0
-        self._smsc_missing = False
         self.unanswered = None
+        self._alarm(None)
         return Taken(job, reference)
 
     def _after_refusal(self, cms: int | None) -> None:
-        self._smsc_missing = cms == 330
+        self._alarm("smsc_missing" if cms == 330 else None)
         if refusal(cms) is Refusal.LINE:
             self._block()
         else:
             self._blocks = 0
+
+    def _alarm(self, what: str | None) -> None:
+        if what != self._alarmed:
+            self._alarmed = what
+            self._on_alarm(what)
 
     def _block(self) -> None:
         wait_s = LINE_BACK_OFF_S[min(self._blocks, len(LINE_BACK_OFF_S) - 1)]

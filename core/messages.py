@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
@@ -21,7 +20,7 @@ from core.config import Config
 from core.errors import InvalidParams, LimitExceeded, ModemBusy, NotFound, NotNow, PublicError, TooLong
 from core.events import SmsState, UssdReceived
 from core.guard import Guard
-from core.line import Line, UssdAnswer, UssdState
+from core.line import Line, LineLateReference, LineLateRefusal, UssdAnswer, UssdState
 from core.log import Log
 from core.message_fsm import On
 from core.message_inbox import Inbox, tell_incomplete
@@ -107,10 +106,6 @@ class QueueStatus:
     smsc: str | None
 
 
-class Work(Protocol):
-    def __call__(self, tx: Tx, /) -> None: ...
-
-
 @dataclass(slots=True)
 class _Mailbox:
     """What belongs to one line."""
@@ -139,7 +134,9 @@ class MessageService:
         self._boxes = {name: self._mailbox(line) for name, line in self._lines.items()}
 
     def _mailbox(self, line: Line) -> _Mailbox:
-        queue = SendQueue(self._config.sms, self._store, line, self._guard)
+        queue = SendQueue(
+            self._config.sms, self._store, line, self._guard, on_alarm=lambda what: self._smsc(line.name, what)
+        )
         inbox = Inbox(
             self._store,
             line,
@@ -147,7 +144,7 @@ class MessageService:
             on_group=self._grouped.set,
             on_report=queue.wake,
             on_memory=lambda full: self._memory(line.name, full),
-            on_late_reference=lambda reference: self._late_reference(line.name, reference),
+            on_late=lambda answer: self._late(line.name, answer),
             on_ussd=lambda state: self._session(line.name, state),
         )
         return _Mailbox(queue, inbox)
@@ -204,10 +201,18 @@ class MessageService:
                 return
 
     def _memory(self, line: str, full: bool) -> None:
-        assert self._tasks is not None
-        alarm = f"sms_memory_full.{line}"
         text = f"The message memory of line {line} is full: the network holds messages back." if full else None
-        self._tasks.create_task(self._alarm(alarm, text), name="messages.alarm")
+        self._raise(f"sms_memory_full.{line}", text)
+
+    def _smsc(self, line: str, what: str | None) -> None:
+        text = (
+            f"Line {line} knows no service centre, so nothing can be sent. Set it with smsc of sms.send, or on the SIM."
+        )
+        self._raise(f"smsc_missing.{line}", text if what is not None else None)
+
+    def _raise(self, alarm: str, text: str | None) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._alarm(alarm, text), name="messages.alarm")
 
     def _session(self, line: str, state: UssdState) -> None:
         self._boxes[line].session = state is UssdState.REPLY_WANTED
@@ -218,25 +223,9 @@ class MessageService:
         except PublicError as problem:
             log.warning("an alarm was not written", alarm=alarm, kind=problem.kind)
 
-    def _late_reference(self, line: str, reference: int) -> None:
-        """An answer that came after its deadline: it belongs to the last part that got none."""
-        box = self._boxes[line]
-        job, box.queue.unanswered = box.queue.unanswered, None
-        if job is None or self._tasks is None:
-            return
-
-        def work(tx: Tx) -> None:
-            if job.part in rows.parts_in(tx, job.message_id, "unknown"):
-                known_sent(tx, job.message_id, rfc3339(), reference)
-
-        self._tasks.create_task(self._write_late(work, box), name="messages.late")
-
-    async def _write_late(self, work: "Work", box: _Mailbox) -> None:
-        try:
-            await self._store.write(work)
-        except PublicError as problem:
-            log.warning("a late answer was not written", kind=problem.kind)
-        box.queue.wake()
+    async def _late(self, line: str, answer: LineLateReference | LineLateRefusal) -> None:
+        """An answer that came after its deadline."""
+        await self._boxes[line].queue.late(answer)
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
@@ -261,7 +250,7 @@ class MessageService:
         address = sms_address(
             request.to, request.number_type, self.region(line.name), emergency=self._config.call.emergency
         )
-        self._guard.require("sms", address.text, line.name)
+        await self._guard.permit("sms", address.text, line.name)
         submits = self._composed(request, address)
         row = self._row(request, line.name, address, submits)
         tpdus = [encode_submit(each) for each in submits]
@@ -280,7 +269,7 @@ class MessageService:
             if known is not None:
                 return _found(tx, known)
         if row.state is SmsState.QUEUED:
-            self._guard.limit_work(tx, "sms", row.line, row.created_at)
+            self._guard.limit_work(tx, "sms", row.line, unix_s(), row.parts)
             if rows.queued(tx, row.line) >= MAX_QUEUED:
                 raise LimitExceeded("Too many messages wait on this line.", retry_after_s=60.0)
             wait_until = rows.backed_off_until(tx, row.line, row.peer, row.created_at)
