@@ -29,6 +29,7 @@ from core.events import (
     ModemSignal,
     ModemState,
 )
+from core.guard import Guard
 from core.line import (
     CallState,
     Direction,
@@ -66,8 +67,11 @@ _PROGRESS = {CallState.ALERTING: On.ALERTING, CallState.ACTIVE: On.CONNECTED, Ca
 class CallService:
     """All calls of all lines."""
 
-    def __init__(self, config: Config, store: Store, speech: SpeechService, lines: Mapping[str, Line]) -> None:
+    def __init__(
+        self, config: Config, store: Store, speech: SpeechService, lines: Mapping[str, Line], guard: Guard
+    ) -> None:
         self.lines: Mapping[str, Line] = dict(lines)
+        self._guard = guard
         self.book = CallBook(store)
         self.steering = Steering(self.book, config.call.claim_grace_s, self._fallback)
         self.talk = Talk(config, store, speech)
@@ -297,9 +301,13 @@ class CallService:
         return line
 
     async def start(self, number: str, line_name: str | None, *, hide_number: bool, session: int) -> Call:
-        """Dials. Answers once the modem took it; refuses at once while the modem is away."""
+        """Dials. Answers once the modem took it; refuses at once while the modem is away.
+
+        What the guard refuses is refused in any state of the line. A call that the modem did not take is not counted.
+        """
         wanted = dialable(number, self._config)
         line = self.line_named(line_name)
+        await self._guard.permit("call", wanted, line.name)
         if self._stopping:
             raise ModemOffline("The daemon is stopping.")
         if line.info.state is not LineState.READY:
@@ -308,8 +316,10 @@ class CallService:
         if busy or line.name in self._dialing:
             raise LineBusy()
         self._dialing.add(line.name)
-        try:
+        try:  # one dials at a time on a line, so that nobody else can take the last slot of a limit
+            await self._guard.within_limits("call", wanted, line.name)
             handle = await line.dial(wanted, hide_number=hide_number)
+            self._guard.dialled(line.name)
         finally:
             self._dialing.discard(line.name)
         call = Call(line.name, handle, Direction.OUT, CallSettings.of(self._config), CallState.DIALING, wanted)

@@ -60,7 +60,7 @@ class Verdict:
 
 
 class Guard:
-    """One for all lines. region_of: where the SIM of a line is at home, None while unknown."""
+    """One for all lines. region_of: where the SIM of a line is at home, None while unknown; see sim_regions."""
 
     def __init__(
         self, config: GuardConfig, call_config: CallConfig, store: Store, region_of: Callable[[str], str | None]
@@ -141,30 +141,29 @@ class Guard:
 
     # --- limits -------------------------------------------------------------------------------------------------------
 
-    async def admit(self, kind: Kind, number: str, line: str, parts: int = 1) -> str:
-        """permit, then the limits, for a caller whose next slot nobody else can take meanwhile; gives the key.
+    async def within_limits(self, kind: Kind, number: str, line: str, parts: int = 1) -> None:
+        """For a caller whose next slot nobody else can take meanwhile. An emergency number is never held back.
 
         LimitExceeded (data.rule, retry_after_s); StoreFailed when limits are set and the store can't be read.
         """
-        key = await self.permit(kind, number, line)
-        await self.within_limits(kind, number, line, parts)
-        return key
-
-    async def within_limits(self, kind: Kind, number: str, line: str, parts: int = 1) -> None:
-        """The second half of admit. An emergency number is never held back."""
         if not is_emergency(number, self.region(line)):
             await self._limits.within(kind, line, parts)
 
-    def limit_work(self, tx: Tx, kind: Kind, line: str, at_s: float, parts: int = 1) -> None:
+    def limit_work(
+        self, tx: Tx, kind: Kind, line: str, at_s: float, parts: int = 1, *, number: str | None = None
+    ) -> None:
         """For the transaction that inserts the row, before it does: two requests can't both take the last slot.
 
-        at_s: now, seconds since 1970. LimitExceeded undoes the transaction.
+        at_s: now, seconds since 1970. number: given, an emergency number is not held back.
+        LimitExceeded undoes the transaction.
         """
+        if number is not None and is_emergency(number, self.region(line)):
+            return
         if (over := self._limits.over(tx.connection, kind, line, at_s, parts)) is not None:
             raise over
 
     async def foretell(self, kind: Kind, number: str, line: str) -> Verdict:
-        """What admit would say now, as a verdict."""
+        """What permit and within_limits would say now, as a verdict."""
         await self.ready()
         verdict = self.check(kind, number, line)
         if not verdict.allowed:

@@ -11,7 +11,9 @@ from core.call_fsm import Wish
 from core.errors import (
     Claimed,
     EmergencyDenied,
+    GuardRefused,
     InvalidParams,
+    LimitExceeded,
     LineBusy,
     ModemBusy,
     ModemOffline,
@@ -19,6 +21,7 @@ from core.errors import (
     NotDialable,
     NotFound,
     NotNow,
+    StoreFailed,
     TimedOut,
 )
 from core.events import CallAudio, Scope
@@ -187,7 +190,7 @@ async def _wish(request: Request, params: OneCall, wish: Wish) -> CallInfo:
 @method(
     "call.start",
     scope=Scope.CALLS,
-    errors=(NotDialable, EmergencyDenied, LineBusy, NotFound, *LINE_ERRORS),
+    errors=(NotDialable, EmergencyDenied, GuardRefused, LimitExceeded, StoreFailed, LineBusy, NotFound, *LINE_ERRORS),
     since="0.1",
     facts=True,
 )
