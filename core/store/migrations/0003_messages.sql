@@ -89,6 +89,9 @@ CREATE TABLE message_reports (
     at            TEXT NOT NULL
 ) STRICT;
 
+-- Without it each deleted message would look through all reports.
+CREATE INDEX message_reports_by_message ON message_reports (message_id);
+
 -- The network's identity of every delivery that was taken, so that a second copy of it is known as one.
 CREATE TABLE message_identities (
     identity TEXT PRIMARY KEY,
