@@ -49,6 +49,11 @@ class EmulatorCommand:
         add("--imei", default=IMEI, help="15 digits")
         add("--pin", help="the SIM asks for this PIN at each start")
         add("--own-number", default="", help="what AT+CNUM tells; most SIMs tell nothing")
+        add("--sms-me", type=int, default=23, metavar="N", help="messages that the memory ME holds (default: 23)")
+        add("--sms-sm", type=int, default=50, metavar="N", help="messages that the SIM holds (default: 50)")
+        add("--reports-in-sr", action="store_true", help="stored status reports go to the memory SR, not to mem3")
+        add("--drop-type-0", action="store_true", help="messages of type 0 are acknowledged and not shown")
+        add("--ussd-packed", action="store_true", help="USSD texts with dcs 15 are packed septets in hexadecimal")
         add("--transcript", type=Path, metavar="FILE", help="append all AT traffic to FILE; it holds phone numbers")
         add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
@@ -65,6 +70,8 @@ class EmulatorCommand:
             ok_before_end=args.ok_before_end, missed_after_reject=args.missed_after_reject, wideband=args.wideband,
             boot_s=max(0.0, args.boot_s), reset_s=max(0.0, args.reset_s), burst_frames=args.burst_frames,
             imei=args.imei, pin=args.pin, own_number=args.own_number, transcript=args.transcript,
+            sms_me=max(0, min(255, args.sms_me)), sms_sm=max(0, min(255, args.sms_sm)),
+            reports_in_sr=args.reports_in_sr, drop_type_0=args.drop_type_0, ussd_packed=args.ussd_packed,
         )  # fmt: skip
         try:
             asyncio.run(_serve(options))

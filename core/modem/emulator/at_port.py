@@ -124,6 +124,8 @@ class AtPort:
         for command in commands:
             self.commands += 1
             reply = await self._answer(command)
+            if reply.silent:
+                return
             out += info_bytes(reply.lines, verbose=self.settings.verbose)
             final = reply.final
             if reply.after is not None:

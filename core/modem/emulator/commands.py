@@ -7,10 +7,11 @@ from core.modem.emulator import (
     commands_audio,
     commands_basic,
     commands_call,
+    commands_gps,
     commands_network,
     commands_sim,
     commands_sms,
-    commands_ussd_gps,
+    commands_ussd,
 )
 from core.modem.emulator.at_line import Command, Kind
 from core.modem.emulator.at_port import AtPort
@@ -28,7 +29,8 @@ COMMANDS: dict[str, Handler] = (
     | commands_call.COMMANDS
     | commands_audio.COMMANDS
     | commands_sms.COMMANDS
-    | commands_ussd_gps.COMMANDS
+    | commands_ussd.COMMANDS
+    | commands_gps.COMMANDS
 )
 
 

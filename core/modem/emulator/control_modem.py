@@ -1,16 +1,14 @@
-"""Control methods for the stick itself: status, faults, USB, SIM, radio, GPS, short messages and USSD answers."""
+"""Control methods for the stick itself: status, faults, USB, SIM, radio, GPS."""
 
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core.errors import InvalidParams, NotNow
-from core.modem.emulator.commands_sms import deliver
 from core.modem.emulator.control import Method
 from core.modem.emulator.faults import Fault, FaultKind
 from core.modem.emulator.modem import Modem
 from core.modem.emulator.options import VERSION, SimState
-from core.modem.emulator.sms_store import pdu_is_sound
 
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 _GARBAGE_BYTES = 12
@@ -64,15 +62,6 @@ class GpsSet(Struct, frozen=True, forbid_unknown_fields=True):
     metres: float = 0.0
 
 
-class SmsDeliver(Struct, frozen=True, forbid_unknown_fields=True):
-    pdu: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2}){2,200}$")]
-
-
-class UssdSet(Struct, frozen=True, forbid_unknown_fields=True):
-    code: Annotated[str, Meta(min_length=1, max_length=182)]
-    text: Annotated[str, Meta(pattern=r'^[^"\r\n]{0,182}$')]
-
-
 def status(modem: Modem, _params: Nothing) -> object:
     """Everything a test asks after a run. pcm.bytes_in came from the host, bytes_out went to it."""
     stats = modem.pcm.stats
@@ -99,7 +88,7 @@ def status(modem: Modem, _params: Nothing) -> object:
         "commands": modem.counters.commands,
         "unknown_commands": sorted(modem.counters.unknown_commands),
         "dtmf_sent": modem.counters.dtmf_sent,
-        "sms_sent": len(modem.sms.sent),
+        "sms_sent": modem.network.total,
         "faults": modem.faults.names(),
     }
 
@@ -184,23 +173,6 @@ def gps_set(modem: Modem, params: GpsSet) -> None:
         modem.gps.fix = None
 
 
-def sms_deliver(modem: Modem, params: SmsDeliver) -> object:
-    """A raw SMS-DELIVER PDU, SMSC field first, arrives."""
-    octets = bytes.fromhex(params.pdu)
-    if len(octets) < octets[0] + 2 or not pdu_is_sound(params.pdu, len(octets) - 1 - octets[0]):
-        raise InvalidParams("That is no PDU with an SMSC field in front.", path="pdu")
-    return {"index": deliver(modem, params.pdu.upper())}
-
-
-def sms_sent(modem: Modem, _params: Nothing) -> object:
-    return {"messages": list(modem.sms.sent)}
-
-
-def ussd_set(modem: Modem, params: UssdSet) -> None:
-    """What the network answers to that code."""
-    modem.ussd_answers[params.code] = params.text
-
-
 METHODS: dict[str, tuple[type[Struct], Method]] = {
     "modem.status": (Nothing, status),
     "modem.reset": (Replug, reset),
@@ -211,7 +183,4 @@ METHODS: dict[str, tuple[type[Struct], Method]] = {
     "sim.set": (SimSet, sim_set),
     "radio.set": (RadioSet, radio_set),
     "gps.set": (GpsSet, gps_set),
-    "sms.deliver": (SmsDeliver, sms_deliver),
-    "sms.sent": (Nothing, sms_sent),
-    "ussd.set": (UssdSet, ussd_set),
 }

@@ -5,10 +5,15 @@ from typing import TYPE_CHECKING
 
 from core.modem.emulator.at_line import Command, Kind
 from core.modem.emulator.at_port import AtPort
-from core.modem.emulator.reply import OK, AtError, Reply, info
+from core.modem.emulator.options import SimState
+from core.modem.emulator.reply import OK, AtError, CmsError, Reply, info
 
 if TYPE_CHECKING:
     from core.modem.emulator.modem import Modem
+
+_SMS_REFUSALS = {
+    SimState.ABSENT: 310, SimState.PIN: 311, SimState.FAILURE: 313, SimState.BUSY: 314, SimState.PUK: 316,
+}  # fmt: skip
 
 Handler = Callable[["Modem", AtPort, Command], Reply | Awaitable[Reply]]
 
@@ -46,3 +51,9 @@ def number(text: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise AtError
     return value
+
+
+def need_sms(modem: "Modem") -> None:
+    """CMS 310 to 316 while the card isn't ready and unlocked (TS 27.005 §3.2.5)."""
+    if modem.sim_state is not SimState.READY:
+        raise CmsError(_SMS_REFUSALS[modem.sim_state])

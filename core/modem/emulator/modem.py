@@ -18,8 +18,11 @@ from core.modem.emulator.pcm import PcmEndpoint
 from core.modem.emulator.ptys import AT_PORTS, NMEA_PORT, PCM_PORT, PortSet
 from core.modem.emulator.reply import Reply
 from core.modem.emulator.settings import Settings
-from core.modem.emulator.sms_store import SmsStore
+from core.modem.emulator.sms_arrival import Arrivals
+from core.modem.emulator.sms_network import SmsNetwork
+from core.modem.emulator.sms_store import CAPACITY, SmsStore
 from core.modem.emulator.transcript import Transcript
+from core.modem.emulator.ussd import Ussd
 
 _RESET_GRACE_S = 0.1
 """From the OK to AT+CRESET until the ports go; the OK must be read before."""
@@ -41,7 +44,9 @@ class Modem:
         self.sim = Sim(pin=options.pin or "1234", pin_enabled=options.pin is not None)
         self.radio = Radio()
         self.script = DialScript()
-        self.sms = SmsStore()
+        self.sms = SmsStore(CAPACITY | {"ME": options.sms_me, "SM": options.sms_sm})
+        self.network = SmsNetwork(self)
+        self.arrivals = Arrivals(self)
         self.settings = Settings()
         self.counters = Counters()
         self.transcript = Transcript(options.transcript)
@@ -58,8 +63,9 @@ class Modem:
         self.call_waiting = True
         self.call_knobs: dict[str, int] = {}
         self.record_path: Path | None = None
-        self.ussd_mode = 0
-        self.ussd_answers = {"*100#": "Balance: 10.00"}
+        self.ussd = Ussd(self)
+        self.power_cycles = 0
+        """How often the stick lost its power; who waits for something in it compares."""
         self._sim_ready_s = 0.0
         self._restarting = False
         self._boot: asyncio.Task[None] | None = None
@@ -82,10 +88,13 @@ class Modem:
 
     def urc(self, text: str, want: Callable[[PortSettings], bool] | None = None) -> None:
         """Sends an unsolicited line to the ports that AT+CATR names and that `want` it by their own settings."""
-        for interface in _URC_PORTS.get(self.settings["+CATR"], ()):
-            port = self.at[interface]
+        for port in self.audible():
             if want is None or want(port.settings):
                 port.urc(text)
+
+    def audible(self) -> list[AtPort]:
+        """The ports that AT+CATR lets hear unsolicited lines."""
+        return [self.at[interface] for interface in _URC_PORTS.get(self.settings["+CATR"], ())]
 
     def later(self, delay_s: float, step: Callable[[], None], name: str) -> None:
         async def wait() -> None:
@@ -111,18 +120,23 @@ class Modem:
         return 1 if self.radio.registered else 2
 
     def tell_registration(self) -> None:
-        """+CREG, +CGREG and +CEREG to the ports that asked, each in the form it asked for."""
-        for interface in _URC_PORTS.get(self.settings["+CATR"], ()):
-            port = self.at[interface]
+        """+CREG, +CGREG and +CEREG to the ports that asked, each in the form it asked for; messages come again."""
+        for port in self.audible():
             for name, mode in port.settings.registration.items():
                 if mode:
                     port.urc(f"{name}: {self.registration_fields(name, mode)}")
+        self.arrivals.pump()
 
     def registration_fields(self, name: str, mode: int) -> str:
         if mode < 2 or self.registration != 1:
             return str(self.registration)
         act = ",7" if name == "+CEREG" else ""
         return f'{self.registration},"{self.radio.area}","{self.radio.cell}"{act}'
+
+    @property
+    def smsc(self) -> str:
+        """The service centre's number, from AT+CSCA."""
+        return self.settings["+CSCA"].split('"')[1]
 
     def unlock_sim(self) -> None:
         self.sim.state = SimState.READY
@@ -164,6 +178,9 @@ class Modem:
     def _power_off(self) -> None:
         if self._boot is not None:
             self._boot.cancel()
+        self.power_cycles += 1
+        self.arrivals.power_off()
+        self.ussd.drop()
         self.calls.drop_all()
         self.pcm.unregister()
         self.faults.cure_by_reset()

@@ -38,6 +38,15 @@ class Options:
     pin: str | None = None
     """Set: the SIM asks for it at each start."""
     own_number: str = ""
+    sms_me: int = 23
+    """Messages that the memory ME holds, and `sms_sm` the SIM."""
+    sms_sm: int = 50
+    reports_in_sr: bool = False
+    """Status reports with ds=2 go to the memory SR instead of mem3."""
+    drop_type_0: bool = False
+    """Messages of type 0 are acknowledged and not shown; without, they come like any other."""
+    ussd_packed: bool = False
+    """With dcs 15 USSD texts are the packed septets in hexadecimal, in both directions."""
     transcript: Path | None = None
 
 

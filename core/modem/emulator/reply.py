@@ -11,10 +11,12 @@ CME = {
     50: "Incorrect parameters", 100: "Unknown",
 }  # fmt: skip
 CMS = {
-    300: "ME failure", 302: "Operation not allowed", 303: "Operation not supported", 304: "Invalid PDU mode parameter",
-    305: "Invalid text mode parameter", 310: "SIM not inserted", 311: "SIM PIN required", 316: "SIM PUK required",
+    300: "ME failure", 301: "SMS service of ME reserved", 302: "Operation not allowed", 303: "Operation not supported",
+    304: "Invalid PDU mode parameter", 305: "Invalid text mode parameter", 310: "SIM not inserted",
+    311: "SIM PIN required", 313: "SIM failure", 314: "SIM busy", 315: "SIM wrong", 316: "SIM PUK required",
     320: "Memory failure", 321: "Invalid memory index", 322: "Memory full", 330: "SMSC address unknown",
-    331: "No network service", 332: "Network timeout", 340: "NO +CNMA ACK EXPECTED", 500: "Unknown error",
+    331: "No network service", 332: "Network timeout", 340: "NO +CNMA ACK EXPECTED", 341: "Buffer overflow",
+    342: "SMS size more than expected", 500: "Unknown error",
 }  # fmt: skip
 
 DOUBLE_CR = ("RING", "+CRING", "NO CARRIER", "+RXDTMF")
@@ -48,19 +50,25 @@ class CmsError(AtError):
         self.code = code
 
     def final(self, cmee: int) -> str:
-        return f"+CMS ERROR: {CMS.get(self.code, 'Unknown error') if cmee == 2 else self.code}"
+        """Causes of the network, below 256, have no text in the manual."""
+        return f"+CMS ERROR: {CMS.get(self.code, self.code) if cmee == 2 else self.code}"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A handler's answer: information lines, final result, and what happens once the bytes are out."""
+    """A handler's answer: information lines, final result, and what happens once the bytes are out.
+
+    silent: no answer ever comes, and the port takes its next line.
+    """
 
     lines: tuple[str, ...] = ()
     final: str = "OK"
     after: Callable[[], None] | None = None
+    silent: bool = False
 
 
 OK = Reply()
+SILENT = Reply(silent=True)
 
 
 def info(*lines: str) -> Reply:

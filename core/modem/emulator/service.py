@@ -5,12 +5,14 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from core.modem.emulator import control_calls, control_far, control_modem
+from core.modem.emulator import control_calls, control_far, control_modem, control_sms, control_ussd
 from core.modem.emulator.control import ControlServer
 from core.modem.emulator.modem import Modem
 from core.modem.emulator.options import Options
 
-METHODS = control_calls.METHODS | control_far.METHODS | control_modem.METHODS
+METHODS = (
+    control_calls.METHODS | control_far.METHODS | control_modem.METHODS | control_sms.METHODS | control_ussd.METHODS
+)
 _SWITCH_S = 0.001
 """The PCM thread gets the interpreter within 1 ms of its time, not Python's 5."""
 

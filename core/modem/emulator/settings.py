@@ -38,7 +38,7 @@ SETTINGS: dict[str, Setting] = {
     "+CTZU": Setting("0", "[01]", "(0-1)", kept=True),
     "+CATR": Setting("0", "[0-7]", "(0-7)", kept=True),
     "+CSCLK": Setting("0", "[0-2]", "(0-2)"),
-    "+CSCS": Setting("IRA", '"?(IRA|GSM|UCS2)"?', '("IRA","GSM","UCS2")'),
+    "+CSCS": Setting("IRA", '"?(IRA|GSM|UCS2|HEX)"?', '("IRA","GSM","UCS2")'),
     "+CMGF": Setting("0", "[01]", "(0-1)"),
     "+CSMS": Setting("0", "[01]", "(0-1)"),
     "+CMMS": Setting("0", "[0-2]", "(0-2)"),
