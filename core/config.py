@@ -151,6 +151,10 @@ class NetConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
+GuardPattern = Annotated[str, Meta(pattern=r"^\+?[0-9*# ().\-/]+$", max_length=40)]
+"""Anything else would hold no number, and nobody would know."""
+
+
 class GuardConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What this station may send and dial, whoever asks. Patterns: exact numbers, or a prefix with * at its end.
 
@@ -158,8 +162,8 @@ class GuardConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     region: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
+    allow: tuple[GuardPattern, ...] = ()
+    deny: tuple[GuardPattern, ...] = ()
     premium: Literal["deny", "allow"] = "deny"
     sms_per_minute: Natural = 0
     sms_per_hour: Natural = 0

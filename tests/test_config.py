@@ -50,6 +50,8 @@ def test_the_example_shows_every_table_and_key() -> None:
         ("[call]\ndefault_line = 'b'", "call.default_line"),
         ("[call]\nanswer_after_rings = 11", "call.answer_after_rings: Expected `int` <= 10"),
         ("[[rpc.socket]]\npath = '/x'\nframing = 'xml'", "rpc.socket[0].framing"),
+        ("[guard]\ndeny = ['+4490*', 'Bob']", "guard.deny[1]: Expected `str` matching regex"),
+        ("[guard]\nregion = 'gb'", "guard.region: Expected `str` matching regex"),
         ("[call", "Expected"),
     ],
 )
