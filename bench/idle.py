@@ -57,7 +57,7 @@ def _start(taken: list[float]) -> Figure:
 
 
 def _memory(made: Station) -> Figure:
-    own, children = (sum(map(_rss_mib, pids)) for pids in ([_pid(made)], _children(_pid(made))))
+    own, children = (sum(map(rss_mib, pids)) for pids in ([_pid(made)], _children(_pid(made))))
     total = own + children
     return Figure(
         "idle memory", total, "MiB RSS", "<= 60 MiB", total <= 60, {"core_mib": own, "children_mib": children}
@@ -66,9 +66,9 @@ def _memory(made: Station) -> Figure:
 
 async def _processor(made: Station, for_s: float) -> Figure:
     pids = [_pid(made), *_children(_pid(made))]
-    before, started = sum(map(_cpu_s, pids)), time.perf_counter()
+    before, started = sum(map(cpu_s, pids)), time.perf_counter()
     await asyncio.sleep(for_s)
-    percent = 100 * (sum(map(_cpu_s, pids)) - before) / (time.perf_counter() - started)
+    percent = 100 * (sum(map(cpu_s, pids)) - before) / (time.perf_counter() - started)
     return Figure("idle processor", percent, "% of a core", "<= 1 %", percent <= 1, {"measured_s": for_s})
 
 
@@ -83,12 +83,12 @@ def _children(pid: int) -> list[int]:
     return [int(child) for file in found for child in file.read_text().split()]
 
 
-def _rss_mib(pid: int) -> float:
+def rss_mib(pid: int) -> float:
     """Resident pages of proc(5) statm."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """utime and stime of proc(5) stat, seconds; resolution 10 ms."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S

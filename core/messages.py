@@ -40,8 +40,8 @@ from core.modem.pdu import (
 from core.numbers import NumberType, peer_key, sms_address
 from core.registry import ClientRegistry
 from core.store import messages as rows
-from core.store import retention
 from core.store.message_reads import MessageRow, get_message
+from core.store.retention import prune_messages
 from core.store.store import Store, Tx
 
 log = Log("messages")
@@ -197,7 +197,7 @@ class MessageService:
     async def _prune_all(self) -> None:
         days = self._config.sms.keep_days
         for _ in range(PRUNE_CHUNKS):  # each is a short write of its own, so that others get in between
-            if not await self._store.write(lambda tx: retention.prune_messages(tx, days)):
+            if not await self._store.write(lambda tx: prune_messages(tx, days)):
                 return
 
     def _memory(self, line: str, full: bool) -> None:
