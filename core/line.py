@@ -249,7 +249,23 @@ class LineMemory:
     full: bool
 
 
-LineMessage = LineMail | LineUssd | LineMemory
+@dataclass(frozen=True, slots=True)
+class LineLateReference:
+    """The network did take the message whose send_tpdu ended in SendUncertain last: this is its TP-MR. Told only while
+    no other message has gone to the modem since."""
+
+    reference: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineLateRefusal:
+    """As LineLateReference, but it was refused: it was certainly not sent. cms and text as in SendRefused."""
+
+    cms: int | None
+    text: str
+
+
+LineMessage = LineMail | LineUssd | LineMemory | LineLateReference | LineLateRefusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,13 @@ MAX_REPLY_LINES = 1024
 _PDU_URCS = ("+CMT:", "+CDS:", "+CBM:")
 """Direct deliveries: their next line is the PDU (TS 27.005 §3.4.1), whatever it looks like."""
 
+_TEXT_URC = "+CUSD:"
+"""Its quoted text may run over several lines: menus do (field reports)."""
+
+_WHOLE_TEXT = re.compile(r'[^"]*(".*"(, ?[0-9]+)?)? *', re.DOTALL)
+_MAX_TEXT_LINES = 30
+"""A USSD text has at most 182 characters; a quote that never closes mustn't swallow the port."""
+
 _FINAL = re.compile(r"OK|ERROR|\+CM[ES] ERROR: ?.*")
 _CALL_FINAL = frozenset({"NO CARRIER", "BUSY", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "CONNECT"})
 _NAME = re.compile(r"AT([+^$][A-Z0-9]+)(\?|=\?)?", re.IGNORECASE)
@@ -41,7 +48,8 @@ class Command:
 
     text: printable ASCII. prefixes: lines starting so answer it ("+CSQ:"); None derives them from the text for reading
     forms (AT+CSQ, AT+CREG?) and none for setting forms, where such a line is a URC. payload: hexadecimal PDU for the
-    prompt. timeout_s: until the final result code (from the manual, or spec §1.12 where the manual says minutes).
+    prompt. timeout_s: until the final result code (from the manual, or spec §1.12 where the manual says minutes); for
+    a prompt it runs from the moment the payload is written, and prompt_timeout_s until the prompt comes.
     LocalProtocolError where a byte could end the line early or the line is over the modem's 559 characters.
     """
 
@@ -50,6 +58,7 @@ class Command:
     kind: Kind = Kind.PLAIN
     prefixes: tuple[str, ...] | None = None
     payload: str | None = None
+    prompt_timeout_s: float = 5.0
 
     def __post_init__(self) -> None:
         if not self.text.startswith("AT") or len(self.text) > 559:
@@ -128,6 +137,9 @@ class AtChannel:
         self._buffer = bytearray()
         self._skipping = False  # the rest of a line that was too long
         self._awaits_pdu: str | None = None
+        self._text: list[str] = []  # the lines of a text that goes on
+        self._owed: tuple[str, ...] = ()  # how the late answer to an abandoned message would begin
+        self._owes_ok = False
         self._command: Command | None = None
         self._answers: tuple[str, ...] = ()
         self._lines: list[str] = []
@@ -146,7 +158,13 @@ class AtChannel:
         return command.text.encode("ascii") + b"\r"
 
     def abandon(self) -> None:
-        """Its timeout fired: what still comes of it is Stray."""
+        """Its timeout fired: what still comes of it is Stray, but the late answer to a message that was handed over
+        is told as a Urc until the next one is."""
+        if self._command is not None and self._command.kind is Kind.PROMPT and self._prompted:
+            self._owed = self._command.answers
+        self._end()
+
+    def _end(self) -> None:
         self._command = None
         self._lines = []
 
@@ -185,11 +203,12 @@ class AtChannel:
     def _take_unended(self) -> tuple[AtEvent, ...] | None:
         """The prompt, and an echo that ends in CR alone: both have no end of line to wait for."""
         command = self._command
-        if command is None or self._awaits_pdu is not None:
+        if command is None or self._awaits_pdu is not None or self._text:
             return None
         if command.kind is Kind.PROMPT and not self._prompted and self._buffer.startswith(b"> "):
             del self._buffer[:2]
             self._prompted = True
+            self._owed, self._owes_ok = (), False
             return (Prompt(),)
         echo = command.text.encode("ascii") + b"\r"
         if not self._lines and self._buffer.startswith(echo):
@@ -198,10 +217,16 @@ class AtChannel:
         return None
 
     def _classify(self, line: str) -> tuple[AtEvent, ...]:
-        """One line, by the rules of the AT layer in their order."""
+        """One line. What earlier lines or commands wait for goes before the rules."""
         if self._awaits_pdu is not None:  # 1: a direct delivery's PDU, whatever it looks like
             head, self._awaits_pdu = self._awaits_pdu, None
             return (Urc(head, line),)
+        if self._text or line.startswith(_TEXT_URC):
+            return self._text_line(line)
+        return self._late(line) or self._classify_line(line)
+
+    def _classify_line(self, line: str) -> tuple[AtEvent, ...]:
+        """One whole line, by the rules of the AT layer in their order."""
         command = self._command
         if command is not None and self._is_echo(command, line):  # 2
             return ()
@@ -217,6 +242,32 @@ class AtChannel:
         if command is not None and _FINAL.fullmatch(line):  # 5
             return self._final(command, line)
         return self._information(line) if command is not None else (Stray(line),)  # 6, 7
+
+    def _text_line(self, line: str) -> tuple[AtEvent, ...]:
+        """One line of a text in quotes: the whole as one line once it is there. A result code ends it in any case."""
+        head = self._text
+        if head and self._command is not None and _FINAL.fullmatch(line):
+            self._text = []
+            return (*self._classify_line("\n".join(head)), *self._classify(line))
+        whole = "\n".join([*head, line])
+        if _WHOLE_TEXT.fullmatch(whole) or len(head) >= _MAX_TEXT_LINES:
+            self._text = []
+            return self._classify_line(whole)
+        self._text = [*head, line]
+        return ()
+
+    def _late(self, line: str) -> tuple[AtEvent, ...]:
+        """What an abandoned message is owed: its reference and the OK behind it; or its refusal, while only AT asks."""
+        command = self._command
+        if self._owed and not (command is not None and command.kind is Kind.PROMPT and self._prompted):
+            refused = line.startswith("+CMS ERROR:") and (command is None or command.text == "AT")
+            if refused or line.startswith(self._owed):
+                self._owed, self._owes_ok = (), not refused
+                return (Urc(line),)
+        if self._owes_ok and line == "OK":
+            self._owes_ok = False
+            return (Stray(line),)
+        return ()
 
     def _is_echo(self, command: Command, line: str) -> bool:
         if line == command.text:
@@ -235,5 +286,6 @@ class AtChannel:
 
     def _final(self, command: Command, line: str) -> tuple[AtEvent, ...]:
         reply = Reply(command.text, line, tuple(self._lines))
-        self.abandon()
+        self._owes_ok = False
+        self._end()
         return (reply,)

@@ -27,6 +27,10 @@ _ACCESS = {
 _CREG = re.compile(r"\+C(|G|E)REG:")
 
 
+REGISTERED = frozenset(_REGISTRATION[stat] for stat in (1, 5, 6, 7, 9, 10))
+"""Registration.text of states in which the network takes short messages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """One of the three domains: "+CREG" calls, "+CGREG" 2G/3G data, "+CEREG" LTE. area and cell in hexadecimal."""
@@ -42,7 +46,7 @@ class Registration:
 
     @property
     def registered(self) -> bool:
-        return self.stat in (1, 5, 6, 7, 9, 10)
+        return self.text in REGISTERED
 
 
 @dataclass(frozen=True, slots=True)

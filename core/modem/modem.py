@@ -3,14 +3,26 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 
-from core.config import LineConfig
+from core.config import LineConfig, SmsConfig
 from core.errors import ModemOffline, TimedOut
-from core.line import AudioPort, AudioReport, LineEvent, LineInfo, LineState, LineStatus
+from core.line import (
+    AudioPort,
+    AudioReport,
+    LineEvent,
+    LineInfo,
+    LineMemory,
+    LineMessage,
+    LineState,
+    LineStatus,
+    LineUssd,
+    Place,
+    UssdAnswer,
+)
 from core.log import Log
 from core.modem.call_audio import PcmFactory
 from core.modem.call_state import Intent
@@ -38,14 +50,25 @@ class _End:
 class ModemLine:
     """A core.line.Line. `personal_wire_log`: the wire log keeps numbers and texts (log_personal_data)."""
 
-    def __init__(self, name: str, config: LineConfig, *, open_pcm: PcmFactory, personal_wire_log: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: LineConfig,
+        *,
+        open_pcm: PcmFactory,
+        personal_wire_log: bool = False,
+        sms: SmsConfig | None = None,
+    ) -> None:
         self._name = name
         self._config = config
+        self._sms = sms or SmsConfig()
         self._profile = load_profile(config.modem)
         self._open_pcm = open_pcm
         self._personal_wire_log = personal_wire_log
         self._log = Log("modem")
-        self._facts = FactQueue(name)
+        self._facts: FactQueue[LineEvent] = FactQueue(name)
+        self._mail: FactQueue[LineMessage] = FactQueue(name, expendable=(LineMemory, LineUssd))
+        self._lives: Iterator[int] = count(1)
         self._handles: Iterator[int] = count(1)
         self._reports: dict[int, AudioReport] = {}
         self._session: Session | None = None
@@ -80,6 +103,8 @@ class ModemLine:
             operator=known.operator if live else None,
             registration=known.registration if live else None,
             rssi_dbm=known.rssi_dbm if live else None,
+            smsc=self._session.messages.smsc if self._session is not None else None,
+            memories=self._session.messages.memories if self._session is not None else (),
         )
 
     async def run(self) -> None:
@@ -144,6 +169,36 @@ class ModemLine:
         with _public():
             return await session.audio.close(handle)
 
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    async def next_message(self) -> LineMessage:
+        return await self._mail.get()
+
+    async def discard(self, places: Sequence[Place]) -> None:
+        """Answers at once; the deletion follows, and what it misses is deleted after a later sweep."""
+        if self._session is not None:
+            self._session.messages.discard(places)
+
+    def keep(self, places: Sequence[Place]) -> None:
+        if self._session is not None:
+            self._session.messages.keep(places)
+
+    @property
+    def can_send(self) -> bool:
+        return self._session is not None and self._session.can_send
+
+    async def send_tpdu(self, tpdu: bytes, *, smsc: str | None = None, more: bool = False, timeout_s: float) -> int:
+        with _public():
+            return await self._serving().messages.send(tpdu, smsc=smsc, more=more, timeout_s=timeout_s)
+
+    async def ussd(self, text: str, *, timeout_s: float) -> UssdAnswer:
+        with _public():
+            return await self._serving().ussd.ask(text, timeout_s=timeout_s)
+
+    async def ussd_cancel(self) -> None:
+        with _public():
+            await self._serving().ussd.cancel()
+
     # --- inside ----------------------------------------------------------------------------------------------------
 
     def _serving(self) -> Session:
@@ -163,10 +218,13 @@ class ModemLine:
         session = Session(
             self._name,
             self._config,
+            self._sms,
             self._profile,
             paths,
             open_pcm=self._open_pcm,
             emit=self._facts.put,
+            tell=self._mail.put,
+            lives=self._lives,
             handles=self._handles,
             reports=self._reports,
             on_state=self._set_state,

@@ -2,25 +2,30 @@
 
 A caller that stops waiting never stops the exchange: the port's own task finishes it, since half an exchange leaves a
 modem that answers the wrong question. After three timeouts in a row it sends AT until OK comes; else the port is lost.
+A short message without an answer is different: the modem may be silent for minutes over it and is waited for.
 """
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import os
 import termios
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import serial
 import serial_asyncio
 
 from core.errors import ModemBusy
 from core.log import Log
 from core.modem.at import AtChannel, Command, Kind, Prompt, Reply, Stray, Urc
+from core.modem.port_errors import AtTimeout as AtTimeout
+from core.modem.port_errors import HandedOver as HandedOver
+from core.modem.port_errors import PortLost as PortLost
+from core.modem.port_errors import PortTaken as PortTaken
+from core.modem.port_errors import open_failure
+from core.modem.port_job import Job
 from core.modem.wirelog import WireLog
 
 MAX_WAITING = 32
@@ -37,29 +42,20 @@ SYNC_GAP_S = 0.5
 SYNC_QUIET_S = 0.1
 """After OK, so that the OKs of earlier AT, and a late reply, are strays rather than the next command's answer."""
 
+STUCK_S = 120.0
+"""How long a modem may be deaf after a message that got no answer: one that the operator bars does so (field report).
+A deaf port that somebody still needs for a call elsewhere is kept for longer."""
+
+STUCK_PROBE_S = 5.0
+ESC = b"\x1b"
+ESCAPE_S = 2.0
+"""For the OK to an ESC at a prompt."""
+
 SHORT_S = 6.0
 """Commands with a longer timeout are worth going around."""
 
 CLOSE_S = 2.0
 """A tty that isn't let go of by then never will be; the life goes on without it."""
-
-
-class PortLost(Exception):
-    """The port is gone or deaf. The life of the modem that used it is over."""
-
-
-class PortTaken(PortLost):
-    """Another program has the port."""
-
-
-class AtTimeout(Exception):
-    """The modem didn't answer within the command's timeout_s."""
-
-
-@dataclass(slots=True)
-class _Job:
-    command: Command
-    waiter: asyncio.Future[Reply]
 
 
 @dataclass(slots=True)
@@ -90,20 +86,33 @@ class AtPort:
     """`await open()`, then `run()` in a task of the life; `send` and `next_urc` from anywhere on the loop."""
 
     def __init__(
-        self, name: str, path: str, *, baud: int = 115200, urcs: Iterable[str] = (), wire: WireLog | None = None
+        self,
+        name: str,
+        path: str,
+        *,
+        baud: int = 115200,
+        urcs: Iterable[str] = (),
+        wire: WireLog | None = None,
+        needed: Callable[[], bool] = lambda: False,
     ) -> None:
+        """needed: whether losing this port now would harm what goes on at another one (a call)."""
         self.name = name
         self.counts = PortCounts()
+        self.deaf = False
+        """True while the modem is silent over a message that it was handed."""
+        self._needed = needed
         self._path = path
         self._baud = baud
         self._channel = AtChannel(urcs)
         self._wire = wire
         self._log = Log("modem.port")
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[Job] = deque()
         self._urcs: deque[Urc] = deque(maxlen=MAX_URCS)
         self._work = _Wakeup()
         self._heard = _Wakeup()
         self._reply: asyncio.Future[Reply] | None = None
+        self._job: Job | None = None
+        self._deadline: asyncio.Timeout | None = None
         self._lost: PortLost | None = None
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.Event()
@@ -118,7 +127,7 @@ class AtPort:
     def tied_up(self) -> bool:
         """Whether the command in flight is one that may take long (ATD, and whatever asks the network)."""
         command = self._channel.in_flight
-        return command is not None and command.timeout_s > SHORT_S
+        return self.deaf or (command is not None and command.timeout_s > SHORT_S)
 
     async def open(self) -> None:
         """Opens the tty for us alone. PortTaken, or PortLost when it isn't there."""
@@ -128,7 +137,7 @@ class AtPort:
             )
         except (OSError, ValueError, termios.error) as problem:  # SerialException is an OSError
             self._closed.set()
-            raise _open_failure(self.name, problem) from None
+            raise open_failure(self.name, problem) from None
         self._transport = transport
         # flock (pyserial's exclusive) keeps out those who ask; TIOCEXCL the others, but on a pty it would outlive us.
         if not _is_pty(self._path):
@@ -167,18 +176,28 @@ class AtPort:
     async def send(self, command: Command, *, urgent: bool = False) -> Reply:
         """One exchange. ModemBusy, AtTimeout, PortLost. An error of the modem is a Reply that isn't ok.
 
-        urgent: goes before everything that waits (hang-up).
+        urgent: goes before everything that waits (hang-up), and before a message that waits for its prompt: that one
+        goes right after. A payload that is out can't be taken back, and HandedOver stands for what fails then.
         """
         self._raise_if_lost()
         if len(self._jobs) >= MAX_WAITING and not urgent:
             raise ModemBusy
-        job = _Job(command, asyncio.get_running_loop().create_future())
+        job = Job(command, asyncio.get_running_loop().create_future(), urgent)
         if urgent:
             self._jobs.appendleft(job)
+            if self._job is not None:
+                self._job.withdrawn = True
         else:
             self._jobs.append(job)
         self._work.set()
         return await job.waiter
+
+    def post(self, command: Command) -> None:
+        """The same for who doesn't wait for the answer. Never refused: it undoes what a command before it did."""
+        job = Job(command, asyncio.get_running_loop().create_future())
+        if self._lost is None:
+            self._jobs.append(job)
+            self._work.set()
 
     async def next_urc(self) -> Urc:
         """The next URC, in order; PortLost after the last one. One reader."""
@@ -214,7 +233,7 @@ class AtPort:
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(self._lost)
         while self._jobs:
-            _tell(self._jobs.popleft().waiter, self._lost)
+            self._jobs.popleft().fail(self._lost)
         self._work.set()
         self._heard.set()
 
@@ -223,49 +242,75 @@ class AtPort:
 
     # --- one exchange ----------------------------------------------------------------------------------------------
 
-    async def _exchange(self, job: _Job) -> None:
+    async def _exchange(self, job: Job) -> None:
+        if job.command.kind is Kind.PROMPT and job.waiter.done():
+            return  # nobody would learn what became of it
         started_s = time.monotonic()
+        self._job = job
         try:
             reply = await self._ask(job.command)
         except PortLost as lost:
-            _tell(job.waiter, lost)
+            job.fail(lost)
             raise
         except AtTimeout as timeout:
             self.counts.timeouts += 1
             self._log.warning("command timed out", port=self.name, timeout_s=job.command.timeout_s)
-            _tell(job.waiter, timeout)
-            await self._after_timeout()
+            job.fail(timeout)
+            await self._after_timeout(job)
             return
         except asyncio.CancelledError:
-            _tell(job.waiter, PortLost(f"port {self.name} stopped"))
+            job.fail(PortLost(f"port {self.name} stopped"))
             raise
+        finally:
+            self._job = None
         self._timeouts_in_row = 0
         self.counts.commands += 1
+        if job.escaped:
+            self._put_back(job)
+            return
         took_ms = round((time.monotonic() - started_s) * 1000)
         self._log.debug("command", port=self.name, took_ms=took_ms, pii_command=reply.command, pii_final=reply.final)
         if not job.waiter.done():
             job.waiter.set_result(reply)
 
+    def _put_back(self, job: Job) -> None:
+        """A message that made way at its prompt goes right behind what was urgent."""
+        job.withdrawn = job.escaped = False
+        self._jobs.insert(sum(waiting.urgent for waiting in self._jobs), job)
+
     async def _ask(self, command: Command) -> Reply:
         self._raise_if_lost()
         self._reply = asyncio.get_running_loop().create_future()
+        prompts = command.kind is Kind.PROMPT
         try:
             self._write(self._channel.send(command))
-            async with asyncio.timeout(command.timeout_s):
-                return await self._reply
+            async with asyncio.timeout(command.prompt_timeout_s if prompts else command.timeout_s) as self._deadline:
+                reply = await self._reply
+            if prompts and reply.ok and self._unprompted:
+                self._write(ESC)
+                raise AtTimeout("OK came before the prompt: it was another command's")
+            return reply
         except TimeoutError:
             self._channel.abandon()
-            if command.kind is Kind.PROMPT:
-                self._write(b"\x1b")  # leaves the prompt, where the modem would take all that follows for a message
+            if prompts and self._unprompted:
+                self._write(ESC)  # leaves the prompt, where the modem would take all that follows for a message
             raise AtTimeout(f"no answer within {command.timeout_s} s") from None
         except asyncio.CancelledError:
             self._channel.abandon()
             raise
         finally:
-            self._reply = None
+            self._reply = self._deadline = None
 
-    async def _after_timeout(self) -> None:
+    @property
+    def _unprompted(self) -> bool:
+        """Whether the job in flight has not written anything at its prompt."""
+        return self._job is not None and not (self._job.handed_over or self._job.escaped)
+
+    async def _after_timeout(self, job: Job) -> None:
         """Once more in step with the modem before the next command goes out, or the port is lost."""
+        if job.handed_over:
+            await self._wait_out()
+            return
         self._timeouts_in_row += 1
         if self._timeouts_in_row < MAX_TIMEOUTS and await self._probe(1.0):
             return
@@ -274,10 +319,26 @@ class AtPort:
             self._timeouts_in_row = 0
             self._log.warning("port resynchronised", port=self.name)
 
+    async def _wait_out(self) -> None:
+        """Until a modem that is silent over a message answers AT again. Its ^Z may also have been lost: then ESC
+        leaves the prompt; what is under way no ESC takes back."""
+        until_s = time.monotonic() + STUCK_S
+        self.deaf = True
+        try:
+            while not await self._probe(1.0):
+                if time.monotonic() >= until_s and not self._needed():
+                    raise PortLost(f"port {self.name} stayed silent after a message")
+                self._write(ESC)
+                if await self._probe(STUCK_PROBE_S):
+                    break
+        finally:
+            self.deaf = False
+
     async def _synchronise(self) -> None:
         for _ in range(SYNC_TRIES):
             if await self._probe(SYNC_GAP_S):
                 return
+            self._write(ESC)  # a core that died while sending left the modem at a prompt
         raise PortLost(f"no answer to AT on port {self.name}")
 
     async def _probe(self, timeout_s: float) -> bool:
@@ -297,10 +358,20 @@ class AtPort:
         self._transport.write(data)
 
     def _write_payload(self) -> None:
-        command = self._channel.in_flight
-        if command is not None and command.payload is not None:
-            with contextlib.suppress(PortLost):
-                self._write(command.payload.encode("ascii") + b"\x1a")
+        """At the prompt: the payload, or ESC when something urgent came or nobody waits for this any more."""
+        job, loop = self._job, asyncio.get_running_loop()
+        if job is None or job.command.payload is None or self._deadline is None or self._deadline.expired():
+            return
+        job.withdrawn = job.withdrawn or job.waiter.done()
+        with contextlib.suppress(PortLost):
+            if job.withdrawn:
+                job.escaped = True
+                self._write(ESC)
+                self._deadline.reschedule(loop.time() + ESCAPE_S)
+                return
+            job.handed_over = True  # first: half of it may have gone when the write fails
+            self._deadline.reschedule(loop.time() + job.command.timeout_s)
+            self._write(job.command.payload.encode("ascii") + b"\x1a")
 
     def _raise_if_lost(self) -> None:
         if self._lost is not None:
@@ -321,20 +392,5 @@ class _Wire(asyncio.Protocol):
         self._port.transport_closed()
 
 
-def _tell(waiter: asyncio.Future[Reply], problem: Exception) -> None:
-    """Fails a wait. A waiter that nobody awaits any more must not be reported as a forgotten exception."""
-    if not waiter.done():
-        waiter.set_exception(problem)
-        waiter.exception()
-
-
 def _is_pty(path: str) -> bool:
     return os.path.realpath(path).startswith("/dev/pts/")
-
-
-def _open_failure(name: str, problem: Exception) -> PortLost:
-    number = problem.errno if isinstance(problem, OSError) else None
-    taken = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
-    if number in taken or (isinstance(problem, serial.SerialException) and "exclusively lock" in str(problem)):
-        return PortTaken(f"another program has port {name}")
-    return PortLost(f"port {name} can't be opened: {os.strerror(number) if number else type(problem).__name__}")

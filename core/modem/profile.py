@@ -10,6 +10,30 @@ from core.modem.at import Command
 
 
 @dataclass(frozen=True, slots=True)
+class MessageProfile:
+    """How a family does short messages and USSD. Data only.
+
+    memories: where received messages may lie; all are swept. seldom: where some firmware puts reports; looked into at
+    the start and when the modem says so. init_port runs on each AT port once the SIM is ready; of routing (AT+CNMI, on
+    each AT port) and storage (AT+CPMS: mem1, mem2, mem3) the first that the modem takes counts. A storage whose first
+    two memories differ lets one AT+CPMS? tell how full both are. list_timeout_s: for a full memory.
+    deletes: how many AT+CMGD one command line may chain, 1 for none. keeps_link: AT+CMMS is known. charset: AT+CSCS
+    around a USSD exchange, idle_charset at all other times; None leaves it alone, and texts must be ASCII then.
+    """
+
+    memories: tuple[str, ...]
+    init_port: tuple[Command, ...]
+    routing: tuple[Command, ...]
+    storage: tuple[tuple[str, str, str], ...]
+    seldom: tuple[str, ...] = ()
+    list_timeout_s: float = 30.0
+    deletes: int = 1
+    keeps_link: bool = False
+    charset: str | None = None
+    idle_charset: str = "IRA"
+
+
+@dataclass(frozen=True, slots=True)
 class ModemProfile:
     """One family.
 
@@ -27,6 +51,7 @@ class ModemProfile:
     init_port: tuple[Command, ...]
     init_once: tuple[Command, ...]
     init_late: tuple[Command, ...]
+    messages: MessageProfile
     pcm_format: PcmFormat = LINE_FORMAT
 
 

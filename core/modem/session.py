@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.config import LineConfig
+from core.config import LineConfig, SmsConfig
 from core.errors import ModemBusy
-from core.line import AudioReport, LineEvent, LineState
+from core.line import AudioReport, LineEvent, LineMessage, LineState
 from core.log import Log
 from core.modem.at import Command
 from core.modem.call_audio import CallAudio, PcmFactory
 from core.modem.call_table import CallTable
+from core.modem.lines_network import REGISTERED
+from core.modem.messages import MessageBox
 from core.modem.port import AtPort, AtTimeout
 from core.modem.profile import ModemProfile
 from core.modem.status import StatusWatch
+from core.modem.ussd import UssdControl
 from core.modem.voice import VoiceControl
 from core.modem.wirelog import WireLog
 
@@ -38,17 +41,23 @@ class PortPaths:
 
 
 class Session:
-    """`run` brings the modem up, serves it and ends by PortLost (in a group); calls go through voice and audio."""
+    """`run` brings the modem up, serves it and ends by PortLost (in a group).
+
+    Calls go through voice and audio, short messages through messages and USSD through ussd.
+    """
 
     def __init__(
         self,
         name: str,
         config: LineConfig,
+        sms: SmsConfig,
         profile: ModemProfile,
         paths: PortPaths,
         *,
         open_pcm: PcmFactory,
         emit: Callable[[LineEvent], None],
+        tell: Callable[[LineMessage], None],
+        lives: Iterator[int],
         handles: Iterator[int],
         reports: dict[int, AudioReport],
         on_state: OnState,
@@ -66,7 +75,10 @@ class Session:
         self.voice = VoiceControl(self._voice_port, self._at_port, self.table)
         self._sim_changed = asyncio.Event()
         self._polled = asyncio.Event()
-        self.status = StatusWatch(self._at_port, emit, self._sim_changed.set)
+        self.status = StatusWatch(self._at_port, emit, self._on_sim)
+        ports = (self._at_port, *(port for port in self._ports if port is not self._at_port))
+        self.messages = MessageBox(ports, profile.messages, tell, lives, sweep_s=sms.sweep_s)
+        self.ussd = UssdControl(self._at_port, profile.messages, tell)
         self.audio = CallAudio(
             self.voice.ask,
             self.table,
@@ -78,6 +90,11 @@ class Session:
         )
         self.serving = False
         """True from the first look at the modem's calls on: then it can dial."""
+
+    @property
+    def can_send(self) -> bool:
+        """Whether a short message has a chance now."""
+        return self.serving and self.messages.can_send and self.status.facts.registration in REGISTERED
 
     @property
     def _ports(self) -> tuple[AtPort, ...]:
@@ -93,11 +110,13 @@ class Session:
                     tasks.create_task(self._pump(port), name=f"modem.{self._name}.{port.name}.urcs")
                 await self._bring_up()
                 tasks.create_task(self.voice.drive(), name=f"modem.{self._name}.calls")
+                tasks.create_task(self.messages.drive(), name=f"modem.{self._name}.messages")
                 tasks.create_task(self._late(), name=f"modem.{self._name}.late")
                 tasks.create_task(self._watch(), name=f"modem.{self._name}.status")
         finally:
             self.serving = False
             self.table.lose()
+            self.ussd.lose()
 
     async def close(self) -> None:
         """After `run` has ended: lets go of the ports."""
@@ -110,7 +129,12 @@ class Session:
         if self._config.wire_log is not None:
             log_path = Path(f"{self._config.wire_log}.{name}")
             wire = WireLog(log_path, personal=self._personal, on_failure=self._wire_log_failed)
-        return AtPort(name, path, baud=self._config.baud, urcs=self._profile.urcs, wire=wire)
+        urcs = self._profile.urcs
+        return AtPort(name, path, baud=self._config.baud, urcs=urcs, wire=wire, needed=self._call_goes_on)
+
+    def _call_goes_on(self) -> bool:
+        """A message that gets no answer must not cost the call that the other port steers."""
+        return self._at_port is not self._voice_port and bool(self.table.live())
 
     def _wire_log_failed(self) -> None:
         self._log.warning("the wire log can't be written and is off", line=self._name)
@@ -151,6 +175,12 @@ class Session:
             urc = await port.next_urc()
             self.voice.on_urc(port.name, urc)
             self.status.on_urc(urc)
+            self.messages.on_urc(port.name, urc)
+            self.ussd.on_urc(port.name, urc)
+
+    def _on_sim(self) -> None:
+        self._sim_changed.set()
+        self.messages.on_sim(self.status.facts.sim)
 
     async def _watch(self) -> None:
         """Polls, and says what the SIM's state makes of the line."""

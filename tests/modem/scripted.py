@@ -56,7 +56,7 @@ class ScriptedModem:
     def _readable(self) -> None:
         data = os.read(self._master, 4096)
         self.raw += data
-        self._line += data
+        self._line += data.replace(b"\x1b", b"")  # means something at a prompt only
         while b"\r" in self._line:
             line, _, self._line = self._line.partition(b"\r")
             self._answer(line.decode("ascii"))

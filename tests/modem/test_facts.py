@@ -13,7 +13,7 @@ async def _all(queue: FactQueue, count: int) -> list[LineEvent]:
 
 
 async def test_facts_come_in_the_order_they_were_put() -> None:
-    queue = FactQueue("sim")
+    queue = FactQueue[LineEvent]("sim")
     facts: list[LineEvent] = [LineIncoming(1, None), LineRing(1, 1), LineReleased(1, Reason.MISSED)]
     for fact in facts:
         queue.put(fact)
@@ -21,7 +21,7 @@ async def test_facts_come_in_the_order_they_were_put() -> None:
 
 
 async def test_a_reader_that_waits_gets_the_next_fact() -> None:
-    queue = FactQueue("sim")
+    queue = FactQueue[LineEvent]("sim")
     async with asyncio.TaskGroup() as tasks:
         reader = tasks.create_task(queue.get())
         await asyncio.sleep(0)
@@ -30,7 +30,7 @@ async def test_a_reader_that_waits_gets_the_next_fact() -> None:
 
 
 async def test_rings_and_signals_make_room_for_the_facts_of_calls() -> None:
-    queue = FactQueue("sim", limit=4)
+    queue = FactQueue[LineEvent]("sim", limit=4)
     queue.put(LineIncoming(1, None))
     queue.put(LineRing(1, 1))
     queue.put(LineSignal(-70))
@@ -40,7 +40,7 @@ async def test_rings_and_signals_make_room_for_the_facts_of_calls() -> None:
 
 
 async def test_with_nobody_reading_the_newest_facts_are_kept() -> None:
-    queue = FactQueue("sim", limit=3)
+    queue = FactQueue[LineEvent]("sim", limit=3)
     for handle in range(10):
         queue.put(LineReleased(handle, Reason.MISSED))
     assert await _all(queue, 3) == [LineReleased(handle, Reason.MISSED) for handle in (7, 8, 9)]

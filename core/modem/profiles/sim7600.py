@@ -4,7 +4,7 @@ CLIP, CLCC, CVHU and the PCM settings are volatile: all of it is sent again in e
 """
 
 from core.modem.at import Command
-from core.modem.profile import ModemProfile
+from core.modem.profile import MessageProfile, ModemProfile
 
 _CALLS = (
     "RING", "+CRING:", "+CLIP:", "+CLCC:", "+CCWA:", "VOICE CALL:", "MISSED_CALL:", "+RXDTMF:", "+CSSI:", "+CSSU:",
@@ -50,5 +50,27 @@ PROFILE = ModemProfile(
         Command("AT+CCWA=1,1", 60.0),
         Command("AT+CNSMOD=1", 20.0),  # its OK can take more than 5 s
         Command("AT+AUTOCSQ=1,1", 20.0),
+    ),
+    messages=MessageProfile(
+        memories=("ME", "SM"),
+        init_port=(
+            Command("AT+CMGF=0"),
+            Command("AT+CSMS=0"),  # the modem acknowledges by itself; 1 would want AT+CNMA within seconds
+            Command("AT+CUSD=1"),
+        ),
+        routing=(
+            Command(
+                "AT+CNMI=2,1,0,2,0"
+            ),  # messages and reports into the memory; what is there outlives a crash of ours
+            Command("AT+CNMI=2,1,0,0,0"),
+        ),
+        # mem2, for writing, is never used: SM there makes AT+CPMS? tell of the SIM as well.
+        storage=(("ME", "SM", "ME"), ("ME", "ME", "ME"), ("SM", "SM", "SM")),
+        seldom=("SR",),
+        deletes=39,  # commands a line takes
+        keeps_link=True,
+        # UCS2 carries any text, also one of several lines. It is put back after each exchange: left on, a station's
+        # sticks hung after a while, and it makes hexadecimal of operator names and callers' numbers.
+        charset="UCS2",
     ),
 )
