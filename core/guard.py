@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.config import CallConfig, GuardConfig
-from core.dialable import compact
+from core.dialable import compact, dialable
 from core.errors import EmergencyDenied, GuardRefused, LimitExceeded
 from core.limits import Kind, LimitRule, Limits, Usage
 from core.line import Line
@@ -22,6 +22,7 @@ from core.numbers import (
     peer_key,
     preload,
     region_of_imsi,
+    sms_address,
     spellings,
 )
 from core.store.store import Store, Tx
@@ -46,6 +47,9 @@ _TEXTS = {
     Rule.PREMIUM: 'This is a premium-rate number. Set premium = "allow" in [guard], or name it in its allow list.',
     Rule.DRY_RUN: "dry_run is set in [guard] of core.toml: nothing is dialled.",
 }
+
+
+_NO_POLICY = CallConfig(emergency="allow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +166,13 @@ class Guard:
         if (over := self._limits.over(tx.connection, kind, line, at_s, parts)) is not None:
             raise over
 
-    async def foretell(self, kind: Kind, number: str, line: str) -> Verdict:
-        """What permit and within_limits would say now, as a verdict."""
+    async def foretell(self, kind: Kind, text: str, line: str) -> Verdict:
+        """What permit and within_limits would say now, as a verdict. NotDialable for what is no number at all."""
         await self.ready()
+        if kind == "sms":
+            number = sms_address(text, None, self.region(line), emergency="allow").text
+        else:
+            number = dialable(text, _NO_POLICY)
         verdict = self.check(kind, number, line)
         if not verdict.allowed:
             return verdict

@@ -120,6 +120,44 @@ async def test_what_is_not_dialable_never_reaches_the_modem(number: str) -> None
         assert status["calls"] == [] and status["commands"] - before < 20
 
 
+async def refused_call(made: Station, phone: dialtone.Phone, number: str) -> dialtone.RpcError:
+    """The error of call.start; the modem was not asked to dial."""
+    with pytest.raises(dialtone.RpcError) as refused:
+        await phone.call("call.start", number=number)
+    assert (await made.control("modem.status"))["calls"] == []
+    return refused.value
+
+
+async def test_what_the_guard_refuses_is_not_dialled_and_the_error_names_the_rule() -> None:
+    async with station('[guard]\ndeny = ["+4479*"]') as made, made.phone() as (phone, _):
+        await made.ready(phone)
+        for number, rule in (("07911 123456", "deny"), ("09061234567", "premium"), ("1410906 1234567", "premium")):
+            refused = await refused_call(made, phone, number)
+            assert refused.kind == "guard_refused" and refused.data["rule"] == rule and not refused.retry
+            assert number not in str(refused)
+        assert (await refused_call(made, phone, "112")).kind == "emergency_denied"
+        assert (await phone.call("call.list"))["calls"] == []
+
+
+async def test_in_a_dry_run_no_call_is_placed() -> None:
+    async with station("[guard]\ndry_run = true") as made, made.phone() as (phone, _):
+        await made.ready(phone)
+        refused = await refused_call(made, phone, NUMBER)
+        assert refused.kind == "guard_refused" and refused.data["rule"] == "dry_run"
+
+
+async def test_calls_over_the_limit_are_refused_and_told_when_the_next_may_be_placed() -> None:
+    async with station("[guard]\ncalls_per_hour = 1") as made, made.phone() as (phone, watch):
+        await made.ready(phone)
+        await phone.call("call.start", number=NUMBER)
+        await phone.call("call.hangup")
+        await watch.wait("call.ended")
+        refused = await refused_call(made, phone, NUMBER)
+        assert refused.kind == "limit" and refused.data["rule"] == "calls_per_hour"
+        assert refused.retry and refused.retry_after_s is not None and 3000 < refused.retry_after_s <= 3600
+        assert (await phone.call("guard.status"))["lines"][0]["calls_last_hour"] == 1
+
+
 async def test_without_a_modem_a_call_is_refused_at_once_and_the_daemon_serves() -> None:
     async with station(emulator=False) as made, made.phone() as (phone, watch):
         async with asyncio.timeout(2):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.clock import new_call_id, new_message_id, rfc3339, unix_s
 from core.config import CallConfig, GuardConfig
-from core.errors import EmergencyDenied, GuardRefused, LimitExceeded, StoreFailed
+from core.errors import EmergencyDenied, GuardRefused, LimitExceeded, NotDialable, StoreFailed
 from core.events import SmsState
 from core.guard import Guard, Rule
 from core.limits import DAY_S, HOUR_S, Kind, LimitRule, Usage
@@ -385,6 +385,15 @@ async def test_foretelling_gives_the_rule_of_a_number_or_of_a_limit_and_takes_no
     verdict = await guard.foretell("sms", MOBILE, "sim")
     assert not verdict.allowed and verdict.rule == LimitRule.SMS_PER_HOUR and verdict.number == MOBILE
     assert verdict.retry_after_s is not None and verdict.text is not None
+
+
+async def test_foretelling_knows_what_is_no_number_for_a_message_or_a_call(store: Store) -> None:
+    guard = guard_of(store)
+    assert (await guard.foretell("call", "2*1#", "sim")).allowed
+    assert (await guard.foretell("call", "112", "sim")).rule == (await guard.foretell("sms", "112", "sim")).rule
+    for kind, text in (("sms", "2*1#"), ("sms", "abc"), ("call", "abc"), ("call", "**21*1#"), ("sms", "")):
+        with pytest.raises(NotDialable):
+            await guard.foretell(kind, text, "sim")  # type: ignore[arg-type]
 
 
 async def test_counting_uses_the_index_of_accepted_messages(store: Store) -> None:
