@@ -7,7 +7,7 @@ from core.line import EndReason as Reason
 from core.modem.facts import FactQueue
 
 
-async def _all(queue: FactQueue, count: int) -> list[LineEvent]:
+async def _all(queue: FactQueue[LineEvent], count: int) -> list[LineEvent]:
     async with asyncio.timeout(1):
         return [await queue.get() for _ in range(count)]
 
