@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 from core.events import Event
@@ -46,7 +47,12 @@ class GroupCommit:
         disk fails under a transaction, all jobs in it are told so."""
         rest = jobs
         while rest:
-            rest = self._transaction(connection, rest)
+            together = list(takewhile(lambda job: not job.alone, rest))
+            if together:
+                rest = self._transaction(connection, together) + rest[len(together) :]
+            else:
+                _alone(connection, rest[0])
+                rest = rest[1:]
 
     def _transaction(self, connection: sqlite3.Connection, jobs: list[Job]) -> list[Job]:
         """One BEGIN … COMMIT; gives the jobs that were not tried."""
@@ -75,6 +81,14 @@ def _all_failed(
     for job in jobs[:tried]:
         job.fail(store_failed(problem))
     return jobs[tried:]
+
+
+def _alone(connection: sqlite3.Connection, job: Job) -> None:
+    """A job that gets the connection itself and no transaction."""
+    try:
+        job.result = job.work(connection)
+    except BaseException as problem:  # as in _attempt
+        job.fail(problem)
 
 
 def _attempt(connection: sqlite3.Connection, job: Job) -> None:

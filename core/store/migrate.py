@@ -30,6 +30,8 @@ def open_writer(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
+        # What was deleted is overwritten with zeros. Debian's SQLite does so by itself, others have to be told.
+        connection.execute("PRAGMA secure_delete = ON")
         migrate(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         yield connection

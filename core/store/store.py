@@ -32,6 +32,12 @@ READ_CHECK_STEPS = 10_000
 PRUNE_CHUNK = 2000
 """Facts dropped per write, so that other writes wait some 10 ms at most."""
 
+SCRUB_BYTES = 128 * 1024 * 1024
+"""A hundred thousand messages with their facts, and some 13 s on an SD card that writes 20 MB/s: all of it goes through
+the WAL into the file. Longer, and other writes would be given up (ANSWER_LIMIT_S)."""
+
+SCRUB_LIMIT_S = 120.0
+
 T = TypeVar("T")
 log = Log("store")
 
@@ -138,6 +144,13 @@ class Store:
                     log.warning("facts expired unread", consumer=gap.consumer, from_seq=gap.from_seq, to_seq=gap.to_seq)
         return PruneReport(dropped, self._oldest_seq, tuple(expired.values()))
 
+    async def scrub(self) -> bool:
+        """What was deleted before is gone from the disk's files, too. Writes wait meanwhile: on an SD card some 100 ms
+        for each MB of the file. So larger ones than SCRUB_BYTES are not rewritten, and it gives False: parts of deleted
+        rows may then be left between others. TimedOut when somebody reads the file all the time."""
+        complete: bool = await self._writer.do(_scrub, alone=True, limit_s=SCRUB_LIMIT_S)
+        return complete
+
     async def _drop(self, to_seq: int) -> tuple[int, list[Expired]]:
         outcome = await self.write(lambda tx: journal.expire(tx.connection, to_seq))
         self._oldest_seq = to_seq + 1
@@ -148,6 +161,19 @@ class Store:
             self.bus.fact(fact.spec, fact.params, fact.at, fact.seq, job.cause)
             if job.cause is not None:
                 job.cause.seqs.append(fact.seq)
+
+
+def _scrub(connection: sqlite3.Connection) -> bool:
+    """SQLite moves rows about in its pages and leaves copies in the gaps, which secure_delete does not reach; VACUUM
+    makes all pages anew. The WAL holds older pages until it is cut."""
+    (size,) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+    complete = bool(size <= SCRUB_BYTES)
+    if complete:
+        connection.execute("VACUUM")
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise TimedOut("The store's file is being read all the time. Ask again.")
+    return complete
 
 
 def _serve_reads(connection: sqlite3.Connection, jobs: list[Job]) -> None:

@@ -43,11 +43,15 @@ _DISK = frozenset(
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One piece of work on its way to the thread and, with its outcome, back to the loop."""
+    """One piece of work on its way to the thread and, with its outcome, back to the loop.
+
+    alone: it wants the connection for itself, outside of any transaction.
+    """
 
     work: Callable[[Any], Any]
     future: asyncio.Future[Any]
     cause: Cause | None = None
+    alone: bool = False
     result: Any = None
     error: BaseException | None = None
     facts: list[StoredFact] = field(default_factory=list)
@@ -113,12 +117,20 @@ class Worker:
             self._queue.put(None)
             raise
 
-    async def do(self, work: Callable[[Any], Any], cause: Cause | None = None) -> Any:
-        """Queues the work in the order of the calls and waits for its outcome."""
+    async def do(
+        self,
+        work: Callable[[Any], Any],
+        cause: Cause | None = None,
+        *,
+        alone: bool = False,
+        limit_s: float | None = None,
+    ) -> Any:
+        """Queues the work in the order of the calls and waits for its outcome, ANSWER_LIMIT_S unless said."""
+        limit_s = ANSWER_LIMIT_S if limit_s is None else limit_s
         await self._wait_for_room()
-        job = Job(work, self._loop.create_future(), cause)
+        job = Job(work, self._loop.create_future(), cause, alone)
         self._queue.put(job)
-        limit = asyncio.timeout(ANSWER_LIMIT_S)
+        limit = asyncio.timeout(limit_s)
         try:
             async with limit:
                 return await job.future
@@ -126,7 +138,7 @@ class Worker:
             if not limit.expired():
                 raise
             raise StoreFailed(
-                f"The disk has not answered for {ANSWER_LIMIT_S:.0f} s; what was asked may still happen."
+                f"The disk has not answered for {limit_s:.0f} s; what was asked may still happen."
             ) from None
 
     async def stop(self) -> bool:
