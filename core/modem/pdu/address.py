@@ -65,7 +65,7 @@ def _address(kind: int, octets: bytes, semi_octets: int) -> Address:
     septets = gsm7.unpack(octets, min(semi_octets * 4 // 7, 255))
     # Names of 7 letters fill 49 bits of 7 octets. Service centres that count whole octets announce 14 semi-octets,
     # which is room for an 8th septet, of zeros: no name of 8 letters ends in "@".
-    if semi_octets == 14 and septets.endswith(b"\0"):
+    if len(septets) == 8 and septets.endswith(b"\0"):
         septets = septets[:-1]
     return Address(gsm7.decode(septets)[0], ton, npi)
 

@@ -18,16 +18,16 @@ def cut_anywhere(text: str, measure: Measure, room: int) -> list[str]:
     """Pieces that make the text again when put together: as few as possible, and no combined character cut in two
     where that costs no further piece."""
     sizes = [measure(character) for character in text]
-    hard = _cuts(text, sizes, room, _at_the_end)
-    soft = _cuts(text, sizes, room, _between_clusters)
-    return _pieces(text, soft if len(soft) == len(hard) else hard)
+    hard = _pieces(text, sizes, room, _at_the_end)
+    soft = _pieces(text, sizes, room, _between_clusters)
+    return soft if len(soft) == len(hard) else hard
 
 
 def cut_readably(text: str, measure: Measure, room: int) -> list[str]:
     """Pieces that can be read alone: cut behind sentences, else between words; white space at a cut is dropped."""
-    sizes = [measure(character) for character in text]
-    pieces = [piece.strip() for piece in _pieces(text, _cuts(text, sizes, room, _between_words))]
-    return [piece for piece in pieces if piece] or [text[:1]]
+    stripped = text.strip() or text[:1]
+    sizes = [measure(character) for character in stripped]
+    return [piece.rstrip() or piece for piece in _pieces(stripped, sizes, room, _between_words, drop_space=True)]
 
 
 def cut_numbered(text: str, measure: Measure, room: int) -> list[str]:
@@ -41,9 +41,11 @@ def cut_numbered(text: str, measure: Measure, room: int) -> list[str]:
     raise PduError("too many pieces to number")
 
 
-def _cuts(text: str, sizes: list[int], room: int, place: Callable[[str, int, int], int]) -> list[int]:
-    """Where pieces end. place(text, start, end) may move an end back, not to the start."""
-    cuts = []
+def _pieces(
+    text: str, sizes: list[int], room: int, place: Callable[[str, int, int], int], drop_space: bool = False
+) -> list[str]:
+    """place(text, start, end) may move the end of a piece back, not to its start. drop_space: in front of pieces."""
+    pieces = []
     start = 0
     while start < len(text):
         end, used = start, 0
@@ -52,13 +54,12 @@ def _cuts(text: str, sizes: list[int], room: int, place: Callable[[str, int, int
             end += 1
         if end == start:
             raise PduError("the header leaves no room")
-        start = end if end == len(text) else place(text, start, end)
-        cuts.append(start)
-    return cuts
-
-
-def _pieces(text: str, cuts: list[int]) -> list[str]:
-    return [text[start:end] for start, end in zip([0, *cuts], cuts, strict=False)]
+        end = end if end == len(text) else place(text, start, end)
+        pieces.append(text[start:end])
+        while drop_space and end < len(text) and text[end].isspace():
+            end += 1
+        start = end
+    return pieces
 
 
 def _at_the_end(text: str, start: int, end: int) -> int:

@@ -66,7 +66,8 @@ def test_a_published_message_says_what_its_publisher_says(vector: dict[str, Any]
     if "data" in vector:
         assert message.data == bytes.fromhex(vector["data"])
     if "concat" in vector:
-        assert message.concat == Concat(*vector["concat"], wide=vector.get("wide", False))
+        reference, total, number = vector["concat"]
+        assert message.concat == Concat(reference, total, number, vector.get("wide", False))
     assert message.message_class == vector.get("message_class")
     assert message.more == vector.get("more", message.more)
     assert message.pid == vector.get("pid", message.pid)
