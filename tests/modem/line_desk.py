@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from core.audio import PcmFormat
-from core.config import LineConfig
-from core.line import LineEvent, LineIncoming, LineReleased, LineState, LineStatus
+from core.config import LineConfig, SmsConfig
+from core.line import HeldPdu, LineEvent, LineIncoming, LineMail, LineMessage, LineReleased, LineState, LineStatus
 from core.modem.call_audio import VoicePort
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
@@ -77,11 +77,16 @@ async def emulator(folder: Path, *options: str) -> AsyncIterator[Emulator]:
 
 
 class Desk:
-    """A running line; `told` has every fact so far, in order."""
+    """A running line; `told` has every fact so far and `mail` every message fact, both in order.
 
-    def __init__(self, line: ModemLine) -> None:
+    commits: received messages count as safe at once.
+    """
+
+    def __init__(self, line: ModemLine, *, commits: bool = False) -> None:
         self.line = line
         self.told: list[LineEvent] = []
+        self.mail: list[LineMessage] = []
+        self.commits = commits
         self._more = asyncio.Condition()
 
     async def listen(self) -> None:
@@ -99,6 +104,35 @@ class Desk:
             while True:
                 for fact in self.told:
                     if isinstance(fact, kind) and when(fact):
+                        return fact
+                await self._more.wait()
+
+    async def read_mail(self) -> None:
+        while True:
+            fact = await self.line.next_message()
+            if isinstance(fact, LineMail) and self.commits:
+                await self.line.discard([item.place for item in fact.items if item.place is not None])
+            async with self._more:
+                self.mail.append(fact)
+                self._more.notify_all()
+
+    @property
+    def items(self) -> list[HeldPdu]:
+        """All messages offered so far."""
+        return [item for fact in self.mail if isinstance(fact, LineMail) for item in fact.items]
+
+    async def receives(self, count: int, *, within_s: float = 10.0) -> list[HeldPdu]:
+        """All messages once there are that many."""
+        async with asyncio.timeout(within_s), self._more:
+            await self._more.wait_for(lambda: len(self.items) >= count)
+        return self.items
+
+    async def reads(self, kind: type[_Fact], *, within_s: float = 10.0) -> _Fact:
+        """The first message fact of that kind."""
+        async with asyncio.timeout(within_s), self._more:
+            while True:
+                for fact in self.mail:
+                    if isinstance(fact, kind):
                         return fact
                 await self._more.wait()
 
@@ -122,11 +156,13 @@ def open_pcm(path: str, pcm_format: PcmFormat) -> VoicePort:
 
 
 @asynccontextmanager
-async def desk(config: LineConfig, *, ready: bool = True) -> AsyncIterator[Desk]:
-    line = ModemLine("sim", config, open_pcm=open_pcm)
-    found = Desk(line)
+async def desk(
+    config: LineConfig, *, ready: bool = True, commits: bool = False, sms: SmsConfig | None = None
+) -> AsyncIterator[Desk]:
+    line = ModemLine("sim", config, open_pcm=open_pcm, sms=sms)
+    found = Desk(line, commits=commits)
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(line.run()), tasks.create_task(found.listen())]
+        running = [tasks.create_task(work) for work in (line.run(), found.listen(), found.read_mail())]
         try:
             if ready:
                 await found.is_in(LineState.READY)
