@@ -137,6 +137,18 @@ export interface ClientInfo {
   detail: string | null;
 }
 
+export interface ConversationInfo {
+  /** E.164 where it can be understood; null for what can't be read */
+  number: string | null;
+  messages: number;
+  last: MessageInfo;
+}
+
+export interface ConversationPage {
+  conversations: Array<ConversationInfo>;
+  next: string | null;
+}
+
 export type Direction =
   | "in"
   | "out";
@@ -174,6 +186,65 @@ export interface Engines {
   stt: string;
 }
 
+/** What is gone now. */
+export interface ErasedPartyWithSeq {
+  messages: number;
+  calls: number;
+  /** Events in the journal that no longer say who or what */
+  facts: number;
+  /** Calls that had a recording */
+  recordings: number;
+  /** Recordings removed; others lie outside of the configured directory */
+  files: number;
+  /** No trace is left in the store's files. False: they are too large to be rewritten while it runs */
+  scrubbed: boolean;
+  /** The newest fact that this request caused */
+  seq?: number;
+}
+
+/** As in [guard] of core.toml; 0 is no limit. */
+export interface GuardLimits {
+  sms_per_minute: number;
+  sms_per_hour: number;
+  sms_per_day: number;
+  calls_per_hour: number;
+  calls_per_day: number;
+}
+
+/** One line. SMS are counted in parts, as networks bill them; a day is the last 24 hours. */
+export interface GuardLine {
+  line: string;
+  sms_last_hour: number;
+  sms_last_day: number;
+  calls_last_hour: number;
+  calls_last_day: number;
+  limits: GuardLimits;
+  /** Country by which numbers without + are read */
+  region: string | null;
+}
+
+export interface GuardStatus {
+  lines: Array<GuardLine>;
+  dry_run: boolean;
+  premium: "allow" | "deny";
+  /** Patterns of the deny list */
+  deny: number;
+  /** Patterns of the allow list */
+  allow: number;
+}
+
+/** What sms.send or call.start would be told now, as far as the guard is concerned. */
+export interface GuardVerdict {
+  allowed: boolean;
+  /** E.164 where the number can be understood, else its digits */
+  number: string;
+  /** Which rule refuses: emergency, deny, allow, premium, dry_run, sms_per_hour, sms_per_day, calls_per_hour or calls_per_day */
+  rule: string | null;
+  text: string | null;
+  /** When a limit is reached: how long until it is free again */
+  retry_after_s: number | null;
+}
+
 export interface Health {
   status: "degraded" | "failed" | "ok";
   problems: Array<string>;
@@ -190,6 +261,24 @@ export interface Hello {
 export interface LanguageResult {
   user_id: string | number;
   language: string;
+}
+
+/** today: the last 24 hours. */
+export interface LineQueue {
+  line: string;
+  queued: number;
+  sending: number;
+  /** Held for a decision: see sms.resolve */
+  unknown: number;
+  sent_today: number;
+  failed_today: number;
+  can_send: boolean;
+  /** After a refusal that concerned the whole line */
+  blocked_for_s: number;
+  /** Second copies of a delivery that were dropped since the start */
+  duplicates: number;
+  memories: Array<MemoryInfo>;
+  smsc: string | null;
 }
 
 /** What `status` and modem.state say of a line. */
@@ -213,6 +302,141 @@ export interface LineStatusInfo {
   rssi_dbm: number | null;
 }
 
+export interface MemoryInfo {
+  /** ME: the modem's own; SM: the SIM's (TS 27.005 §3.2.2) */
+  name: string;
+  used: number;
+  total: number;
+}
+
+/** One short message, in or out. */
+export interface MessageInfo {
+  message_id: string;
+  line: string;
+  direction: Direction;
+  /** The other party as the network has it: a name when alphanumeric, null when it can't be read */
+  number: string | null;
+  text: string | null;
+  /** Base64, for 8-bit messages and those that can't be decoded */
+  data: string | null;
+  encoding: "binary" | "gsm7" | "ucs2";
+  /** 0 is a flash message */
+  message_class: number | null;
+  state: SmsState;
+  /** Stable word that says why it is in this state */
+  reason: string | null;
+  network_text: string | null;
+  /** +CMS ERROR number (TS 27.005 §3.2.5) */
+  cms: number | null;
+  client_ref: string | null;
+  priority: "high" | "low" | "normal";
+  /** Whether a status report was asked for */
+  report: boolean;
+  parts: number;
+  parts_sent: number;
+  parts_delivered: number;
+  /** Numbers of the parts that did not come */
+  missing: Array<number>;
+  incomplete: boolean;
+  silent: boolean;
+  /** Not all of it could be decoded; data has the octets then */
+  damaged: boolean;
+  /** message_id of the message that this one replaces */
+  replaces: string | null;
+  source_port: number | null;
+  destination_port: number | null;
+  /** Message waiting indications */
+  waiting: Array<SmsWaiting>;
+  attempts: number;
+  /** RFC 3339 */
+  created_at: string;
+  /** RFC 3339 */
+  updated_at: string;
+  /** RFC 3339 */
+  send_at: string | null;
+  /** RFC 3339 */
+  expires_at: string | null;
+  /** RFC 3339 */
+  next_try_at: string | null;
+  /** RFC 3339 */
+  sent_at: string | null;
+  /** RFC 3339 */
+  delivered_at: string | null;
+  /** The service centre's time stamp, RFC 3339 with its zone */
+  network_at: string | null;
+  smsc: string | null;
+  /** It was only checked and never queued */
+  dry_run: boolean;
+}
+
+/** One short message, in or out. */
+export interface MessageInfoWithSeq {
+  message_id: string;
+  line: string;
+  direction: Direction;
+  /** The other party as the network has it: a name when alphanumeric, null when it can't be read */
+  number: string | null;
+  text: string | null;
+  /** Base64, for 8-bit messages and those that can't be decoded */
+  data: string | null;
+  encoding: "binary" | "gsm7" | "ucs2";
+  /** 0 is a flash message */
+  message_class: number | null;
+  state: SmsState;
+  /** Stable word that says why it is in this state */
+  reason: string | null;
+  network_text: string | null;
+  /** +CMS ERROR number (TS 27.005 §3.2.5) */
+  cms: number | null;
+  client_ref: string | null;
+  priority: "high" | "low" | "normal";
+  /** Whether a status report was asked for */
+  report: boolean;
+  parts: number;
+  parts_sent: number;
+  parts_delivered: number;
+  /** Numbers of the parts that did not come */
+  missing: Array<number>;
+  incomplete: boolean;
+  silent: boolean;
+  /** Not all of it could be decoded; data has the octets then */
+  damaged: boolean;
+  /** message_id of the message that this one replaces */
+  replaces: string | null;
+  source_port: number | null;
+  destination_port: number | null;
+  /** Message waiting indications */
+  waiting: Array<SmsWaiting>;
+  attempts: number;
+  /** RFC 3339 */
+  created_at: string;
+  /** RFC 3339 */
+  updated_at: string;
+  /** RFC 3339 */
+  send_at: string | null;
+  /** RFC 3339 */
+  expires_at: string | null;
+  /** RFC 3339 */
+  next_try_at: string | null;
+  /** RFC 3339 */
+  sent_at: string | null;
+  /** RFC 3339 */
+  delivered_at: string | null;
+  /** The service centre's time stamp, RFC 3339 with its zone */
+  network_at: string | null;
+  smsc: string | null;
+  /** It was only checked and never queued */
+  dry_run: boolean;
+  /** The newest fact that this request caused */
+  seq?: number;
+}
+
+export interface MessagePage {
+  messages: Array<MessageInfo>;
+  /** Cursor of the following page; null: this was the last */
+  next: string | null;
+}
+
 /** An OpenRPC document with the events as x-events; see https://spec.open-rpc.org. */
 export interface OpenRpc {
   openrpc: string;
@@ -222,8 +446,18 @@ export interface OpenRpc {
   "x-events": Array<Record<string, unknown>>;
 }
 
+/** What a status report says (TP-ST, TS 23.040 §9.2.3.15). */
+export type Outcome =
+  | "delivered"
+  | "failed"
+  | "pending";
+
 export interface PhrasesResult {
   count: number;
+}
+
+export interface Queues {
+  lines: Array<LineQueue>;
 }
 
 export interface RecordResult {
@@ -236,6 +470,26 @@ export type Scope =
   | "calls"
   | "messages"
   | "observe";
+
+/** States of a short message (docs/messages.md has the table). */
+export type SmsState =
+  | "cancelled"
+  | "delivered"
+  | "expired"
+  | "failed"
+  | "queued"
+  | "received"
+  | "sending"
+  | "sent"
+  | "unknown";
+
+/** Something waits for the subscriber in a mailbox, or no longer does. */
+export interface SmsWaiting {
+  /** voicemail, fax, email or other */
+  kind: string;
+  active: boolean;
+  count: number | null;
+}
 
 /** completed, heard_text and played_ms are there with wait: spoken. */
 export interface SpeakResult {
@@ -302,6 +556,22 @@ export interface TurnInfo {
   at_ms: number;
   duration_ms: number;
   latency_ms: number;
+}
+
+/** <m> of +CUSD (TS 27.007 §7.15). */
+export type UssdState =
+  | "done"
+  | "elsewhere"
+  | "reply_wanted"
+  | "terminated"
+  | "timeout"
+  | "unsupported";
+
+export interface UssdTextWithSeq {
+  text: string | null;
+  state: UssdState;
+  /** The newest fact that this request caused */
+  seq?: number;
 }
 
 /** $/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800. What the modem had begun is carried through. Meant as a notification. */
@@ -554,6 +824,21 @@ export interface EventsSubscribeParams {
 export interface EventsUnsubscribeParams {
 }
 
+/** guard.check: Whether the guard would let a message or a call to this number through now; nothing is sent or counted. */
+export interface GuardCheckParams {
+  /** + and digits, or a short code; spaces and dashes are dropped */
+  to: string;
+  kind?: "call" | "sms";
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** guard.status: How much each line has sent and dialled, and its limits. */
+export interface GuardStatusParams {
+  /** Left out: all lines */
+  line?: string | null;
+}
+
 /** health: ok; degraded while some line can't take calls; failed while none can. */
 export interface HealthParams {
 }
@@ -573,6 +858,155 @@ export interface LanguageSetParams {
 
 /** rpc.discover: Describe every method, event and error with its schema, as an OpenRPC document. */
 export interface RpcDiscoverParams {
+}
+
+/** sms.cancel: Takes a message out of the queue. not_now once it is on its way. */
+export interface SmsCancelParams {
+  /** From sms.send, or of an event */
+  message_id: string;
+}
+
+/** sms.conversation: All messages from and to one party, newest first. */
+export interface SmsConversationParams {
+  /** A number in any spelling, or a sender's name */
+  number: string;
+  limit?: number;
+  /** A message_id: next of the page before */
+  before?: string | null;
+}
+
+/** sms.conversations: Each party with its newest message, newest first. */
+export interface SmsConversationsParams {
+  limit?: number;
+  /** A message_id: next of the page before */
+  before?: string | null;
+}
+
+/** sms.delete: Drops one finished message. Events that told of it stay until they expire; sms.erase clears those as well. */
+export interface SmsDeleteParams {
+  /** From sms.send, or of an event */
+  message_id: string;
+}
+
+/** sms.erase: Forgets everything about one number: messages, calls, what was said in them, recordings, and what events in the journal say of it. Messages that wait for it are cancelled. Asking again finishes what a crash cut off. */
+export interface SmsEraseParams {
+  /** A number in any spelling, or a sender's name */
+  number: string;
+}
+
+/** sms.export: All messages, oldest first, in large pages; next is the after of the following one. */
+export interface SmsExportParams {
+  limit?: number;
+  /** A message_id: next of the page before */
+  after?: string | null;
+  direction?: Direction | null;
+  /** A number in any spelling, or a sender's name */
+  number?: string | null;
+  /** RFC 3339 with its zone; by when it came to us */
+  since?: string | null;
+  /** RFC 3339 with its zone; by when it came to us */
+  until?: string | null;
+}
+
+/** sms.get: One message. */
+export interface SmsGetParams {
+  /** From sms.send, or of an event */
+  message_id: string;
+}
+
+/** sms.list: Messages in and out, newest first. next is the cursor (before; with oldest_first after) of the following page. */
+export interface SmsListParams {
+  limit?: number;
+  /** A message_id: next of the page before */
+  before?: string | null;
+  /** A message_id: next of the page before */
+  after?: string | null;
+  /** Left out: all lines */
+  line?: string | null;
+  direction?: Direction | null;
+  /** One state, or any of several */
+  state?: SmsState | Array<SmsState> | null;
+  /** A number in any spelling, or a sender's name */
+  number?: string | null;
+  /** RFC 3339 with its zone; by when it came to us */
+  since?: string | null;
+  /** RFC 3339 with its zone; by when it came to us */
+  until?: string | null;
+  /** Then pages go on with after */
+  oldest_first?: boolean;
+}
+
+/** sms.queue: What waits on each line, and what keeps it. */
+export interface SmsQueueParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** sms.resolve: Decides about a message whose fate is unknown, or tries a failed one once more. */
+export interface SmsResolveParams {
+  /** From sms.send, or of an event */
+  message_id: string;
+  /** resend: once more, it may arrive twice; sent, failed: what you found out about it */
+  outcome: "failed" | "resend" | "sent";
+}
+
+/** sms.search: Messages by their words, newest first; case and accents don't matter. Whatever is typed is a query. */
+export interface SmsSearchParams {
+  /** Words that must all be there; the last may be the beginning of one */
+  query: string;
+  limit?: number;
+  /** A message_id: next of the page before */
+  before?: string | null;
+  /** A number in any spelling, or a sender's name */
+  number?: string | null;
+  direction?: Direction | null;
+}
+
+/** sms.send: Sends a short message; answers once it is on disk. sms.status follows it from there. */
+export interface SmsSendParams {
+  /** + and digits, or a short code; spaces and dashes are dropped */
+  to: string;
+  text?: string | null;
+  /** Base64 */
+  data?: string | null;
+  /** Left out: the default line */
+  line?: string | null;
+  /** 0 is a flash message */
+  message_class?: number | null;
+  /** Ask for a status report; left out: as in [sms] */
+  report?: boolean | null;
+  /** How long the network tries */
+  validity_s?: number | null;
+  priority?: "high" | "low" | "normal";
+  /** RFC 3339 with its zone */
+  send_at?: string | null;
+  /** Not sent after this; RFC 3339 */
+  expires_at?: string | null;
+  /** Yours: the same one again gives the same message */
+  client_ref?: string | null;
+  /** When the modem's answer is lost: hold never sends it twice */
+  on_unknown?: "hold" | "resend" | null;
+  /** Left out: the shorter one that can */
+  encoding?: "gsm7" | "ucs2" | null;
+  /** Long texts: in parts that phones join, or as messages of their own, plain or as 1/3 */
+  split?: "concat" | "numbered" | "separate" | null;
+  /** Application port (TS 23.040 §9.2.3.24.4) */
+  source_port?: number | null;
+  /** Application port (TS 23.040 §9.2.3.24.4) */
+  destination_port?: number | null;
+  /** Base64: header elements without the length octet */
+  udh?: string | null;
+  /** Replaces an earlier one of that type */
+  replace_type?: number | null;
+  /** Message type 0: phones acknowledge it and show nothing */
+  silent?: boolean;
+  reject_duplicates?: boolean;
+  reply_path?: boolean;
+  /** Service centre; left out: that of the SIM */
+  smsc?: string | null;
+  number_type?: "international" | "national" | "short" | "unknown" | null;
+  /** Checks and composes it, and sends nothing */
+  dry_run?: boolean;
 }
 
 /** state.get: A snapshot with the seq it is true at. */
@@ -616,6 +1050,29 @@ export interface TtsSynthesizeParams {
   voice?: string | null;
   format?: "ogg" | "pcm" | "wav";
   rate_hz?: 8000 | 16000;
+}
+
+/** ussd.cancel: Ends the open session of a line, if there is one. */
+export interface UssdCancelParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** ussd.reply: Answers in the open session of a line. */
+export interface UssdReplyParams {
+  text: string;
+  /** Left out: the default line */
+  line?: string | null;
+  timeout_s?: number | null;
+}
+
+/** ussd.send: Sends a USSD code and waits for the network's answer; reply_wanted leaves a session open for ussd.reply. */
+export interface UssdSendParams {
+  /** Like *100# */
+  code: string;
+  /** Left out: the default line */
+  line?: string | null;
+  timeout_s?: number | null;
 }
 
 /** An alarm is over. */
@@ -1005,6 +1462,104 @@ export interface ModemStateEvent {
   reason: string | null;
 }
 
+/** A message came in. incomplete: parts are missing; the same message_id comes again when they arrive. */
+export interface SmsReceivedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  message_id: string;
+  /** Originator as the network gave it; a name when alphanumeric */
+  number: string | null;
+  text: string | null;
+  /** Base64, for 8-bit messages and those that can't be decoded */
+  data: string | null;
+  encoding: string;
+  /** 0 is a flash message */
+  message_class: number | null;
+  parts: number;
+  /** Numbers of the parts that did not come */
+  missing: Array<number>;
+  incomplete: boolean;
+  /** Message type 0: phones drop these without a word */
+  silent: boolean;
+  /** Not all of it could be decoded; data has the octets then */
+  damaged: boolean;
+  /** message_id of the message that this one replaces */
+  replaces: string | null;
+  source_port: number | null;
+  destination_port: number | null;
+  /** Message waiting indications: voicemail and its like */
+  waiting: Array<SmsWaiting>;
+  /** The service centre's time stamp, with its zone */
+  network_at: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number" | "text" | "data">;
+}
+
+/** The service centre reported on one part. message_id is null when no sent message fits. */
+export interface SmsReportEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  message_id: string | null;
+  number: string | null;
+  outcome: Outcome;
+  /** TP-ST, 0 to 255 */
+  status: number;
+  status_text: string;
+  part: number | null;
+  discharged_at: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** An outgoing message changed state. */
+export interface SmsStatusEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  message_id: string;
+  state: SmsState;
+  number: string | null;
+  client_ref: string | null;
+  /** Stable word, e.g. no_answer, network_refused, core_restarted */
+  reason: string | null;
+  network_text: string | null;
+  /** +CMS ERROR number (TS 27.005 §3.2.5) */
+  cms: number | null;
+  parts: number;
+  parts_sent: number;
+  parts_delivered: number;
+  attempts: number;
+  next_try_at: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number">;
+}
+
+/** The network sent a USSD text: an answer, or of its own accord (initiated_by network). */
+export interface UssdReceivedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  text: string | null;
+  state: UssdState;
+  initiated_by: string;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"text">;
+}
+
 /** Every method: what it takes and what it gives. */
 export interface Methods {
   "$/cancelRequest": { params: CancelRequestParams; result: Done };
@@ -1036,10 +1591,24 @@ export interface Methods {
   "events.ack": { params: EventsAckParams; result: Acked };
   "events.subscribe": { params: EventsSubscribeParams; result: Subscribed };
   "events.unsubscribe": { params: EventsUnsubscribeParams; result: Done };
+  "guard.check": { params: GuardCheckParams; result: GuardVerdict };
+  "guard.status": { params: GuardStatusParams; result: GuardStatus };
   "health": { params: HealthParams; result: Health };
   "language.get": { params: LanguageGetParams; result: LanguageResult };
   "language.set": { params: LanguageSetParams; result: LanguageResult };
   "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
+  "sms.cancel": { params: SmsCancelParams; result: MessageInfoWithSeq };
+  "sms.conversation": { params: SmsConversationParams; result: MessagePage };
+  "sms.conversations": { params: SmsConversationsParams; result: ConversationPage };
+  "sms.delete": { params: SmsDeleteParams; result: Empty };
+  "sms.erase": { params: SmsEraseParams; result: ErasedPartyWithSeq };
+  "sms.export": { params: SmsExportParams; result: MessagePage };
+  "sms.get": { params: SmsGetParams; result: MessageInfo };
+  "sms.list": { params: SmsListParams; result: MessagePage };
+  "sms.queue": { params: SmsQueueParams; result: Queues };
+  "sms.resolve": { params: SmsResolveParams; result: MessageInfoWithSeq };
+  "sms.search": { params: SmsSearchParams; result: MessagePage };
+  "sms.send": { params: SmsSendParams; result: MessageInfoWithSeq };
   "state.get": { params: StateGetParams; result: State };
   "status": { params: StatusParams; result: Status };
   "stt.phrases": { params: SttPhrasesParams; result: PhrasesResult };
@@ -1048,6 +1617,9 @@ export interface Methods {
   "synthesize": { params: TtsSynthesizeParams; result: AudioResult };
   "transcribe": { params: SttTranscribeParams; result: TranscribeResult };
   "tts.synthesize": { params: TtsSynthesizeParams; result: AudioResult };
+  "ussd.cancel": { params: UssdCancelParams; result: Empty };
+  "ussd.reply": { params: UssdReplyParams; result: UssdTextWithSeq };
+  "ussd.send": { params: UssdSendParams; result: UssdTextWithSeq };
 }
 
 /** Every event: its params. */
@@ -1080,6 +1652,10 @@ export interface Events {
   "modem.lost": ModemLostEvent;
   "modem.signal": ModemSignalEvent;
   "modem.state": ModemStateEvent;
+  "sms.received": SmsReceivedEvent;
+  "sms.report": SmsReportEvent;
+  "sms.status": SmsStatusEvent;
+  "ussd.received": UssdReceivedEvent;
 }
 
 export type Fact =
@@ -1099,7 +1675,11 @@ export type Fact =
   | "call.spoken"
   | "client.state"
   | "modem.lost"
-  | "modem.state";
+  | "modem.state"
+  | "sms.received"
+  | "sms.report"
+  | "sms.status"
+  | "ussd.received";
 
 export type Moment =
   | "call.chunk"
@@ -1139,6 +1719,10 @@ export type ErrorKind =
   | "displaced"
   | "not_understood"
   | "unsupported"
+  | "ref_taken"
+  | "guard_refused"
+  | "too_long"
+  | "ussd_failed"
   | "invalid_params"
   | "cancelled";
 

@@ -75,6 +75,15 @@ class Conversation(Struct, frozen=True, kw_only=True):
     last: MessageRow
 
 
+class OpenMessage(Struct, frozen=True, kw_only=True):
+    """An outgoing message that is not finished."""
+
+    message_id: str
+    line: str
+    peer: str
+    state: SmsState
+
+
 class Filter(Struct, frozen=True, kw_only=True):
     """Which messages; what is None does not matter. since <= created_at < until, RFC 3339 UTC as core.clock has it."""
 
@@ -162,6 +171,18 @@ def search(
     found.search(asked)
     sql = f"{_SELECT} {source} WHERE {found.where} ORDER BY {rowid} DESC LIMIT ?"
     return _rows(connection, connection.execute(sql, [*found.values, _bound(limit)]).fetchall())
+
+
+def open_messages(connection: sqlite3.Connection) -> list[OpenMessage]:
+    """All that are queued, sending or unknown."""
+    rows = connection.execute(
+        # As in the index messages_open, which SQLite takes only where its condition stands in the query.
+        "SELECT message_id, line, peer, state FROM messages WHERE state IN ('queued', 'sending', 'unknown')"
+    )
+    return [
+        OpenMessage(message_id=message_id, line=line, peer=peer, state=SmsState(state))
+        for message_id, line, peer, state in rows
+    ]
 
 
 class _Query:

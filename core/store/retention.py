@@ -1,6 +1,8 @@
 """How long messages are kept. Functions run in Store.write, and each call is a short one."""
 
 from core.clock import rfc3339, unix_s
+from core.errors import NotFound, NotNow
+from core.events import SmsState
 from core.store.group import Tx
 
 PRUNE_CHUNK = 500
@@ -12,6 +14,13 @@ IDENTITY_DAYS = 60
 YOUNG_IN_A_ROW = 1000
 """Messages are looked at in the order in which they came. After so many that are too young, older ones can only be
 there because the clock was wrong; they wait for a later day."""
+
+_IS_COMING = "EXISTS (SELECT 1 FROM message_groups g WHERE g.message_id = m.message_id AND g.told = 0)"
+_ADVICE = {
+    SmsState.QUEUED: "The message waits to be sent. Cancel it first.",
+    SmsState.SENDING: "The message is on its way to the network.",
+    SmsState.UNKNOWN: "Nobody knows whether the message was sent. Decide about it first with sms.resolve.",
+}
 
 
 def prune_messages(tx: Tx, keep_days: int, limit: int = PRUNE_CHUNK) -> int:
@@ -31,6 +40,16 @@ def delete_message(tx: Tx, row_id: int) -> None:
     tx.execute("DELETE FROM messages WHERE id = ?", (row_id,))
 
 
+def delete_unless_open(tx: Tx, message_id: str) -> None:
+    """NotFound, also while its parts are coming in; NotNow for one that is not finished."""
+    row = tx.execute(f"SELECT id, state, {_IS_COMING} FROM messages m WHERE message_id = ?", (message_id,)).fetchone()
+    if row is None or row[2]:
+        raise NotFound("There is no message with this id.")
+    if row[1] in _ADVICE:
+        raise NotNow(_ADVICE[row[1]], state=row[1])
+    delete_message(tx, row[0])
+
+
 def _drop_messages(tx: Tx, before: str, limit: int) -> int:
     old = _finished(tx, before, limit)
     for row_id in old:
@@ -46,9 +65,8 @@ def _drop_messages(tx: Tx, before: str, limit: int) -> int:
 def _finished(tx: Tx, before: str, limit: int) -> list[int]:
     """The oldest messages that nothing has happened to since then, and nothing will."""
     rows = tx.execute(
-        """SELECT id, created_at, updated_at, state IN ('queued', 'sending', 'unknown')
-            OR EXISTS (SELECT 1 FROM message_groups g WHERE g.message_id = m.message_id AND g.told = 0)
-            FROM messages m ORDER BY id"""
+        f"SELECT id, created_at, updated_at, state IN ('queued', 'sending', 'unknown') OR {_IS_COMING} "
+        "FROM messages m ORDER BY id"
     )
     found: list[int] = []
     young = 0

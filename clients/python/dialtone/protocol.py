@@ -35,10 +35,24 @@ Method = Literal[
     "events.ack",
     "events.subscribe",
     "events.unsubscribe",
+    "guard.check",
+    "guard.status",
     "health",
     "language.get",
     "language.set",
     "rpc.discover",
+    "sms.cancel",
+    "sms.conversation",
+    "sms.conversations",
+    "sms.delete",
+    "sms.erase",
+    "sms.export",
+    "sms.get",
+    "sms.list",
+    "sms.queue",
+    "sms.resolve",
+    "sms.search",
+    "sms.send",
     "state.get",
     "status",
     "stt.phrases",
@@ -47,6 +61,9 @@ Method = Literal[
     "synthesize",
     "transcribe",
     "tts.synthesize",
+    "ussd.cancel",
+    "ussd.reply",
+    "ussd.send",
 ]
 Fact = Literal[
     "alarm.cleared",
@@ -66,6 +83,10 @@ Fact = Literal[
     "client.state",
     "modem.lost",
     "modem.state",
+    "sms.received",
+    "sms.report",
+    "sms.status",
+    "ussd.received",
 ]
 Moment = Literal[
     "call.chunk",
@@ -106,6 +127,10 @@ ErrorKind = Literal[
     "displaced",
     "not_understood",
     "unsupported",
+    "ref_taken",
+    "guard_refused",
+    "too_long",
+    "ussd_failed",
     "invalid_params",
     "cancelled",
 ]
@@ -134,6 +159,10 @@ ERROR_CODES: dict[ErrorKind, int] = {
     "displaced": -32018,
     "not_understood": -32019,
     "unsupported": -32020,
+    "ref_taken": -32021,
+    "guard_refused": -32022,
+    "too_long": -32023,
+    "ussd_failed": -32024,
     "invalid_params": -32602,
     "cancelled": -32800,
 }
@@ -153,7 +182,10 @@ EndReason = Literal[
     "remote_hangup",
 ]
 LineState = Literal["failed", "offline", "ready", "reconnecting", "starting"]
+Outcome = Literal["delivered", "failed", "pending"]
 Scope = Literal["admin", "calls", "messages", "observe"]
+SmsState = Literal["cancelled", "delivered", "expired", "failed", "queued", "received", "sending", "sent", "unknown"]
+UssdState = Literal["done", "elsewhere", "reply_wanted", "terminated", "timeout", "unsupported"]
 
 
 class Acked(TypedDict):
@@ -302,6 +334,88 @@ class ClientInfo(TypedDict):
     detail: str | None
 
 
+class SmsWaiting(TypedDict):
+    """Something waits for the subscriber in a mailbox, or no longer does."""
+
+    # voicemail, fax, email or other
+    kind: str
+    active: bool
+    count: int | None
+
+
+class MessageInfo(TypedDict):
+    """One short message, in or out."""
+
+    message_id: str
+    line: str
+    direction: Direction
+    # The other party as the network has it: a name when alphanumeric, null when it can't be read
+    number: str | None
+    text: str | None
+    # Base64, for 8-bit messages and those that can't be decoded
+    data: str | None
+    encoding: Literal["binary", "gsm7", "ucs2"]
+    # 0 is a flash message
+    message_class: int | None
+    state: SmsState
+    # Stable word that says why it is in this state
+    reason: str | None
+    network_text: str | None
+    # +CMS ERROR number (TS 27.005 §3.2.5)
+    cms: int | None
+    client_ref: str | None
+    priority: Literal["high", "low", "normal"]
+    # Whether a status report was asked for
+    report: bool
+    parts: int
+    parts_sent: int
+    parts_delivered: int
+    # Numbers of the parts that did not come
+    missing: list[int]
+    incomplete: bool
+    silent: bool
+    # Not all of it could be decoded; data has the octets then
+    damaged: bool
+    # message_id of the message that this one replaces
+    replaces: str | None
+    source_port: int | None
+    destination_port: int | None
+    # Message waiting indications
+    waiting: list[SmsWaiting]
+    attempts: int
+    # RFC 3339
+    created_at: str
+    # RFC 3339
+    updated_at: str
+    # RFC 3339
+    send_at: str | None
+    # RFC 3339
+    expires_at: str | None
+    # RFC 3339
+    next_try_at: str | None
+    # RFC 3339
+    sent_at: str | None
+    # RFC 3339
+    delivered_at: str | None
+    # The service centre's time stamp, RFC 3339 with its zone
+    network_at: str | None
+    smsc: str | None
+    # It was only checked and never queued
+    dry_run: bool
+
+
+class ConversationInfo(TypedDict):
+    # E.164 where it can be understood; null for what can't be read
+    number: str | None
+    messages: int
+    last: MessageInfo
+
+
+class ConversationPage(TypedDict):
+    conversations: list[ConversationInfo]
+    next: str | None
+
+
 class Done(TypedDict):
     """It is done; there is nothing more to say."""
 
@@ -320,6 +434,70 @@ class EmptyWithSeq(TypedDict):
 class Engines(TypedDict):
     tts: str
     stt: str
+
+
+class ErasedPartyWithSeq(TypedDict):
+    """What is gone now."""
+
+    messages: int
+    calls: int
+    # Events in the journal that no longer say who or what
+    facts: int
+    # Calls that had a recording
+    recordings: int
+    # Recordings removed; others lie outside of the configured directory
+    files: int
+    # No trace is left in the store's files. False: they are too large to be rewritten while it runs
+    scrubbed: bool
+    # The newest fact that this request caused
+    seq: NotRequired[int]
+
+
+class GuardLimits(TypedDict):
+    """As in [guard] of core.toml; 0 is no limit."""
+
+    sms_per_minute: int
+    sms_per_hour: int
+    sms_per_day: int
+    calls_per_hour: int
+    calls_per_day: int
+
+
+class GuardLine(TypedDict):
+    """One line. SMS are counted in parts, as networks bill them; a day is the last 24 hours."""
+
+    line: str
+    sms_last_hour: int
+    sms_last_day: int
+    calls_last_hour: int
+    calls_last_day: int
+    limits: GuardLimits
+    # Country by which numbers without + are read
+    region: str | None
+
+
+class GuardStatus(TypedDict):
+    lines: list[GuardLine]
+    dry_run: bool
+    premium: Literal["allow", "deny"]
+    # Patterns of the deny list
+    deny: int
+    # Patterns of the allow list
+    allow: int
+
+
+class GuardVerdict(TypedDict):
+    """What sms.send or call.start would be told now, as far as the guard is concerned."""
+
+    allowed: bool
+    # E.164 where the number can be understood, else its digits
+    number: str
+    # Which rule refuses: emergency, deny, allow, premium, dry_run, sms_per_hour, sms_per_day, calls_per_hour or
+    # calls_per_day
+    rule: str | None
+    text: str | None
+    # When a limit is reached: how long until it is free again
+    retry_after_s: float | None
 
 
 class Health(TypedDict):
@@ -341,6 +519,32 @@ class LanguageResult(TypedDict):
     language: str
 
 
+class MemoryInfo(TypedDict):
+    # ME: the modem's own; SM: the SIM's (TS 27.005 §3.2.2)
+    name: str
+    used: int
+    total: int
+
+
+class LineQueue(TypedDict):
+    """today: the last 24 hours."""
+
+    line: str
+    queued: int
+    sending: int
+    # Held for a decision: see sms.resolve
+    unknown: int
+    sent_today: int
+    failed_today: int
+    can_send: bool
+    # After a refusal that concerned the whole line
+    blocked_for_s: float
+    # Second copies of a delivery that were dropped since the start
+    duplicates: int
+    memories: list[MemoryInfo]
+    smsc: str | None
+
+
 class LineStatusInfo(TypedDict):
     name: str
     state: LineState
@@ -352,6 +556,75 @@ class LineStatusInfo(TypedDict):
     operator: str | None
     registration: str | None
     rssi_dbm: int | None
+
+
+class MessageInfoWithSeq(TypedDict):
+    """One short message, in or out."""
+
+    message_id: str
+    line: str
+    direction: Direction
+    # The other party as the network has it: a name when alphanumeric, null when it can't be read
+    number: str | None
+    text: str | None
+    # Base64, for 8-bit messages and those that can't be decoded
+    data: str | None
+    encoding: Literal["binary", "gsm7", "ucs2"]
+    # 0 is a flash message
+    message_class: int | None
+    state: SmsState
+    # Stable word that says why it is in this state
+    reason: str | None
+    network_text: str | None
+    # +CMS ERROR number (TS 27.005 §3.2.5)
+    cms: int | None
+    client_ref: str | None
+    priority: Literal["high", "low", "normal"]
+    # Whether a status report was asked for
+    report: bool
+    parts: int
+    parts_sent: int
+    parts_delivered: int
+    # Numbers of the parts that did not come
+    missing: list[int]
+    incomplete: bool
+    silent: bool
+    # Not all of it could be decoded; data has the octets then
+    damaged: bool
+    # message_id of the message that this one replaces
+    replaces: str | None
+    source_port: int | None
+    destination_port: int | None
+    # Message waiting indications
+    waiting: list[SmsWaiting]
+    attempts: int
+    # RFC 3339
+    created_at: str
+    # RFC 3339
+    updated_at: str
+    # RFC 3339
+    send_at: str | None
+    # RFC 3339
+    expires_at: str | None
+    # RFC 3339
+    next_try_at: str | None
+    # RFC 3339
+    sent_at: str | None
+    # RFC 3339
+    delivered_at: str | None
+    # The service centre's time stamp, RFC 3339 with its zone
+    network_at: str | None
+    smsc: str | None
+    # It was only checked and never queued
+    dry_run: bool
+    # The newest fact that this request caused
+    seq: NotRequired[int]
+
+
+class MessagePage(TypedDict):
+    messages: list[MessageInfo]
+    # Cursor of the following page; null: this was the last
+    next: str | None
 
 
 OpenRpc = TypedDict(
@@ -368,6 +641,10 @@ OpenRpc = TypedDict(
 
 class PhrasesResult(TypedDict):
     count: int
+
+
+class Queues(TypedDict):
+    lines: list[LineQueue]
 
 
 class RecordResult(TypedDict):
@@ -427,6 +704,13 @@ class TranscribeResult(TypedDict):
     confidence: float | None
     language: str | None
     engine: str | None
+
+
+class UssdTextWithSeq(TypedDict):
+    text: str | None
+    state: UssdState
+    # The newest fact that this request caused
+    seq: NotRequired[int]
 
 
 class CancelRequestParams(TypedDict):
@@ -723,6 +1007,25 @@ class EventsUnsubscribeParams(TypedDict):
     """events.unsubscribe: Get no more events on this connection. A consumer's place stays on disk."""
 
 
+class GuardCheckParams(TypedDict):
+    """guard.check: Whether the guard would let a message or a call to this number through now; nothing is
+    sent or counted.
+    """
+
+    # + and digits, or a short code; spaces and dashes are dropped
+    to: str
+    kind: NotRequired[Literal["call", "sms"]]
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class GuardStatusParams(TypedDict):
+    """guard.status: How much each line has sent and dialled, and its limits."""
+
+    # Left out: all lines
+    line: NotRequired[str | None]
+
+
 class HealthParams(TypedDict):
     """health: ok; degraded while some line can't take calls; failed while none can."""
 
@@ -744,6 +1047,176 @@ class LanguageSetParams(TypedDict):
 
 class RpcDiscoverParams(TypedDict):
     """rpc.discover: Describe every method, event and error with its schema, as an OpenRPC document."""
+
+
+class SmsCancelParams(TypedDict):
+    """sms.cancel: Takes a message out of the queue. not_now once it is on its way."""
+
+    # From sms.send, or of an event
+    message_id: str
+
+
+class SmsConversationParams(TypedDict):
+    """sms.conversation: All messages from and to one party, newest first."""
+
+    # A number in any spelling, or a sender's name
+    number: str
+    limit: NotRequired[int]
+    # A message_id: next of the page before
+    before: NotRequired[str | None]
+
+
+class SmsConversationsParams(TypedDict):
+    """sms.conversations: Each party with its newest message, newest first."""
+
+    limit: NotRequired[int]
+    # A message_id: next of the page before
+    before: NotRequired[str | None]
+
+
+class SmsDeleteParams(TypedDict):
+    """sms.delete: Drops one finished message. Events that told of it stay until they expire; sms.erase
+    clears those as well.
+    """
+
+    # From sms.send, or of an event
+    message_id: str
+
+
+class SmsEraseParams(TypedDict):
+    """sms.erase: Forgets everything about one number: messages, calls, what was said in them, recordings,
+    and what events in the journal say of it. Messages that wait for it are cancelled. Asking again
+    finishes what a crash cut off.
+    """
+
+    # A number in any spelling, or a sender's name
+    number: str
+
+
+class SmsExportParams(TypedDict):
+    """sms.export: All messages, oldest first, in large pages; next is the after of the following one."""
+
+    limit: NotRequired[int]
+    # A message_id: next of the page before
+    after: NotRequired[str | None]
+    direction: NotRequired[Direction | None]
+    # A number in any spelling, or a sender's name
+    number: NotRequired[str | None]
+    # RFC 3339 with its zone; by when it came to us
+    since: NotRequired[str | None]
+    # RFC 3339 with its zone; by when it came to us
+    until: NotRequired[str | None]
+
+
+class SmsGetParams(TypedDict):
+    """sms.get: One message."""
+
+    # From sms.send, or of an event
+    message_id: str
+
+
+class SmsListParams(TypedDict):
+    """sms.list: Messages in and out, newest first. next is the cursor (before; with oldest_first after) of
+    the following page.
+    """
+
+    limit: NotRequired[int]
+    # A message_id: next of the page before
+    before: NotRequired[str | None]
+    # A message_id: next of the page before
+    after: NotRequired[str | None]
+    # Left out: all lines
+    line: NotRequired[str | None]
+    direction: NotRequired[Direction | None]
+    # One state, or any of several
+    state: NotRequired[SmsState | list[SmsState] | None]
+    # A number in any spelling, or a sender's name
+    number: NotRequired[str | None]
+    # RFC 3339 with its zone; by when it came to us
+    since: NotRequired[str | None]
+    # RFC 3339 with its zone; by when it came to us
+    until: NotRequired[str | None]
+    # Then pages go on with after
+    oldest_first: NotRequired[bool]
+
+
+class SmsQueueParams(TypedDict):
+    """sms.queue: What waits on each line, and what keeps it."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class SmsResolveParams(TypedDict):
+    """sms.resolve: Decides about a message whose fate is unknown, or tries a failed one once more."""
+
+    # From sms.send, or of an event
+    message_id: str
+    # resend: once more, it may arrive twice; sent, failed: what you found out about it
+    outcome: Literal["failed", "resend", "sent"]
+
+
+class SmsSearchParams(TypedDict):
+    """sms.search: Messages by their words, newest first; case and accents don't matter. Whatever is typed
+    is a query.
+    """
+
+    # Words that must all be there; the last may be the beginning of one
+    query: str
+    limit: NotRequired[int]
+    # A message_id: next of the page before
+    before: NotRequired[str | None]
+    # A number in any spelling, or a sender's name
+    number: NotRequired[str | None]
+    direction: NotRequired[Direction | None]
+
+
+class SmsSendParams(TypedDict):
+    """sms.send: Sends a short message; answers once it is on disk. sms.status follows it from there."""
+
+    # + and digits, or a short code; spaces and dashes are dropped
+    to: str
+    text: NotRequired[str | None]
+    # Base64
+    data: NotRequired[str | None]
+    # Left out: the default line
+    line: NotRequired[str | None]
+    # 0 is a flash message
+    message_class: NotRequired[int | None]
+    # Ask for a status report; left out: as in [sms]
+    report: NotRequired[bool | None]
+    # How long the network tries
+    validity_s: NotRequired[int | None]
+    priority: NotRequired[Literal["high", "low", "normal"]]
+    # RFC 3339 with its zone
+    send_at: NotRequired[str | None]
+    # Not sent after this; RFC 3339
+    expires_at: NotRequired[str | None]
+    # Yours: the same one again gives the same message
+    client_ref: NotRequired[str | None]
+    # When the modem's answer is lost: hold never sends it twice
+    on_unknown: NotRequired[Literal["hold", "resend"] | None]
+    # Left out: the shorter one that can
+    encoding: NotRequired[Literal["gsm7", "ucs2"] | None]
+    # Long texts: in parts that phones join, or as messages of their own, plain or as 1/3
+    split: NotRequired[Literal["concat", "numbered", "separate"] | None]
+    # Application port (TS 23.040 §9.2.3.24.4)
+    source_port: NotRequired[int | None]
+    # Application port (TS 23.040 §9.2.3.24.4)
+    destination_port: NotRequired[int | None]
+    # Base64: header elements without the length octet
+    udh: NotRequired[str | None]
+    # Replaces an earlier one of that type
+    replace_type: NotRequired[int | None]
+    # Message type 0: phones acknowledge it and show nothing
+    silent: NotRequired[bool]
+    reject_duplicates: NotRequired[bool]
+    reply_path: NotRequired[bool]
+    # Service centre; left out: that of the SIM
+    smsc: NotRequired[str | None]
+    number_type: NotRequired[Literal["international", "national", "short", "unknown"] | None]
+    # Checks and composes it, and sends nothing
+    dry_run: NotRequired[bool]
 
 
 class StateGetParams(TypedDict):
@@ -794,6 +1267,34 @@ class TtsSynthesizeParams(TypedDict):
     voice: NotRequired[str | None]
     format: NotRequired[Literal["ogg", "pcm", "wav"]]
     rate_hz: NotRequired[Literal[8000, 16000]]
+
+
+class UssdCancelParams(TypedDict):
+    """ussd.cancel: Ends the open session of a line, if there is one."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class UssdReplyParams(TypedDict):
+    """ussd.reply: Answers in the open session of a line."""
+
+    text: str
+    # Left out: the default line
+    line: NotRequired[str | None]
+    timeout_s: NotRequired[float | None]
+
+
+class UssdSendParams(TypedDict):
+    """ussd.send: Sends a USSD code and waits for the network's answer; reply_wanted leaves a session open
+    for ussd.reply.
+    """
+
+    # Like *100#
+    code: str
+    # Left out: the default line
+    line: NotRequired[str | None]
+    timeout_s: NotRequired[float | None]
 
 
 class AlarmClearedEvent(TypedDict):
@@ -1209,3 +1710,105 @@ class ModemStateEvent(TypedDict):
     call_id: NotRequired[str | None]
     state: LineState
     reason: str | None
+
+
+class SmsReceivedEvent(TypedDict):
+    """A message came in. incomplete: parts are missing; the same message_id comes again when they arrive."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    message_id: str
+    # Originator as the network gave it; a name when alphanumeric
+    number: str | None
+    text: str | None
+    # Base64, for 8-bit messages and those that can't be decoded
+    data: str | None
+    encoding: str
+    # 0 is a flash message
+    message_class: int | None
+    parts: int
+    # Numbers of the parts that did not come
+    missing: list[int]
+    incomplete: bool
+    # Message type 0: phones drop these without a word
+    silent: bool
+    # Not all of it could be decoded; data has the octets then
+    damaged: bool
+    # message_id of the message that this one replaces
+    replaces: str | None
+    source_port: int | None
+    destination_port: int | None
+    # Message waiting indications: voicemail and its like
+    waiting: list[SmsWaiting]
+    # The service centre's time stamp, with its zone
+    network_at: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number", "text", "data"]]]
+
+
+class SmsReportEvent(TypedDict):
+    """The service centre reported on one part. message_id is null when no sent message fits."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    message_id: str | None
+    number: str | None
+    outcome: Outcome
+    # TP-ST, 0 to 255
+    status: int
+    status_text: str
+    part: int | None
+    discharged_at: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class SmsStatusEvent(TypedDict):
+    """An outgoing message changed state."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    message_id: str
+    state: SmsState
+    number: str | None
+    client_ref: str | None
+    # Stable word, e.g. no_answer, network_refused, core_restarted
+    reason: str | None
+    network_text: str | None
+    # +CMS ERROR number (TS 27.005 §3.2.5)
+    cms: int | None
+    parts: int
+    parts_sent: int
+    parts_delivered: int
+    attempts: int
+    next_try_at: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number"]]]
+
+
+class UssdReceivedEvent(TypedDict):
+    """The network sent a USSD text: an answer, or of its own accord (initiated_by network)."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    text: str | None
+    state: UssdState
+    initiated_by: str
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["text"]]]
