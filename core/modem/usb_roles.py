@@ -51,7 +51,7 @@ class Composition:
     product: str
     text: str
     use: Use
-    roles: Mapping[Role, int] = MappingProxyType({})
+    roles: Mapping[Role, int]
 
     @property
     def serial_interfaces(self) -> frozenset[int]:
