@@ -36,7 +36,7 @@ class Device:
 
 def received_file(event: Json, device: Device, settings: Settings, smsc: str | None) -> bytes:
     """The file of an sms.received event. smsc: the service centre's number, where known."""
-    alphabet, body, length = encode_body(event.get("text"), _octets(event.get("data")), settings)
+    alphabet, body, length = encode_body(event, settings)
     headers: list[Header] = []
     if event.get("damaged"):
         headers.append(("Warning", "not all of the message could be decoded"))
@@ -83,20 +83,20 @@ def call_file(event: Json, device: Device, settings: Settings) -> bytes:
     return format_headers(headers) + b"\nCALL MISSED\n"
 
 
-def encode_body(text: str | None, data: bytes | None, settings: Settings) -> tuple[str, bytes, int]:
+def encode_body(event: Json, settings: Settings) -> tuple[str, bytes, int]:
     """Alphabet, bytes and Length of a body.
 
-    Text of the GSM alphabet is ISO (or GSM, or UTF-8, as configured), everything else UCS2, as in smsd. Text that
-    ISO 8859-15 can't hold is UCS2 too; smsd loses such characters.
+    What came in the GSM alphabet is ISO (or GSM, or UTF-8, as configured), what came as UCS2 stays UCS2 unless
+    decode_unicode_text is set, as in smsd. Text that ISO 8859-15 can't hold is UCS2 too; smsd loses such characters.
     """
+    text = event.get("text")
     if text is None:
-        octets = data or b""
+        octets = base64.b64decode(event.get("data") or "")
         return "binary", octets, len(octets)
-    septets = encode_gsm(text)
-    if septets is not None or settings.decode_unicode_text:
+    if event.get("encoding") != "ucs2" or settings.decode_unicode_text:
         if settings.incoming_utf8:
             return "UTF-8", text.encode(errors="replace"), len(text)
-        if septets is not None and not settings.cs_convert:
+        if not settings.cs_convert and (septets := encode_gsm(text)) is not None:
             return "GSM", septets, len(septets)
         if (iso := encode_iso(text)) is not None:
             return "ISO", iso, len(iso)
@@ -112,10 +112,6 @@ def local_time(at: str | None, settings: Settings) -> str:
 def _network_time(at: str | None, settings: Settings) -> str:
     """The service centre's clock with its own zone: smsd writes its digits as they came."""
     return datetime.fromisoformat(at).strftime(settings.datetime_format) if at else ""
-
-
-def _octets(data: str | None) -> bytes | None:
-    return None if data is None else base64.b64decode(data)
 
 
 def _origin(number: str | None, smsc: str | None) -> list[Header]:

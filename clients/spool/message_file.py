@@ -37,7 +37,7 @@ class MessageFile:
 def read_message(content: bytes) -> MessageFile:
     """Any bytes give a file, perhaps one without headers."""
     end, body_at = _header_end(content)
-    lines = _text(content[:end].removeprefix(BOM_UTF8)).splitlines()
+    lines = _text(content[:end].removeprefix(BOM_UTF8)).split("\n")
     headers = tuple(header for line in lines if (header := _header(line)) is not None)
     return MessageFile(headers, content[body_at:])
 
@@ -65,11 +65,10 @@ def _header_end(content: bytes) -> tuple[int, int]:
     while at < len(content):
         end = content.find(b"\n", at)
         line = content[at:] if end < 0 else content[at:end]
-        if line in (b"", b"\r") and end >= 0:
-            return at, end + 1
-        if end < 0:
-            break
-        at = end + 1
+        after = len(content) if end < 0 else end + 1
+        if line in (b"", b"\r"):
+            return at, after
+        at = after
     return len(content), len(content)
 
 

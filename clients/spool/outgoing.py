@@ -18,7 +18,8 @@ Json = dict[str, Any]
 ReadInclude = Callable[[str], bytes]
 """Content of a file that an Include header names; Malformed where it may not be read."""
 
-SPLITS = {1: "separate", 2: "numbered", 3: "concat"}
+SPLITS = {1: "separate", 2: "numbered"}
+"""Autosplit 3, the default, leaves it to the daemon: it links the parts, unless the line's modem can't bear that."""
 VALIDITY_S = (300, 63 * 7 * 86400)
 """TP-VP relative (TS 23.040 §9.2.3.12.1): 5 minutes to 63 weeks."""
 UNIT_S = {"min": 60, "hour": 3600, "day": 86400, "week": 604_800, "month": 2_592_000, "year": 31_536_000}
@@ -225,8 +226,7 @@ def _hex(body: bytes, file: MessageFile) -> bytes:
 
 def _binary(file: MessageFile, octets: bytes, udh: bytes) -> _Body:
     """Binary data begins with its user data header unless UDH says no (default true), or UDH-DATA brings one."""
-    system = file.flag("System_message")
-    if udh or system or file.flag("UDH") is False:
+    if udh or file.get("System_message") or file.flag("UDH") is False:
         return _Body(data=octets, udh=udh)
     if not octets:
         return _Body()
@@ -278,7 +278,7 @@ def _split(file: MessageFile, settings: Settings, body: _Body) -> str | None:
     value = file.get("Autosplit")
     mode = int(value) if value is not None and value in ("0", "1", "2", "3") else settings.autosplit
     if mode:
-        return SPLITS[mode] if body.text is not None else None
+        return SPLITS.get(mode) if body.text is not None else None
     udh_octets = len(body.udh) + 1 if body.udh else 0
     if body.text is not None and not fits_one(body.text, ucs2=body.encoding == "ucs2", udh_octets=udh_octets):
         raise Malformed("The text does not fit into one message and Autosplit is 0")

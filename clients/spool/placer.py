@@ -9,6 +9,7 @@ A kill between 2 and 4 is finished at the next start: where the hidden file is g
 file that its reader has already taken away does not come again.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from clients.spool.ledger import Ledger, Placing
 
 HIDDEN = ".dialtone-"
 LOCK = ".LOCK"
+NAME_BYTES = 255
+"""NAME_MAX of Linux file systems."""
 MAX_SAME_NAME = 100_000
 
 
@@ -44,7 +47,7 @@ class Placer:
         if (begun := self._ledger.placing(key)) is not None:  # the disk refused half way, last time
             self._finish(begun)
             return True
-        temp = target.with_name(HIDDEN + target.name[:200])
+        temp = target.with_name(HIDDEN + hashlib.sha256(key.encode()).hexdigest()[:24])
         self._write(temp, content)
         replaced = os.fsencode(source) if source is not None else None
         placing = Placing(key, os.fsencode(temp), os.fsencode(target), replaced, ref, argv)
@@ -78,7 +81,7 @@ class Placer:
             source = Path(os.fsdecode(placing.source))
             source.unlink(missing_ok=True)
             sync_folder(source.parent)
-            source.with_name(source.name + LOCK).unlink(missing_ok=True)
+            lock_of(source).unlink(missing_ok=True)
         self._ledger.end_placing(placing)
 
     def _write(self, temp: Path, content: bytes) -> None:
@@ -93,10 +96,20 @@ class Placer:
 def _free_name(target: Path) -> Path:
     """Where the older file of the same name goes: its reader finds the newest under the name, and none is lost."""
     for number in range(1, MAX_SAME_NAME):
-        candidate = target.with_name(f"{target.name}.{number}")
+        candidate = with_suffix(target, f".{number}")
         if not candidate.exists():
             return candidate
     raise FileExistsError(f"too many files called {target.name}")
+
+
+def lock_of(path: Path) -> Path:
+    """<file>.LOCK, as smsd names it."""
+    return with_suffix(path, LOCK)
+
+
+def with_suffix(path: Path, suffix: str) -> Path:
+    """The name with a suffix, cut to what a file system takes."""
+    return path.with_name(os.fsdecode(os.fsencode(path.name)[: NAME_BYTES - len(suffix)]) + suffix)
 
 
 def sync_folder(folder: Path) -> None:

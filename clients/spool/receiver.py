@@ -46,7 +46,7 @@ class Receiver:
 
     async def _take(self, event: dialtone.Event) -> None:
         params = event.params
-        if params.get("redacted") and event.name != "alarm.raised":
+        if params.get("redacted") and event.name.startswith("sms."):
             raise ScopeMissing(f"{event.name} came without {', '.join(params['redacted'])}")
         match event.name:
             case "sms.received":

@@ -19,7 +19,7 @@ from clients.spool.incoming import local_time
 from clients.spool.ledger import Job
 from clients.spool.message_file import Header, add_headers
 from clients.spool.outgoing import CallWish, Malformed, SmsWish, read_wish
-from clients.spool.placer import LOCK, sync_folder
+from clients.spool.placer import LOCK, lock_of, sync_folder
 from clients.spool.voice import VoiceCalls
 from clients.spool.watch import Ready, Watch
 
@@ -99,27 +99,35 @@ class Sender:
         waits = [await self._offer_again()]
         try:
             ready, next_s = self._watch.look()
-            waits.append(next_s)
-            for one in ready[:BATCH]:
-                await self._take(one)
-            if len(ready) > BATCH:
-                waits.append(0.0)
         except DISK_ERRORS as problem:
             await self._desk.tell("outgoing", str(problem))
-        else:
-            await self._desk.tell("outgoing", None)
+            return waits[0]
+        waits += [next_s, await self._take_some(ready)]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    async def _take(self, ready: Ready) -> None:
+    async def _take_some(self, ready: list[Ready]) -> float | None:
+        """A batch of files; 0 where there are more of them."""
+        taken, trouble = 0, None
+        for one in ready:
+            try:
+                taken += await self._take(one)
+            except DISK_ERRORS as problem:  # of this file; the others have their turn
+                trouble = str(problem)
+            if taken >= BATCH:
+                return 0.0
+        await self._desk.tell("outgoing", trouble)
+        return None
+
+    async def _take(self, ready: Ready) -> bool:
         """Moves one file to checked and offers it. A second file of the same name waits until the first is through."""
         source, checked = self._watch.path(ready.name), self._path(ready.name)
         if checked.exists():
-            return
+            return False
         self._lock(ready.name)
         try:
             os.rename(source, checked)
         except OSError:
-            self._lock_path(ready.name).unlink(missing_ok=True)
+            lock_of(checked).unlink(missing_ok=True)
             raise
         sync_folder(checked.parent)
         sync_folder(source.parent)
@@ -127,10 +135,11 @@ class Sender:
             await self._open(ready.name)
         else:
             await self._fail_unread(ready.name, "can't be read")
+        return True
 
     def _lock(self, name: bytes) -> None:
         """smsd's own lock, so that no smsd on the same directories takes what is ours."""
-        self._lock_path(name).write_text(f"{os.getpid()}\n")
+        lock_of(self._path(name)).write_text(f"{os.getpid()}\n")
 
     async def _open(self, name: bytes) -> None:
         """A file in checked: its job, made where there is none, is offered to the daemon."""
@@ -303,9 +312,6 @@ class Sender:
 
     def _path(self, name: bytes) -> Path:
         return self._desk.folders["checked"] / os.fsdecode(name)
-
-    def _lock_path(self, name: bytes) -> Path:
-        return self._path(name + os.fsencode(LOCK))
 
 
 def fail_reason(outcome: Json) -> str:

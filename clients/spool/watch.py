@@ -19,7 +19,7 @@ from asyncinotify import Inotify, Mask
 
 from clients.spool.message_file import read_message
 from clients.spool.outgoing import is_high
-from clients.spool.placer import LOCK
+from clients.spool.placer import LOCK, lock_of
 
 RETRY_WATCH_S = 5.0
 HEADER_BYTES = 8192
@@ -159,7 +159,7 @@ class Watch:
     def _locked(self, name: bytes) -> bool:
         """Whether <file>.LOCK is there; a lock whose process is dead holds nobody."""
         try:
-            content = self.path(name + os.fsencode(LOCK)).read_bytes()[:32].strip()
+            content = lock_of(self.path(name)).read_bytes()[:32].strip()
         except FileNotFoundError:
             return False
         except OSError:
