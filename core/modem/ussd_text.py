@@ -73,11 +73,11 @@ def _ucs2(octets: bytes, prefixed: bool) -> str:
 
 
 def _converted(octets: bytes, charset: str | None) -> str | None:
-    """UCS2 that the modem made of the default alphabet: nothing else than that alphabet can be in it."""
+    """UCS2 that the modem made of the default alphabet. Firmware that makes none of it shows in strange scripts."""
     if charset != UCS2 or len(octets) % 2:
         return None
     found = octets.decode("utf-16-be", "replace")
-    return found if gsm7.encode(found) is not None else None
+    return found if all(char < "\u0500" or char in gsm7.codes() for char in found) else None
 
 
 def _packed(octets: bytes, text: str) -> str | None:
