@@ -6,6 +6,7 @@ from typing import Any
 
 from clients.cli.command import OK
 from clients.cli.output import print_json, print_table, show
+from clients.cli.verbs import Verbs, add_verb
 from dialtone.methods import SPOKEN_TIMEOUT_S
 from dialtone.sync import request_with
 
@@ -81,20 +82,8 @@ def _request(args: argparse.Namespace) -> tuple[str, dict[str, Any], Printer]:
             return method, {}, _print_fields if verb == "stop" else _print_call
 
 
-Verbs = Any
-"""What argparse's add_subparsers gives; its class is private to argparse."""
-
-
 def _verb(verbs: Verbs, word: str, text: str, example: str, *, on_call: bool = True) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        word,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.\n\nExample:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    # SUPPRESS: what was given before the verb stays as it is.
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
-    parser.add_argument("--socket", metavar="PATH", default=argparse.SUPPRESS, help="the daemon's socket")
+    parser = add_verb(verbs, word, text, example)
     if on_call:
         parser.add_argument("--call", metavar="ID", help="which call, where several are up")
     return parser
