@@ -183,9 +183,9 @@ class Guard:
             return Verdict(False, verdict.number, rule, over.message, over.retry_after_s)
         return verdict
 
-    def dialled(self, line: str) -> None:
-        """A call was placed on this line."""
-        self._limits.dialled(line)
+    def dialled(self, line: str, now_s: float | None = None) -> None:
+        """A call was placed on this line. now_s: monotonic."""
+        self._limits.dialled(line, now_s)
 
     async def usage(self, line: str) -> Usage:
         """What has been used of the limits."""

@@ -112,9 +112,10 @@ class Limits:
 
         return await self._store.read(work)
 
-    def dialled(self, line: str) -> None:
+    def dialled(self, line: str, now_s: float | None) -> None:
         """A call was placed. Counted here, too: a full disk must not open the way to calls without end."""
-        self._dialled.setdefault(line, deque(maxlen=self._most_calls)).append(time.monotonic())
+        at_s = time.monotonic() if now_s is None else now_s
+        self._dialled.setdefault(line, deque(maxlen=self._most_calls)).append(at_s)
 
     def pace_s(self, line: str, now_s: float | None) -> float:
         handed = self._handed.get(line)

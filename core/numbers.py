@@ -85,7 +85,7 @@ def is_emergency(number: str, region: str | None) -> bool:
     digits = compact(number).removeprefix("+")
     if digits in EMERGENCY:
         return True
-    if region is None or len(digits) > 6:
+    if region is None:
         return False
     from phonenumbers import shortnumberinfo
 

@@ -65,6 +65,7 @@ def test_without_lists_ordinary_numbers_pass_and_give_their_key(kind: Kind) -> N
     [
         (MOBILE, MOBILE),
         (MOBILE, "07700 900-123"),
+        ("447700900123", MOBILE),
         ("07700 900123", MOBILE),
         ("07700900123", "0044 7700 900123"),
         ("+4477*", "07700900123"),
@@ -356,6 +357,9 @@ async def test_calls_whose_rows_could_not_be_written_count_all_the_same(store: S
         await guard.within_limits("call", MOBILE, "sim")
     assert over.value.details["rule"] == "calls_per_day"
     await guard.within_limits("call", MOBILE, "other")
+    guard = guard_of(store, calls_per_hour=1)
+    guard.dialled("sim", time.monotonic() - 3601)
+    await guard.within_limits("call", MOBILE, "sim")
     guard_of(store).dialled("sim")  # without limits nothing is kept
 
 
@@ -442,6 +446,8 @@ async def test_a_restart_is_no_way_around_the_pace(store: Store) -> None:
     for ago_s in (90, 40, 20):
         row = await add_sms(store, 3600)
         await set_part(store, row.message_id, 1, state="sent", sent_at=rfc3339(unix_s() - ago_s))
+    recent = await store.read(lambda connection: usage.sms_sent(connection, rfc3339(unix_s() - 60)))
+    assert [line for line, _ in recent] == ["sim", "sim"] and recent == sorted(recent)
     guard = guard_of(store, sms_per_minute=2)
     assert guard.pace("sim") == 0.0
     await guard.ready()

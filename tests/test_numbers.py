@@ -6,7 +6,7 @@ import sys
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import EmergencyDenied, NotDialable, PublicError
@@ -70,6 +70,11 @@ def test_numbers_are_read_as_in_the_region_and_kept_as_they_are_where_that_is_un
     assert peer_key(number, region) == key
 
 
+@pytest.mark.parametrize(("code", "region"), [("1962793", "AU"), ("59021238", "IN"), ("10632209", "CN")])
+def test_long_short_codes_are_known_by_the_plan_of_their_country(code: str, region: str) -> None:
+    assert peer_key(code, region) == code
+
+
 @pytest.mark.parametrize("region", [None, "GB", "DE", "NO", "US", "FR", "SH"])
 @pytest.mark.parametrize("code", ["80123", "112", "150", "2*1#", "*100#", "898882"])
 def test_short_codes_stay_as_they_are_in_every_country(code: str, region: str | None) -> None:
@@ -95,6 +100,7 @@ def test_a_name_keeps_what_tells_it_from_another_and_an_empty_one_is_empty() -> 
     assert peer_key("") == peer_key("  ") == ""
 
 
+@example("+2700447215397", None)  # two trunk prefixes
 @given(anything, regions)
 def test_a_key_is_its_own_key(text: str, region: str | None) -> None:
     key = peer_key(text, region)
@@ -216,13 +222,15 @@ def test_ordinary_numbers_and_unknown_ones_are_not_premium(number: str, region: 
         ("14109061234567", "GB", "+449061234567"),
         ("141 00 44 9061234567", "GB", "+449061234567"),
         ("1010288 1 900 555 1234", "US", "+19005551234"),
+        ("1010288 011 44 906 1234567", "US", "+449061234567"),
+        ("1234 00 44 906 1234567", "HU", "+449061234567"),
     ],
 )
 def test_a_carrier_or_privacy_prefix_does_not_hide_a_number(number: str, region: str, found: str) -> None:
     assert found in behind_selection(number, region)
 
 
-@pytest.mark.parametrize("number", ["+449061234567", "07911123456", "07700900123", "80123", "2*1#", ""])
+@pytest.mark.parametrize("number", ["+449061234567", "07911123456", "07908001111", "07700900123", "80123", "2*1#", ""])
 def test_nothing_stands_behind_numbers_that_are_whole(number: str) -> None:
     assert list(behind_selection(number, "GB")) == []
     assert list(behind_selection(number, None)) == []

@@ -11,7 +11,7 @@ _SMS = """
             SELECT count(*) FROM message_parts AS part WHERE part.message_id = messages.message_id
                 AND (part.sent_at IS NOT NULL OR part.state NOT IN ('waiting', 'failed')))
         ELSE parts END AS used
-    FROM messages WHERE line = ? AND direction = 'out' AND created_at > ? AND created_at <= ? AND dry_run = 0"""
+    FROM messages WHERE line = ? AND direction = 'out' AND created_at > ? AND created_at <= ?"""
 """A message counts from the moment it is accepted, with all its parts: each is one SMS on the bill. One that has
 ended without success counts with the parts that may have left."""
 
@@ -24,7 +24,7 @@ _LAST_MESSAGES = 1000
 
 
 def sms_used(connection: sqlite3.Connection, line: str, since: str, until: str) -> int:
-    """SMS of messages accepted in that time, not counting dry runs."""
+    """SMS of messages accepted in that time. A dry run is none: it is cancelled from the start."""
     return _total(connection, _SMS, (line, since, until))
 
 
