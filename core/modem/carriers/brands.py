@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from core.modem.carriers.area import BrandFact, Provider
 from core.modem.carriers.model import Sim
@@ -56,18 +57,21 @@ def provider_by_name(providers: Sequence[Provider], name: str) -> Provider | Non
     return providers[ranked[0][1]]
 
 
-def default_provider(providers: Sequence[Provider], name: str | None) -> Provider | None:
-    """The owner of the network: marked so, or sharing a word with the name we know it by, or listed first.
+def default_provider(providers: Sequence[Provider], name: str | None, apn: str | None = None) -> Provider | None:
+    """The owner of a network that we know by this name and APN, as far as facts of ours name it.
 
-    A provider without any data APN, or marked as a reseller, is taken only if nothing else is there.
+    That is the one marked so, or sharing a word with the name, or listing the APN, or listed first. A provider without
+    any data APN, or marked as a reseller, is taken only if nothing else is there.
     """
     usable = [provider for provider in providers if provider.accesses] or list(providers)
     if marked := next((provider for provider in usable if provider.primary), None):
         return marked
     usable = [provider for provider in usable if provider.primary is None] or usable
-    words = _words(name or "")
-    named = next((provider for provider in usable if words & _words(" ".join(provider.names))), None)
-    return named or next(iter(usable), None)
+    words, wanted = _words(name or ""), (apn or "").lower()
+    named = [provider for provider in usable if words & _words(" ".join(provider.names))]
+    named.sort(key=lambda provider: len(_words(" ".join(provider.names)) - words))  # Tele2 before CARNet Tele2
+    listing = (provider for provider in usable if any(one.apn.lower() == wanted for one in provider.accesses))
+    return next(chain(named, listing, usable), None)
 
 
 def _sign_length(brand: BrandFact, sim: Sim) -> int:

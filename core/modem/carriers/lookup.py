@@ -107,7 +107,10 @@ def _of_network(area: Area, network: _Network) -> Carrier:
 
 
 def _owner(network: _Network) -> Provider | None:
-    return default_provider(network.providers, network.fact.name if network.fact else None)
+    fact = network.fact
+    return (
+        default_provider(network.providers, fact.name, fact.apn) if fact else default_provider(network.providers, None)
+    )
 
 
 def _carrier(network: _Network, access: Access, name: str, source: Source) -> Carrier:

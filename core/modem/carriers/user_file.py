@@ -44,7 +44,7 @@ class _Entry(Struct, frozen=True):
 
 class _File(Struct, frozen=True):
     carriers: dict[str, Raw]
-    fallback: Raw | None = None
+    fallback: Raw = Raw(b"null")
 
 
 def read_user_file(path: Path) -> UserFile:
@@ -65,7 +65,7 @@ def read_user_file(path: Path) -> UserFile:
         except ValueError as error:
             problems.append(CarrierDataError(path, f"{key}: {error}"))
     fallback = None
-    if found.fallback is not None:
+    if bytes(found.fallback).startswith(b"{"):
         try:
             fallback = _entry(found.fallback)
         except ValueError as error:
