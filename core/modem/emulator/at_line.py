@@ -13,6 +13,7 @@ _MAX_TEXT_BYTES = 4096
 """An SMS prompt takes far less; what a runaway client sends beyond is dropped."""
 
 _CR, _LF, _BS, _CTRL_Z, _ESC = 0x0D, 0x0A, 0x08, 0x1A, 0x1B
+_PLAIN = re.compile(rb"[^\r\n\x08\x1a\x1b\x00]+")
 _EXTENDED = "+$^*#%"
 _S_REGISTER = re.compile(r"[Ss]\d+(=\d*|\?)?")
 
@@ -77,11 +78,25 @@ class LineReader:
         """What the bytes complete, and the bytes to echo (a stray LF and control characters are not echoed)."""
         events: list[Line | Text] = []
         echo = bytearray()
-        for byte in data:
-            event = self._feed_text(byte, echo) if self.prompting else self._feed_line(byte, echo)
+        at = 0
+        while at < len(data):
+            plain = _PLAIN.match(data, at)
+            if plain is not None:  # most bytes are nothing special; they go in one piece
+                self._take(plain.group(), echo)
+                at = plain.end()
+                continue
+            event = self._feed_text(data[at], echo) if self.prompting else self._feed_line(data[at], echo)
+            at += 1
             if event is not None:
                 events.append(event)
         return events, bytes(echo)
+
+    def _take(self, plain: bytes, echo: bytearray) -> None:
+        echo += plain
+        room = (_MAX_TEXT_BYTES if self.prompting else MAX_LINE) - len(self._buffer)
+        self._buffer += plain[:room]
+        if len(plain) > room and not self.prompting:
+            self._too_long = True
 
     def _feed_line(self, byte: int, echo: bytearray) -> Line | None:
         if byte == _CR:
@@ -90,16 +105,10 @@ class LineReader:
             self._buffer.clear()
             self._too_long = False
             return line
-        if byte in (_LF, _CTRL_Z, _ESC, 0):
-            return None
-        echo.append(byte)
         if byte == _BS:
+            echo.append(byte)
             del self._buffer[-1:]
-        elif len(self._buffer) < MAX_LINE:
-            self._buffer.append(byte)
-        else:
-            self._too_long = True
-        return None
+        return None  # a stray LF, ctrl-Z, ESC or NUL
 
     def _feed_text(self, byte: int, echo: bytearray) -> Text | None:
         if byte in (_CTRL_Z, _ESC):
@@ -107,13 +116,12 @@ class LineReader:
             text = Text(bytes(self._buffer), byte == _CTRL_Z)
             self._buffer.clear()
             return text
-        echo.append(byte)
-        if byte == _CR:
-            echo += b"\n> "
         if byte == _BS:
+            echo.append(byte)
             del self._buffer[-1:]
-        elif len(self._buffer) < _MAX_TEXT_BYTES:
-            self._buffer.append(byte)
+        else:
+            self._take(bytes((byte,)), echo)
+            echo += b"\n> " if byte == _CR else b""
         return None
 
 

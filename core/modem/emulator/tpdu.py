@@ -174,7 +174,7 @@ def _read_address(tpdu: bytes, at: int) -> tuple[str, int, int]:
     if kind & 0x70 == 0x50:
         return gsm7.text_of(gsm7.unpack(octets, digits * 4 // 7)), kind, end
     number = read_semi_octets(octets)[:digits]
-    return ("+" if kind & 0x70 == 0x10 else "") + number, kind, end
+    return ("+" if number and kind & 0x70 == 0x10 else "") + number, kind, end
 
 
 def read_semi_octets(octets: bytes) -> str:
