@@ -57,6 +57,7 @@ class ScriptedModem:
         data = os.read(self._master, 4096)
         self.raw += data
         self._line += data.replace(b"\x1b", b"")  # means something at a prompt only
+        self._line = self._line.rpartition(b"\x1a")[2]  # a payload ends
         while b"\r" in self._line:
             line, _, self._line = self._line.partition(b"\r")
             self._answer(line.decode("ascii"))

@@ -132,7 +132,7 @@ LINES = st.sampled_from(
     [
         b"OK", b"ERROR", b"RING", b"+CLCC: 1,1,4,0,0", b"NO CARRIER", b"BUSY", b"+CMT: ,2", b"00", b"> ", b"AT+CLCC\r",
         b"+CME ERROR: 3", b"VOICE CALL: END: 000352", b"\r\n", b"\r\r\n", b"\n", b"\r", b"", b"AT+CMGS=1\r", b"0A\x1a",
-        b"x" * 3000,
+        b"x" * 3000, b'+CUSD: 1,"a', b'b",15', b"+CMGS: 7", b"+CMS ERROR: 38",
     ]
 )  # fmt: skip
 WIRE = st.lists(st.one_of(LINES, st.binary(max_size=8)), max_size=30).map(b"".join)
@@ -148,9 +148,17 @@ COMMANDS = st.sampled_from(
 
 def _feed(command: Command | None, pieces: list[bytes]) -> list[AtEvent]:
     at: AtChannel = channel()
+    at.send(Command("AT+CMGS=2", kind=Kind.PROMPT, payload="00", prefixes=("+CMGS:",)))
+    at.feed(b"> ")
+    at.abandon()
     if command is not None:
         at.send(command)
     return [event for piece in pieces for event in at.feed(piece)]
+
+
+def test_a_text_whose_quote_never_closes_ends_after_so_many_lines() -> None:
+    events = channel().feed(b'+CUSD: 1,"a\r\n' + b"b\r\n" * 29 + b"end\r\nRING\r\n")
+    assert events == [Urc('+CUSD: 1,"a\n' + "b\n" * 29 + "end"), Urc("RING")]
 
 
 @given(COMMANDS, WIRE, st.lists(st.integers(0, 200), max_size=20))

@@ -11,7 +11,7 @@ import pytest
 from core.errors import ModemBusy
 from core.modem import port as port_module
 from core.modem.at import Command, Kind, Reply, Urc
-from core.modem.port import MAX_URCS, MAX_WAITING, AtPort, AtTimeout, PortLost, PortTaken
+from core.modem.port import MAX_URCS, MAX_WAITING, AtPort, AtTimeout, HandedOver, PortLost, PortTaken
 from core.modem.wirelog import WireLog
 from tests.modem.scripted import OK, ScriptedModem, running, scripted_modem, until
 
@@ -216,12 +216,160 @@ async def test_a_prompt_gets_its_payload(modem: ScriptedModem, port: AtPort) -> 
     assert sent.result().lines == ("+CMGS: 4",)
 
 
+def _message(timeout_s: float = 5.0, prompt_s: float = 5.0) -> Command:
+    return Command("AT+CMGS=2", timeout_s, Kind.PROMPT, ("+CMGS:",), "0001", prompt_s)
+
+
 async def test_a_prompt_that_times_out_is_left_by_escape(modem: ScriptedModem, port: AtPort) -> None:
     modem.answers["AT+CMGS=2"] = b""
     with pytest.raises(AtTimeout):
-        await port.send(Command("AT+CMGS=2", 0.1, Kind.PROMPT, payload="0001"))
+        await port.send(_message(prompt_s=0.1))
     assert (await port.send(Command("AT+CSQ"))).command == "AT+CSQ"
     assert b"\x1b" in modem.raw
+
+
+async def test_the_time_for_the_answer_begins_with_the_hand_over(modem: ScriptedModem, port: AtPort) -> None:
+    modem.answers["AT+CMGS=2"] = b"\r\n> "
+    started_s = time.monotonic()
+    with pytest.raises(HandedOver):
+        await port.send(_message(timeout_s=0.4, prompt_s=0.1))
+    assert 0.3 < time.monotonic() - started_s < 1.5
+    assert b"\x1b" not in modem.raw  # nothing is taken back by it
+
+
+async def test_an_answer_before_the_prompt_is_another_commands(modem: ScriptedModem, port: AtPort) -> None:
+    modem.answers["AT+CMGS=2"] = OK
+    with pytest.raises(AtTimeout):
+        await port.send(_message())
+    await until(lambda: b"\x1b" in modem.raw)
+    assert (await port.send(Command("AT+CSQ"))).ok
+    assert b"0001" not in modem.raw
+
+
+async def test_a_port_lost_after_the_hand_over_leaves_doubt(modem: ScriptedModem, port: AtPort) -> None:
+    modem.answers["AT+CMGS=2"] = b"\r\n> "
+
+    async def fails(command: Command) -> type[Exception]:
+        with pytest.raises((PortLost, HandedOver)) as failure:
+            await port.send(command)
+        return failure.type
+
+    async with asyncio.TaskGroup() as tasks:
+        sending, waiting = tasks.create_task(fails(_message())), tasks.create_task(fails(_message()))
+        await until(lambda: modem.raw.endswith(b"0001\x1a"))
+        modem.unplug()
+    assert (sending.result(), waiting.result()) == (HandedOver, PortLost)
+
+
+async def test_messages_without_an_answer_do_not_count_as_a_silent_port(
+    modem: ScriptedModem, port: AtPort, quick: None
+) -> None:
+    modem.answers["AT+CMGS=2"] = b"\r\n> "
+    for _ in range(4):
+        with pytest.raises(HandedOver):
+            await port.send(_message(timeout_s=0.05))
+    assert (await port.send(Command("AT+CSQ"))).ok
+    assert modem.heard.count("AT") == 1 + 4  # one at the start, one after each: no synchronising
+
+
+async def test_a_port_that_is_deaf_over_a_message_is_waited_for(
+    modem: ScriptedModem, port: AtPort, quick: None
+) -> None:
+    await port.send(Command("AT+CSQ"))
+    modem.answers |= {"AT+CMGS=2": b"\r\n> ", "AT": None}
+    with pytest.raises(HandedOver):
+        await port.send(_message(timeout_s=0.05))
+    async with asyncio.TaskGroup() as tasks:
+        after = tasks.create_task(port.send(Command("AT+CSQ")))
+        await until(lambda: modem.heard.count("AT") >= 3)
+        assert (port.deaf, port.tied_up, port.busy) == (True, True, True)
+        modem.say(b"\r\n+CMGS: 9\r\n" + OK)
+        modem.answers["AT"] = OK
+        modem.say(OK)
+    assert after.result().command == "AT+CSQ"
+    assert not port.deaf
+    assert await port.next_urc() == Urc("+CMGS: 9")
+
+
+async def test_a_deaf_port_that_a_call_needs_is_kept_until_it_does_not(
+    modem: ScriptedModem, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_module, "STUCK_S", 0.0)
+    monkeypatch.setattr(port_module, "STUCK_PROBE_S", 0.05)
+    modem.answers |= {"AT+CMGS=2": b"\r\n> ", "AT+X": None}
+    calls = [1]
+    async with running(AtPort("at", modem.path, needed=lambda: bool(calls))) as port:
+        modem.answers["AT"] = OK
+        await port.send(Command("AT+CSQ"))
+        modem.answers["AT"] = None
+        with pytest.raises(HandedOver):
+            await port.send(_message(timeout_s=0.05))
+        await until(lambda: modem.heard.count("AT") >= 4)
+        assert port.deaf
+        calls.clear()
+        with pytest.raises(PortLost):
+            await port.send(Command("AT+CSQ"))
+
+
+async def test_a_message_at_its_prompt_makes_way_for_a_hang_up_and_goes_next(
+    modem: ScriptedModem, port: AtPort
+) -> None:
+    modem.answers["AT+CMGS=2"] = None
+    async with asyncio.TaskGroup() as tasks:
+        message = tasks.create_task(port.send(_message()))
+        tasks.create_task(port.send(Command("AT+CSQ")))
+        await modem.hears("AT+CMGS=2")
+        hang_up = tasks.create_task(port.send(Command("AT+CHUP"), urgent=True))
+        await asyncio.sleep(0)
+        modem.say(b"\r\n> ")
+        await until(lambda: b"\x1b" in modem.raw)
+        modem.answers["AT+CMGS=2"] = b"\r\n> "
+        modem.say(OK)
+        await until(lambda: modem.raw.endswith(b"0001\x1a"))
+        modem.say(b"\r\n+CMGS: 4\r\n" + OK)
+    assert hang_up.result().ok
+    assert message.result().lines == ("+CMGS: 4",)
+    assert modem.heard[1:] == ["AT+CMGS=2", "AT+CHUP", "AT+CMGS=2", "AT+CSQ"]
+    assert modem.raw.count(b"0001\x1a") == 1
+
+
+async def test_a_message_that_nobody_waits_for_is_not_handed_over(modem: ScriptedModem, port: AtPort) -> None:
+    modem.answers["AT+CMGS=2"] = None
+    for in_flight in (True, False):
+        async with asyncio.TaskGroup() as tasks:
+            if not in_flight:
+                modem.answers["AT+SLOW"] = None
+                tasks.create_task(port.send(Command("AT+SLOW")))
+            message = tasks.create_task(port.send(_message()))
+            await modem.hears("AT+CMGS=2" if in_flight else "AT+SLOW")
+            message.cancel()
+            await asyncio.sleep(0)
+            modem.say(b"\r\n> " if in_flight else OK)
+            if in_flight:
+                await until(lambda: modem.raw.endswith(b"\x1b"))
+                modem.say(OK)
+            await port.send(Command("AT+CSQ"))
+    assert b"0001" not in modem.raw
+    assert modem.heard.count("AT+CMGS=2") == 1
+
+
+async def test_a_command_can_be_left_to_the_port_also_when_its_queue_is_full(
+    modem: ScriptedModem, port: AtPort
+) -> None:
+    modem.answers["AT+SLOW"] = None
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(port.send(Command("AT+SLOW")))
+        await modem.hears("AT+SLOW")
+        for number in range(MAX_WAITING):
+            tasks.create_task(port.send(Command(f"AT+X{number}")))
+        await asyncio.sleep(0)
+        port.post(Command("AT+CUSD=2"))
+        modem.say(OK)
+    await modem.hears("AT+CUSD=2")
+    modem.unplug()
+    with pytest.raises(PortLost):
+        await port.send(Command("AT"))
+    port.post(Command("AT+CUSD=2"))  # nothing to undo any more
 
 
 async def test_the_wire_log_holds_the_conversation(modem: ScriptedModem, tmp_path: Path) -> None:
