@@ -62,7 +62,7 @@ def _address(kind: int, octets: bytes, semi_octets: int) -> Address:
     ton, npi = Ton(kind >> 4 & 7), kind & 15
     if ton is not Ton.ALPHANUMERIC:
         return Address(_digits(octets, semi_octets), ton, npi)
-    septets = gsm7.unpack(octets, min(semi_octets * 4 // 7, 255))
+    septets = gsm7.unpack(octets, semi_octets * 4 // 7)
     # Names of 7 letters fill 49 bits of 7 octets. Service centres that count whole octets announce 14 semi-octets,
     # which is room for an 8th septet, of zeros: no name of 8 letters ends in "@".
     if len(septets) == 8 and septets.endswith(b"\0"):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import groupby
 
-from core.modem.pdu.header import Header
+from core.modem.pdu.header import LOCKING_SHIFT, SINGLE_SHIFT, Header
 from core.modem.pdu.model import Alphabet, Deliver
 from core.modem.pdu.user_data import decode_coded, encode_body
 
@@ -24,5 +24,5 @@ def join_text(parts: Iterable[Deliver]) -> str:
 
 def _coding(part: Deliver) -> tuple[Alphabet, Header]:
     """What decides how octets are read: alphabet and national languages."""
-    header = Header(part.elements)
-    return part.alphabet, Header(tuple([e for e in header.elements if e.ident in (0x24, 0x25)]))
+    languages = [element for element in part.elements if element.ident in (SINGLE_SHIFT, LOCKING_SHIFT)]
+    return part.alphabet, Header(tuple(languages))

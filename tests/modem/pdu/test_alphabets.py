@@ -96,6 +96,11 @@ def test_a_septet_without_a_character_shows_as_one() -> None:
     assert gsm7.decode(b"\x0d\x0e", locking=4) == ("\r\ufffd", False)
 
 
+def test_a_character_that_a_table_has_twice_is_written_with_the_lower_septet() -> None:
+    assert gsm7.encode("*¡", locking=4, single=4) == b"\x1b\x0b\x1b\x13"
+    assert gsm7.decode(b"\x1b\x18\x1b\x15", locking=4, single=4) == ("*¡", True)
+
+
 def test_turkish_words_read_with_its_tables() -> None:
     septets = gsm7.encode("ışığı Şişli, İĞ", locking=1, single=1)
     assert septets is not None

@@ -30,8 +30,8 @@ def texts(text: str, **options: object) -> list[str]:
 
 
 def user_data_octets(part: Submit) -> int:
-    """Octets behind TP-UDL; without a validity the parts before it are 14 octets with this number."""
-    return len(encode_submit(part)) - 14
+    """Octets behind TP-UDL; without a validity it stands behind 13 octets with this number."""
+    return len(encode_submit(part)) - 13
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,12 @@ def test_a_header_that_leaves_no_room_is_an_error() -> None:
         compose(TO, data=b"abc", options=options)
     with pytest.raises(PduError):
         compose(TO, text="a", options=Options(elements=(Element(0x70, bytes(138)),)))
+
+
+def test_a_header_that_leaves_one_octet_sends_octet_by_octet() -> None:
+    parts = compose(TO, data=b"octets!", options=Options(elements=(Element(0x70, bytes(131)),)))
+    assert [part.data for part in parts] == [b"o", b"c", b"t", b"e", b"t", b"s", b"!"]
+    assert all(user_data_octets(part) == 140 for part in parts)
 
 
 def test_one_character_too_many_for_gsm_makes_it_ucs2() -> None:
@@ -179,6 +185,8 @@ def test_more_parts_than_allowed_are_counted() -> None:
         compose(TO, text="x" * 153 * 256)
     assert caught.value.parts == 256
     assert len(compose(TO, text="x" * 153 * 255)) == 255
+    with pytest.raises(TooManyParts):
+        compose(TO, text="x" * 153 * 256, options=Options(max_parts=1000))
     with pytest.raises(TooManyParts) as caught:
         compose(TO, text="word " * 100, options=Options(max_parts=3, split="separate"))
     assert caught.value.parts == 4
@@ -268,6 +276,7 @@ def test_numbered_messages_say_their_place() -> None:
     assert " ".join([part[4:] for part in parts]) == SENTENCES.strip()
     assert all(len(part) <= 160 for part in parts)
     assert texts("short", split="numbered") == ["short"]
+    assert texts("x" * 156 * 9, split="numbered") == [f"{number}/9 " + "x" * 156 for number in range(1, 10)]
 
 
 @pytest.mark.parametrize("character", ["x", "ж", "€", "😀"])

@@ -86,8 +86,9 @@ def test_a_coding_scheme_can_say_that_messages_wait(dcs: int, waiting: Waiting) 
 
 
 def test_an_element_can_say_how_many_messages_wait() -> None:
-    message = deliver("08" + "01028003" + "01028200", dcs=0x04, first=0x44)
-    assert message.waiting == (Waiting(WaitingKind.VOICEMAIL, True, 3), Waiting(WaitingKind.EMAIL, False, 0))
+    message = deliver("0C" + "01028003" + "01028200" + "01020101", dcs=0x04, first=0x44)
+    voicemail, email = Waiting(WaitingKind.VOICEMAIL, True, 3), Waiting(WaitingKind.EMAIL, False, 0)
+    assert message.waiting == (voicemail, email, Waiting(WaitingKind.FAX, True, 1))
     assert message.data == b""
 
 
@@ -253,6 +254,11 @@ def test_the_same_delivery_has_the_same_identity_whatever_its_flags() -> None:
     assert len(identity(first)) == 64
 
 
+def test_identities_stay_what_they_are_in_stores() -> None:
+    message = deliver("050003010201" + "41", dcs=4, first=0x44)
+    assert identity(message) == "b25309cc0f38bf8bc8a20e7fa07741d54ce052b1369a3a1ba6c1e45c37e327b5"
+
+
 def test_another_delivery_has_another_identity() -> None:
     messages = [
         deliver(HELLO, length=10),
@@ -280,6 +286,16 @@ def test_a_character_cut_in_two_by_the_sender_is_whole_again_when_parts_are_join
     escape = [deliver("C10D", length=2), deliver("65", length=1)]
     assert [part.text for part in escape] == ["A ", "e"]
     assert join_text(escape) == "A€"
+
+
+@pytest.mark.parametrize(("ident", "letter"), [(0x24, "ğ"), (0x25, "ğ")])
+def test_parts_in_different_languages_are_joined(ident: int, letter: str) -> None:
+    turkish, plain = (
+        Deliver(originator=Address("1"), sent_at=None, text=text, elements=elements)
+        for text, elements in ((letter, (Element(ident, b"\x01"),)), ("ø", ()))
+    )
+    assert join_text([turkish, plain]) == letter + "ø"
+    assert join_text([plain, turkish]) == "ø" + letter
 
 
 def test_parts_in_different_alphabets_are_joined() -> None:
