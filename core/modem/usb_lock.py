@@ -7,6 +7,7 @@ for it, and so that they can name us. A folder that can't be written to is no re
 import contextlib
 import fcntl
 import os
+import threading
 
 from core.log import Log
 from core.modem.usb_holder import LOCK_FOLDERS, Evidence, Holder, PortHeld, holder_name, is_alive, lock_name, read_lock
@@ -17,6 +18,9 @@ _log = Log("modem.usb")
 _OURS: set[str] = set()
 """Lock files of this process. One with our process id that isn't among them is an earlier life's: in a container,
 every life may have the same number."""
+
+_GUARD = threading.Lock()
+"""Between making a file and noting that it is ours, another thread would take it for such a one."""
 
 
 class PortLock:
@@ -41,18 +45,23 @@ class PortLock:
 
     def take(self) -> None:
         """PortHeld when another living process has it. Stale locks are replaced."""
-        if self._taken is not None:
-            return
         name = lock_name(self._path)
-        for folder in dict.fromkeys(os.path.realpath(folder) for folder in self._folders):
-            self._refuse_if_held(os.path.join(folder, name))
-            if self._taken is None and os.path.isdir(folder):
-                self._take_in(folder, name)
+        folders = list(dict.fromkeys(os.path.realpath(folder) for folder in self._folders))
+        with _GUARD:
+            if self._taken is not None:
+                return
+            for folder in folders:
+                self._refuse_if_held(os.path.join(folder, name))
+            for folder in folders:
+                if self._taken is None and os.path.isdir(folder):
+                    self._take_in(folder, name)
 
     def release(self) -> None:
         """Removes the file, unless somebody has replaced it."""
-        taken, self._taken = self._taken, None
-        if taken is not None:
+        with _GUARD:
+            taken, self._taken = self._taken, None
+            if taken is None:
+                return
             _OURS.discard(taken[0])
             with contextlib.suppress(OSError):
                 if os.stat(taken[0]).st_ino == taken[1]:

@@ -9,6 +9,7 @@ import errno
 import importlib
 import os
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from core.log import Log
@@ -72,15 +73,21 @@ class SysfsUsbSource:
     """The UsbSource for real sticks."""
 
     def __init__(
-        self, root: str = "/sys", dev: str = "/dev", *, control: str = UDEV_CONTROL, rescan_s: float = RESCAN_S
+        self,
+        root: str = "/sys",
+        dev: str = "/dev",
+        *,
+        monitor: Callable[[], UdevMonitor | None] = open_monitor,
+        rescan_s: float = RESCAN_S,
     ) -> None:
         self._scan = SysfsScan(root, dev)
-        self._control = control
+        self._open_monitor = monitor
         self._rescan_s = rescan_s
         self._board = UsbBoard()
         self._settle = Settle()
         self._heard = asyncio.Event()
         self._monitor: UdevMonitor | None = None
+        self.scans = 0
         self.scan_ms = 0.0
         """How long the last scan took, in its thread."""
 
@@ -97,7 +104,7 @@ class SysfsUsbSource:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._monitor = await asyncio.to_thread(open_monitor, self._control)
+        self._monitor = await asyncio.to_thread(self._open_monitor)
         if self._monitor is None:
             _log.info("looking for modems now and then, as there are no udev events", every_s=self._rescan_s)
         else:
@@ -113,6 +120,7 @@ class SysfsUsbSource:
 
     async def _look(self) -> None:
         """One scan in a thread: on the loop, a stick in the middle of a reset could stop everything (see SysfsScan)."""
+        self.scans += 1
         found = await asyncio.to_thread(self._timed_scan)
         self._settle.see(found, time.monotonic())
         self._board.publish(self._settle.devices)
