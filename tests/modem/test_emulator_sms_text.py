@@ -90,6 +90,23 @@ async def test_what_is_typed_is_sent(
         assert sent["messages"] == [typed.decode("latin-1").strip()]
 
 
+@pytest.mark.parametrize(
+    "message", ["0040038121430000000000000000000001FF", "0006", "000403812143000000000000000000A0"]
+)
+async def test_what_can_not_be_read_is_shown_as_it_came(tmp_path: Path, message: str) -> None:
+    async with emulated(tmp_path) as emulator:
+        at = await text_host(emulator, "AT+CNMI=2,1,0,2,0")
+        await emulator.control("sms.deliver", pdu=message)
+        await at.until('"SM",0\r\n')
+        at.write('AT+CMGL="ALL"\r')
+        assert message.encode() in await at.until(OK)
+        at.write("AT+CMGR=0\r")
+        assert message.encode() in await at.until(OK)
+        await at.ok("AT+CNMI=1,2,0,1,0")
+        await emulator.control("sms.deliver", pdu=message)
+        assert message.encode() in await at.until(message)
+
+
 async def test_a_report_is_asked_for_by_csmp(tmp_path: Path) -> None:
     async with emulated(tmp_path) as emulator:
         await emulator.control("sms.network", report={"delay_s": 0})

@@ -45,10 +45,12 @@ class Arrivals:
         self.redeliver_s = 0.0
         self.ack_s = 10.0
         self._ack_timer: asyncio.TimerHandle | None = None
+        self._pausing = False
+        """The next of those that wait follows in a moment: a new one must not come before it."""
 
     def offer(self, pdu: str) -> int | None:
         """A message comes in, or waits if it can't. The slot it got, if any."""
-        if self._reachable():
+        if self._reachable() and not self._pausing:
             handed = self._hand_over(pdu)
             if handed.taken:
                 return handed.index
@@ -59,12 +61,14 @@ class Arrivals:
 
     def pump(self) -> None:
         """Brings what waits, as far as it is taken."""
+        self._pausing = False
         while self.waiting and self._reachable():
             handed = self._hand_over(self.waiting[0])
             if not handed.taken:
                 return
             self.waiting.popleft()
             if handed.direct and self.waiting:
+                self._pausing = True
                 self._modem.loop.call_later(_DIRECT_GAP_S, self.pump)
                 return
 

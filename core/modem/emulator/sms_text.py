@@ -3,6 +3,7 @@
 IRA is ISO 8859-1 here, as on most stacks; GSM is one septet an octet; UCS2 and HEX are hexadecimal.
 """
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from core.modem.emulator import gsm7, tpdu
@@ -50,55 +51,66 @@ def direct_message(modem: "Modem", pdu: str) -> str:
     """A +CMT with its second line, in the mode that is set."""
     if modem.settings["+CMGF"] == "0":
         return f"+CMT: ,{Message(pdu).tpdu_octets}\r\n{pdu}"
+    charset = modem.settings["+CSCS"]
     try:
         message = tpdu.read_deliver(tpdu.tpdu_of(pdu))
+        content = _content(message, charset)
     except ValueError:
         return f'+CMT: "",,""\r\n{pdu}'
-    charset = modem.settings["+CSCS"]
     head = f"{_party(message.party, charset)},,{time_shown(message.stamp)}"
     if modem.settings["+CSDH"] == "1":
         head += f",{message.party_type},{message.first},{message.pid},{message.dcs},{_smsc(pdu, charset)}"
         head += f",{message.ud_length}"
-    return f"+CMT: {head}\r\n{_content(message, charset)}"
+    return f"+CMT: {head}\r\n{content}"
 
 
 def direct_report(modem: "Modem", pdu: str) -> str:
     """A +CDS: two lines in PDU mode, one in text mode."""
-    if modem.settings["+CMGF"] == "0":
-        return f"+CDS: {Message(pdu).tpdu_octets}\r\n{pdu}"
-    return f"+CDS: {_report_fields(pdu, modem.settings['+CSCS'])}"
+    if modem.settings["+CMGF"] == "1":
+        with contextlib.suppress(ValueError):
+            return f"+CDS: {_report_fields(pdu, modem.settings['+CSCS'])}"
+    return f"+CDS: {Message(pdu).tpdu_octets}\r\n{pdu}"
 
 
 def listed(modem: "Modem", index: int, message: Message) -> tuple[str, ...]:
-    """The lines of one message in AT+CMGL."""
+    """The lines of one message in AT+CMGL. In text mode, what can't be read is shown as PDU."""
     if modem.settings["+CMGF"] == "0":
         return f"+CMGL: {index},{int(message.status)},,{message.tpdu_octets}", message.pdu
-    charset = modem.settings["+CSCS"]
     head = f'+CMGL: {index},"{STATUS_NAMES[message.status]}"'
     try:
-        if message.status <= Status.READ and tpdu.is_report(message.pdu):
-            return (f"{head},{_report_fields(message.pdu, charset)}",)
-        found = _read(message)
+        return _listed_text(modem, head, message)
     except ValueError:
         return f'{head},"",,', message.pdu
-    stamp = time_shown(found.stamp) if message.status <= Status.READ else ""
+
+
+def shown(modem: "Modem", message: Message) -> tuple[str, ...]:
+    """The lines of AT+CMGR; as above."""
+    if modem.settings["+CMGF"] == "0":
+        return f"+CMGR: {int(message.status)},,{message.tpdu_octets}", message.pdu
+    head = f'+CMGR: "{STATUS_NAMES[message.status]}"'
+    try:
+        return _shown_text(modem, head, message)
+    except ValueError:
+        return f'{head},"",,', message.pdu
+
+
+def _listed_text(modem: "Modem", head: str, message: Message) -> tuple[str, ...]:
+    charset = modem.settings["+CSCS"]
+    received = message.status <= Status.READ
+    if received and tpdu.is_report(message.pdu):
+        return (f"{head},{_report_fields(message.pdu, charset)}",)
+    found = _read(message)
+    stamp = time_shown(found.stamp) if received else ""
     more = f",{found.party_type},{found.ud_length}" if modem.settings["+CSDH"] == "1" else ""
     return f"{head},{_party(found.party, charset)},,{stamp}{more}", _content(found, charset)
 
 
-def shown(modem: "Modem", message: Message) -> tuple[str, ...]:
-    """The lines of AT+CMGR."""
-    if modem.settings["+CMGF"] == "0":
-        return f"+CMGR: {int(message.status)},,{message.tpdu_octets}", message.pdu
+def _shown_text(modem: "Modem", head: str, message: Message) -> tuple[str, ...]:
     charset = modem.settings["+CSCS"]
-    head = f'+CMGR: "{STATUS_NAMES[message.status]}"'
     received = message.status <= Status.READ
-    try:
-        if received and tpdu.is_report(message.pdu):
-            return (f"{head},{_report_fields(message.pdu, charset)}",)
-        found = _read(message)
-    except ValueError:
-        return f'{head},"",,', message.pdu
+    if received and tpdu.is_report(message.pdu):
+        return (f"{head},{_report_fields(message.pdu, charset)}",)
+    found = _read(message)
     head += f",{_party(found.party, charset)},"
     if received:
         head += f",{time_shown(found.stamp)}"
