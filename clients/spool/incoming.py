@@ -126,7 +126,8 @@ def _origin(number: str | None, smsc: str | None) -> list[Header]:
 def _sent_and_received(
     sent_at: str | None, received_at: str | None, settings: Settings, *, local_sent: bool = False
 ) -> list[Header]:
-    sent = (local_time if local_sent else _network_time)(sent_at or received_at, settings)
+    ours = sent_at is None or local_sent
+    sent = local_time(sent_at or received_at, settings) if ours else _network_time(sent_at, settings)
     return [("Sent", sent), ("Received", local_time(received_at, settings))]
 
 

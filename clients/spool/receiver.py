@@ -19,7 +19,7 @@ TOPICS = (
 )  # fmt: skip
 RANDOM_CHARACTERS = string.ascii_letters + string.digits
 NAME_TRIES = 100
-PAGE = 200
+PAGE = 50
 
 SEVERITY_DIGIT = {"critical": 2, "error": 3, "warning": 4, "notice": 5, "info": 6}
 """Levels of syslog, as alarmlevel and the alarmhandler's fourth argument count them."""

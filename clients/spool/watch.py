@@ -24,7 +24,7 @@ from clients.spool.placer import LOCK, lock_of
 RETRY_WATCH_S = 5.0
 HEADER_BYTES = 8192
 """As much of a file as is read to find its priority."""
-UNREADABLE_S = 10.0
+UNREADABLE_S = 5.0
 """A script that writes as somebody else may still change the mode of its file."""
 MOVED_BOUND = 10_000
 """Names told by inotify and not yet looked at; above it they have to settle like all others."""

@@ -98,6 +98,7 @@ class Rig:
         self.log = folder / "spool.log"
         self.handled = folder / "handled"
         self.child: asyncio.subprocess.Process | None = None
+        self.prefix: list[str] = []
         self.configure()
 
     def configure(self, toml: str = "", *, handler: bool = True) -> None:
@@ -109,7 +110,16 @@ class Rig:
         self.config.write_text(toml + "\n" + event + base if not toml.startswith("[") else event + base + toml)
 
     async def start(self, *, make_dirs: bool = True) -> None:
-        words = [sys.executable, "-m", "clients.cli.main", "spool", "--config", str(self.config), "--socket"]
+        words = [
+            *self.prefix,
+            sys.executable,
+            "-m",
+            "clients.cli.main",
+            "spool",
+            "--config",
+            str(self.config),
+            "--socket",
+        ]
         words += [str(self.core.path), *(["--make-dirs"] if make_dirs else [])]
         environment = os.environ | {"TZ": "UTC"}
         with self.log.open("ab") as log:
@@ -189,4 +199,4 @@ async def rig() -> AsyncIterator[Rig]:
                 yield made
             finally:
                 if made.child is not None:
-                    await made.kill()
+                    await made.stop()  # a handler that runs ends with it
