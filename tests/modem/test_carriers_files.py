@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.modem.carriers import Auth, Candidate, CarrierBook, CarrierDataError, CarrierOverride, Source, find, load
+from core.modem.carriers.brands import provider_by_name
 from core.modem.carriers.serviceproviders import read_providers
 from core.modem.carriers.shipped import read_head, read_networks
 from core.modem.carriers.user_file import read_user_file
@@ -43,6 +44,10 @@ SAMPLE = """<?xml version="1.0" encoding='utf-8'?>
     <apn value="quote.fx"><usage type="internet"/><username>a"b</username></apn>
     <apn value="net.fx"><plan type="prepaid"/><usage type="internet"/><username>me</username>
       <password>secret1</password><authentication method="chap"/></apn></gsm></provider>
+  <provider primary="false"><name>Guest</name><gsm><network-id mcc="999" mnc="71"/>
+    <apn value="guest.fx"/></gsm></provider>
+  <provider><name>Empty</name><gsm><network-id mcc="999" mnc="71"/></gsm></provider>
+  <provider><name>Host</name><gsm><network-id mcc="999" mnc="71"/><apn value="host.fx"/></gsm></provider>
   <provider><name>Landline</name></provider>
   <provider><name>Cdma</name><cdma><sid value="1"/></cdma></provider>
 </country>
@@ -210,8 +215,16 @@ def test_the_database_is_read_with_owner_method_and_only_what_a_modem_takes(xml:
         ("Owner", "net.fx", True),
     ]
     assert CarrierBook(system=xml).find(_imsi("999-70"), spn="владелец").name == "Owner"
-    assert [provider.names[0] for provider in read_providers(xml)] == ["Reseller", "Owner", "EE"]
+    read = [provider.names[0] for provider in read_providers(xml)]
+    assert read == ["Reseller", "Owner", "Guest", "Empty", "Host", "EE"]
     assert "secret1" not in repr(read_providers(xml))
+
+
+def test_a_network_is_its_owners_before_a_resellers_though_nobody_says_who_owns_it(xml: Path) -> None:
+    book = CarrierBook(system=xml)
+    assert (book.find(_imsi("999-71")).name, book.find(_imsi("999-71")).apn) == ("Host", "host.fx")
+    assert book.find(_imsi("999-71"), spn="GUEST").apn == "guest.fx"
+    assert provider_by_name(read_providers(xml, "234"), "Other") is None
 
 
 def test_a_changed_file_is_read_again(xml: Path) -> None:
@@ -223,7 +236,15 @@ def test_a_changed_file_is_read_again(xml: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"<serviceproviders>", b"\x00\xff" * 50, b"<a/>", SAMPLE.encode()[:700], b"<!ENTITY", b" " * (9 << 20)],
+    [
+        b"",
+        b"<serviceproviders>",
+        b"\x00\xff" * 50,
+        b"<a/>",
+        SAMPLE.encode()[:700],
+        b"<!ENTITY",
+        SAMPLE.encode() + b" " * (9 << 20),
+    ],
     ids=["empty", "cut", "binary", "nobody", "half", "entity", "huge"],
 )
 def test_a_damaged_database_is_told_and_our_copy_stands_in(xml: Path, damage: bytes) -> None:

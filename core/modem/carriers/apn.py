@@ -5,7 +5,6 @@ import re
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z", re.ASCII)
 _OPERATOR_ID = re.compile(r"\.mnc[0-9]{3}\.mcc[0-9]{3}\.gprs\Z", re.ASCII | re.IGNORECASE)
 _RESERVED = ("rac", "lac", "sgsn", "rnc")
-MAX_APN_OCTETS = 100
 MAX_NETWORK_ID_OCTETS = 63
 MAX_CREDENTIAL_CHARS = 64
 """Ours: the longest in the databases has 32."""
@@ -14,15 +13,13 @@ MAX_CREDENTIAL_CHARS = 64
 def apn_is_sound(apn: str) -> bool:
     """Whether this is an access point name by TS 23.003 §9.1: labels of letters, digits and hyphens with dots between.
 
-    At most 100 octets as coded (a length octet before each label, so 99 characters), of them at most 63 for the
-    network identifier (all but a trailing `.mnc###.mcc###.gprs`), which begins with none of rac, lac, sgsn, rnc and
-    does not end in .gprs. Nothing of this kind can end a quoted string or a command line.
+    The network identifier (all but a trailing operator identifier, `.mnc###.mcc###.gprs`) has at most 63 octets as
+    coded, a length octet before each label, which keeps the whole below its 100; it begins with none of rac, lac, sgsn,
+    rnc and does not end in .gprs. Nothing of this kind can end a quoted string or a command line.
     """
     network_id = _OPERATOR_ID.sub("", apn)
-    if len(apn) + 1 > MAX_APN_OCTETS or len(network_id) + 1 > MAX_NETWORK_ID_OCTETS:
-        return False
     lowered = network_id.lower()
-    if lowered.startswith(_RESERVED) or lowered.endswith(".gprs"):
+    if len(network_id) + 1 > MAX_NETWORK_ID_OCTETS or lowered.startswith(_RESERVED) or lowered.endswith(".gprs"):
         return False
     return all(_LABEL.match(label) for label in apn.split("."))
 
