@@ -1,4 +1,9 @@
-"""The fields of an information line (TS 27.007 §4.2): commas outside quotes part them, blanks around don't count."""
+"""The fields of an information line (TS 27.007 §4.2): commas outside quotes part them, blanks around don't count.
+
+With AT+CSCS="UCS2", as around USSD, modems send even numbers and names in hexadecimal (field reports).
+"""
+
+import re
 
 
 def fields_of(line: str, prefix: str) -> tuple[str | None, ...] | None:
@@ -34,6 +39,20 @@ def number_at(fields: tuple[str | None, ...], index: int, low: int, high: int) -
         return None
     value = int(text)
     return value if low <= value <= high else None
+
+
+def plain_number(text: str) -> str:
+    """A number as it reads: hexadecimal is undone where it can be nothing else (digits, + * #)."""
+    return _ucs2(text) if re.fullmatch(r"(00(2[3ABab]|3[0-9]))+", text) else text
+
+
+def plain_name(text: str) -> str:
+    """The same for a name of two or more Latin letters, which no operator is called by."""
+    return _ucs2(text) if re.fullmatch(r"(00([2-7A-Fa-f][0-9A-Fa-f])){2,}", text) else text
+
+
+def _ucs2(text: str) -> str:
+    return bytes.fromhex(text).decode("utf-16-be")
 
 
 def _field(text: str, quoted: bool) -> str | None:

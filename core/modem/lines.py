@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from core.modem.fields import fields_of, number_at, text_at
+from core.modem.fields import fields_of, number_at, plain_number, text_at
 
 
 class Stat(IntEnum):
@@ -146,6 +146,7 @@ def _caller(fields: tuple[str | None, ...], validity: int | None) -> CallerId | 
 
 def _number(text: str | None, kind: int | None) -> str | None:
     """A number as it is dialled; type 145 is international, and some firmware leaves its + out. Else None."""
-    if text is None or not re.fullmatch(r"\+?[0-9*#A-Ca-c]{1,40}", text):
+    text = plain_number(text or "")
+    if not re.fullmatch(r"\+?[0-9*#A-Ca-c]{1,40}", text):
         return None
     return "+" + text if kind == 145 and text.isdigit() else text

@@ -6,7 +6,7 @@ TS 27.007 §7.2 (CREG), §7.3 (COPS), §8.5 (CSQ), §10.1 (CGREG, CEREG); SIMCom
 import re
 from dataclasses import dataclass
 
-from core.modem.fields import fields_of, number_at, text_at
+from core.modem.fields import fields_of, number_at, plain_name, text_at
 
 _REGISTRATION = {
     0: "not_registered",
@@ -94,7 +94,7 @@ def cops(line: str) -> Operator | None:
     fields = fields_of(line, "+COPS:")
     if fields is None or number_at(fields, 0, 0, 4) is None:
         return None
-    name = text_at(fields, 2)
+    name = plain_name(text_at(fields, 2) or "")
     doubled = re.fullmatch(r"(.+?)\s+\1", name) if name else None
     return Operator(doubled[1] if doubled else name or None, number_at(fields, 3, 0, 20))
 

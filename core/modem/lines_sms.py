@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from core.modem.fields import fields_of, number_at, text_at
+from core.modem.fields import fields_of, number_at, plain_number, text_at
 
 MAX_INDEX = 65_535
 """Modems count to 255; more costs nothing."""
@@ -87,7 +87,7 @@ def cpms(line: str) -> tuple[Use, ...] | None:
 def csca(line: str) -> str | None:
     """The service centre of +CSCA: <number>,<type>, as dialled; hexadecimal UCS2 when AT+CSCS says so."""
     fields = fields_of(line, "+CSCA:")
-    number = plain(text_at(fields, 0) or "") if fields is not None else ""
+    number = plain_number(text_at(fields, 0) or "") if fields is not None else ""
     if fields is None or not re.fullmatch(r"\+?[0-9]{3,20}", number):
         return None
     return "+" + number if number[0] != "+" and number_at(fields, 1, 0, 255) == 145 else number
@@ -112,16 +112,6 @@ def cusd(line: str) -> Ussd | None:
         return None
     dcs = int(found[3]) if found[3] is not None and int(found[3]) <= 255 else None
     return Ussd(int(found[1]), found[2], dcs)
-
-
-def plain(text: str) -> str:
-    """A number or name as it reads: with AT+CSCS="UCS2" modems send even those in hexadecimal.
-
-    Only what can be nothing else counts as such: groups of four that are all 002B, 0023, 002A or 003x.
-    """
-    if re.fullmatch(r"(00(2[3AB]|3[0-9]))+", text, re.IGNORECASE):
-        return bytes.fromhex(text).decode("utf-16-be")
-    return text
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[Listed]:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.modem import lines, lines_network
-from core.modem.fields import fields_of
+from core.modem import lines, lines_network, lines_sms
+from core.modem.fields import fields_of, plain_name, plain_number
 from core.modem.lines_error import CME, CMS, error_of
 
 VECTORS: dict[str, list[tuple[str, Any]]] = json.loads(
@@ -21,7 +21,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "error_of": error_of,
     **{
         name: getattr(module, name)
-        for module in (lines, lines_network)
+        for module in (lines, lines_network, lines_sms)
         for name in VECTORS
         if callable(getattr(module, name, None))
     },
@@ -32,7 +32,7 @@ def _plain(value: object) -> object:
     """As JSON would have it: fields of a dataclass as a list, as many as the vectors give."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return list(dataclasses.astuple(value))
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_a_line_means_what_the_vectors_say(parser: str, line: str, wanted: objec
 def test_every_parser_has_vectors() -> None:
     public = {
         name
-        for module in (lines, lines_network)
+        for module in (lines, lines_network, lines_sms)
         for name, value in vars(module).items()
         if callable(value) and getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
         if not isinstance(value, type)
     }
-    assert public - set(VECTORS) == {"rssi_dbm", "voice_call_began"}
+    assert public - set(VECTORS) == {"rssi_dbm", "voice_call_began", "cmgl"}
 
 
 PREFIXES = st.sampled_from(
@@ -90,6 +90,42 @@ def test_an_error_is_the_same_as_a_number_and_as_a_text(word: str, table: dict[i
         assert by_number is not None
         assert by_text is not None
         assert by_number.code == by_text.code == code
+
+
+def test_a_list_of_messages_gives_each_with_its_pdu_whatever_stands_between() -> None:
+    answer = [
+        "+CMGL: 0,1,,23", "07911326040000f0", "+CMGL: 3,0,\"name\",5", "a line of something else", "00AA",
+        "+CMGL: 4,2,,1", "00BB", "+CMGL: 5,1,,0", "+CMGL: 6,1,,9",
+    ]  # fmt: skip
+    assert lines_sms.cmgl(answer) == [
+        lines_sms.Listed(0, True, "07911326040000F0"),
+        lines_sms.Listed(3, True, "00AA"),
+        lines_sms.Listed(4, False, "00BB"),
+        lines_sms.Listed(5, True, None),
+        lines_sms.Listed(6, True, None),
+    ]
+
+
+@given(st.lists(st.one_of(PREFIXES, REST, st.just("+CMGL: 1,1,,2"), st.just("00AA")), max_size=10))
+def test_any_lines_are_a_list_of_messages(answer: list[str]) -> None:
+    assert len(lines_sms.cmgl(answer)) <= sum(line.startswith("+CMGL:") for line in answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("+447700900123", "+447700900123"),
+        ("002B003400340037", "+447"),
+        ("002b", "+"),
+        ("00306912345678", "00306912345678"),  # from Greece, with the prefix of international calls
+        ("00440069", "00440069"),
+        ("", ""),
+    ],
+)
+def test_only_what_can_be_nothing_else_is_read_as_hexadecimal(text: str, wanted: str) -> None:
+    assert plain_number(text) == wanted
+    assert plain_name("00440069") == "Di"
+    assert plain_name("23415") == "23415"
 
 
 def test_begin_means_answered_and_nothing_else_does() -> None:
