@@ -60,6 +60,15 @@ def test_a_modem_in_another_composition_is_explained_and_can_be_switched() -> No
     assert switch_ports(refusal.value.modem) == ("/dev/ttyUSB4", "/dev/ttyUSB5")
 
 
+def test_of_several_that_will_not_do_the_one_that_can_be_switched_is_told() -> None:
+    with pytest.raises(WrongComposition) as refusal:
+        choose([stick("1-1", product="901e"), stick("1-2", product="9011")], UsbSelector())
+    assert refusal.value.modem.path == "1-2"
+    with pytest.raises(AmbiguousModem) as two:
+        choose([stick("1-1", product="9018"), stick("1-2", product="9011")], UsbSelector())
+    assert two.value.paths == ("1-1", "1-2")
+
+
 def test_a_composition_without_a_map_is_tried_on_all_ports_but_the_first_which_is_diag() -> None:
     modem = stick("1-1", product="9025")
     assert switch_ports(modem) == tuple(f"/dev/ttyUSB{number}" for number in range(1, 8))

@@ -58,6 +58,7 @@ async def test_a_folder_may_come_later_and_go_again(tmp_path: Path) -> None:
     folder = tmp_path / "one" / "two" / "modem"
     async with running(FolderUsbSource(str(folder))) as watch:
         for _ in range(3):
+            await asyncio.sleep(0.05)  # so that it is the event of the mkdir that counts
             folder.mkdir(parents=True)
             link(folder, 0, 1, 2, 3, 4)
             assert (await following(watch)).does is UsbDoes.ADDED
@@ -73,10 +74,13 @@ async def test_a_folder_that_is_moved_away_is_not_followed(tmp_path: Path) -> No
         await following(watch)
         folder.rename(tmp_path / "elsewhere")
         assert (await following(watch)).does is UsbDoes.REMOVED
-        unlink(tmp_path / "elsewhere", 0)
         folder.mkdir()
         link(folder, 0, 1, 2, 3, 4)
         assert (await following(watch)).does is UsbDoes.ADDED
+        unlink(tmp_path / "elsewhere", 0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await watch.next()
 
 
 async def test_links_of_the_ports_that_are_needed_suffice(tmp_path: Path) -> None:
