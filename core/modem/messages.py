@@ -41,6 +41,8 @@ CHAIN_S = 0.25
 """A chain of deletions that takes longer is cut: a hang-up or a message may wait behind it."""
 
 FIRST_CHAIN = 4
+DELETE_S = 5.0
+"""And a second for each message."""
 
 
 class MessageBox:
@@ -254,7 +256,7 @@ class MessageBox:
     async def _delete(self, shelf: Shelf) -> None:
         """As many as one line may chain."""
         indices = shelf.of(Fate.DOOMED)[: self._chain]
-        command = Command("AT" + ";".join(f"+CMGD={index}" for index in indices), 5.0 + len(indices))
+        command = Command("AT" + ";".join(f"+CMGD={index}" for index in indices), DELETE_S + len(indices))
         started_s = time.monotonic()
         shelf.deleting(indices)
         reply = await self._within(shelf, command)

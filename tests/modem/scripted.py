@@ -24,7 +24,7 @@ async def until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
 
 
 class ScriptedModem:
-    """`answers` by command text; anything else gets OK. `heard` holds what came, in order."""
+    """`answers` by command text, `otherwise` (OK) to anything else. `heard` holds what came, in order."""
 
     def __init__(self) -> None:
         self._master, slave = pty.openpty()
@@ -34,6 +34,7 @@ class ScriptedModem:
         # Kept open, so that the master gives no EIO before the port opens and after it closes.
         self._slave: int | None = slave
         self.answers: dict[str, Answer] = {}
+        self.otherwise: Answer = OK
         self.heard: list[str] = []
         self.raw = bytearray()
         self._line = b""
@@ -64,7 +65,7 @@ class ScriptedModem:
 
     def _answer(self, command: str) -> None:
         self.heard.append(command)
-        answer = self.answers.get(command, OK)
+        answer = self.answers.get(command, self.otherwise)
         if callable(answer):
             answer = answer(command)
         if answer is not None:
