@@ -60,6 +60,7 @@ async def test_a_folder_may_come_later_and_go_again(tmp_path: Path) -> None:
         for _ in range(3):
             await asyncio.sleep(0.05)  # so that it is the event of the mkdir that counts
             folder.mkdir(parents=True)
+            await asyncio.sleep(0.05)  # and here that of the links
             link(folder, 0, 1, 2, 3, 4)
             assert (await following(watch)).does is UsbDoes.ADDED
             shutil.rmtree(tmp_path / "one")
