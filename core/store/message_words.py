@@ -34,12 +34,17 @@ class Wanted:
 def wanted(query: str) -> Wanted:
     """All words must be there, in any order; the last one may be the beginning of a word."""
     readable = "".join(" " if _is_unreadable(character) else character for character in query)
-    words, texts = list[str](), list[str]()
+    words, texts, marks = list[str](), list[str](), list[str]()
     for word in readable.split()[:MAX_WORDS]:
-        if _NO_SPACES.search(word) or not any(map(_is_indexed, word)):
+        kinds = {unicodedata.category(character)[0] for character in word}
+        if kinds == {"P"}:
+            marks.append(word)
+        elif _NO_SPACES.search(word) or not any(map(_is_indexed, word)):
             texts.append(word)
         else:
             words.append(word)
+    if not words and not texts:
+        texts = marks  # beside words, quotes and dashes are how people write, not what they look for
     quoted = ['"' + word.replace('"', '""') + '"' for word in words]
     last_is_open = words and readable.endswith(words[-1])
     return Wanted(" AND ".join(quoted) + ("*" if last_is_open else ""), tuple(texts))

@@ -3,6 +3,7 @@
 from core.clock import rfc3339, unix_s
 from core.errors import NotFound, NotNow
 from core.events import SmsState
+from core.line import Direction
 from core.store.group import Tx
 
 PRUNE_CHUNK = 500
@@ -40,14 +41,20 @@ def delete_message(tx: Tx, row_id: int) -> None:
     tx.execute("DELETE FROM messages WHERE id = ?", (row_id,))
 
 
-def delete_unless_open(tx: Tx, message_id: str) -> None:
-    """NotFound, also while its parts are coming in; NotNow for one that is not finished."""
-    row = tx.execute(f"SELECT id, state, {_IS_COMING} FROM messages m WHERE message_id = ?", (message_id,)).fetchone()
-    if row is None or row[2]:
+def delete_finished(tx: Tx, message_id: str, *, counted_since: str | None = None) -> None:
+    """NotFound, also while its parts are coming in; NotNow for one that is not finished, or that was sent after
+    counted_since: limits of the guard count the rows, and deleting must not be a way around them."""
+    row = tx.execute(
+        f"SELECT id, state, direction, created_at, {_IS_COMING} FROM messages m WHERE message_id = ?", (message_id,)
+    ).fetchone()
+    if row is None or row[4]:
         raise NotFound("There is no message with this id.")
-    if row[1] in _ADVICE:
-        raise NotNow(_ADVICE[row[1]], state=row[1])
-    delete_message(tx, row[0])
+    row_id, state, direction, created_at, _ = row
+    if state in _ADVICE:
+        raise NotNow(_ADVICE[state], state=state)
+    if counted_since is not None and direction == Direction.OUT and created_at > counted_since:
+        raise NotNow("The message still counts for the limits of [guard]. Delete it after 24 hours.")
+    delete_message(tx, row_id)
 
 
 def _drop_messages(tx: Tx, before: str, limit: int) -> int:

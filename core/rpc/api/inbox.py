@@ -4,9 +4,11 @@ from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
 
+from core.clock import rfc3339, unix_s
 from core.errors import InvalidParams, NotFound, NotNow, StoreFailed, TimedOut
 from core.events import Scope, SmsState
 from core.forget import forget
+from core.limits import DAY_S
 from core.line import Direction
 from core.messages import utc
 from core.rpc.api.calls import Empty
@@ -15,7 +17,7 @@ from core.rpc.api.messages import OneMessage
 from core.rpc.methods import Request, method
 from core.store import message_reads as reads
 from core.store.message_reads import Filter
-from core.store.retention import delete_unless_open
+from core.store.retention import delete_finished
 
 Cursor = Annotated[str, Meta(max_length=40, description="A message_id: next of the page before")]
 Limit = Annotated[int, Meta(ge=1, le=500)]
@@ -179,7 +181,9 @@ async def conversation(request: Request, params: GetConversation) -> MessagePage
 @method("sms.delete", scope=Scope.MESSAGES, errors=(NotFound, NotNow, StoreFailed), since="0.2")
 async def delete(request: Request, params: OneMessage) -> Empty:
     """Drops one finished message. Events that told of it stay until they expire; sms.erase clears those as well."""
-    await request.core.store.write(lambda tx: delete_unless_open(tx, params.message_id))
+    guard = request.core.config.guard
+    since = rfc3339(unix_s() - DAY_S) if guard.sms_per_hour or guard.sms_per_day else None
+    await request.core.store.write(lambda tx: delete_finished(tx, params.message_id, counted_since=since))
     return Empty()
 
 
