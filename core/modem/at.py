@@ -21,7 +21,9 @@ _PDU_URCS = ("+CMT:", "+CDS:", "+CBM:")
 _TEXT_URC = "+CUSD:"
 """Its quoted text may run over several lines: menus do (field reports)."""
 
-_WHOLE_TEXT = re.compile(r'[^"]*(".*"(, ?[0-9]+)?)? *', re.DOTALL)
+WHOLE_TEXT = re.compile(r'[^"]*(".*"(, ?[0-9]+)?)? *', re.DOTALL)
+"""Such a line with the end of its text."""
+
 _MAX_TEXT_LINES = 30
 """A USSD text has at most 182 characters; a quote that never closes mustn't swallow the port."""
 
@@ -250,7 +252,7 @@ class AtChannel:
             self._text = []
             return (*self._classify_line("\n".join(head)), *self._classify(line))
         whole = "\n".join([*head, line])
-        if _WHOLE_TEXT.fullmatch(whole) or len(head) >= _MAX_TEXT_LINES:
+        if WHOLE_TEXT.fullmatch(whole) or len(head) >= _MAX_TEXT_LINES:
             self._text = []
             return self._classify_line(whole)
         self._text = [*head, line]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from core.clock import rfc3339
+from core.modem.at import WHOLE_TEXT
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Then it becomes `.1` (one old file is kept): 8 MiB a port at most on a small card."""
@@ -40,6 +41,8 @@ def scrub(line: str) -> str:
     """One line of the wire without personal data. Digits become 0 and letters of names x; the form stays."""
     if _HARMLESS.match(line):
         return line
+    if text := re.match(r'((?:AT)?\+CUSD[:=][^"]*")(.*?)("(?:, ?[0-9]+)?\r?)?$', line, re.DOTALL):
+        return text[1] + _blotted(text[2]) + (text[3] or "")  # it may hold quotes itself
     if re.fullmatch(r"[0-9A-Fa-f]{16,}\x1a?", line):  # a PDU, an ICCID
         return re.sub(r"[0-9A-Fa-f]", "0", line)
     if line.upper().startswith("ATD"):
@@ -47,7 +50,7 @@ def scrub(line: str) -> str:
     if line.startswith("MISSED_CALL:"):
         return re.sub(r"(?<=M )\+?[0-9*#]+", lambda found: _zeros(found[0]), line)
     if _PERSONAL.match(line):
-        line = re.sub(r'"[^"]*"?', lambda found: re.sub(r"[^\W\d_]", "x", _zeros(found[0])), line)
+        line = re.sub(r'"[^"]*"?', lambda found: _blotted(found[0]), line)
         return re.sub(r"\b(?=[0-9A-Fa-f]*[0-9])[0-9A-Fa-f]{4,}\b", lambda found: "0" * len(found[0]), line)
     return re.sub(r"\+?[0-9]{6,}", lambda found: _zeros(found[0]), line)
 
@@ -67,6 +70,7 @@ class WireLog:
         self._on_failure = on_failure
         self._file: TextIO | None = None
         self._dead = False
+        self._in_text = False  # the text of a +CUSD goes on in the next line
         self._pending = b""  # a line is scrubbed whole, so its first part waits here for the rest
         self._said_at_s = float("-inf")
 
@@ -101,7 +105,7 @@ class WireLog:
             return
         text = data.decode("latin-1")
         if not self._personal:
-            text = "".join(scrub(part) for part in re.split(r"([\r\n]+|> )", text))
+            text = "".join(self._scrubbed(part) for part in re.split(r"([\r\n]+|> )", text))
         try:
             file = self._open()
             now_s = time.monotonic()
@@ -113,6 +117,14 @@ class WireLog:
         except OSError:
             self._dead = True
             self._on_failure()
+
+    def _scrubbed(self, part: str) -> str:
+        """A part of a line, or what stands between two. The text of a +CUSD may run over many lines."""
+        if self._in_text:
+            self._in_text = not re.search(r'"(, ?[0-9]+)?\r?$', part) and not _HARMLESS.fullmatch(part)
+            return _blotted(part)
+        self._in_text = part.startswith("+CUSD:") and not WHOLE_TEXT.fullmatch(part)
+        return scrub(part)
 
     def _open(self) -> TextIO:
         if self._file is not None and self._file.tell() >= self._max_bytes:
@@ -127,3 +139,7 @@ class WireLog:
 
 def _zeros(text: str) -> str:
     return re.sub(r"[0-9]", "0", text)
+
+
+def _blotted(text: str) -> str:
+    return re.sub(r"[^\W\d_]", "x", _zeros(text))

@@ -41,6 +41,10 @@ def test_escaping_keeps_every_byte_and_every_line_whole(data: bytes) -> None:
         ("+ICCID: 898600700907A6019125", "+ICCID: 000000000000A0000000"),
         ("07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07", "0" * 76),
         ('+CUSD: 0,"Your balance is 12.50",15', '+CUSD: 0,"xxxx xxxxxxx xx 00.00",15'),
+        ('+CUSD: 1,"Hello "Ann", 3",15', '+CUSD: 1,"xxxxx "xxx", 0",15'),
+        ('+CUSD: 1,"Hello Ann', '+CUSD: 1,"xxxxx xxx'),
+        ('AT+CUSD=1,"*100#",15', 'AT+CUSD=1,"*000#",15'),
+        ("+CUSD: 4", "+CUSD: 4"),
         ('+CREG: 1,"A809","0A1B2C3D"', '+CREG: 1,"x000","0x0x0x0x"'),
         ("+CREG: 1,A809,0A1B2C3D", "+CREG: 1,0000,00000000"),
         ("VOICE CALL: END: 000352", "VOICE CALL: END: 000352"),
@@ -62,6 +66,16 @@ def test_a_number_that_comes_in_two_pieces_is_blotted_out_too(tmp_path: Path) ->
     log.received(b'34567",145,,,,0\r\n')
     log.close()
     assert '"+000000000000"' in (tmp_path / "wire").read_text()
+
+
+def test_a_text_over_several_lines_is_blotted_out_to_its_end(tmp_path: Path) -> None:
+    log = WireLog(tmp_path / "wire", on_failure=_no_failure)
+    log.received(b'\r\n+CUSD: 1,"Dear "Ann",\r\n')
+    log.received(b'1 Pay Bob\r\n2 Go",15\r\n\r\n+CSQ: 17,99\r\n')
+    log.close()
+    text = (tmp_path / "wire").read_text(encoding="ascii")
+    assert not re.search("Dear|Ann|Bob|Pay|Go", text)
+    assert "+CSQ: 17,99" in text
 
 
 def test_personal_logging_keeps_everything(tmp_path: Path) -> None:
