@@ -134,6 +134,7 @@ async def _serve(settings: Settings, path: str | None) -> None:
         async with dialtone.connect(
             path, name="spool", consumer=settings.consumer, topics=TOPICS, wait_s=None
         ) as phone:
+            _log.info("serving %s", settings.root)
             await _work(Desk(phone, settings, ledger, placer, handlers))
     finally:
         ledger.close()

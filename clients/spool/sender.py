@@ -6,6 +6,7 @@ made from the file itself (place, name, inode, time and content), so that also a
 
 import hashlib
 import logging
+import math
 import os
 import time
 from contextlib import suppress
@@ -52,6 +53,7 @@ class Sender:
         self._watch = watch
         self._calls = calls
         self._retry_at_s: dict[str, float] = {}
+        self._unknown_until_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -70,7 +72,10 @@ class Sender:
             return
         if job.message_id is None:  # the event was faster than the answer
             await self._desk.insist("state", lambda: self._desk.ledger.accepted(job, message_id))
-        await self._finish(job, event, str(event.get("at")))
+        if event["state"] == "unknown":
+            self._wait_for_news(job)
+        else:
+            await self._finish(job, event, str(event.get("at")))
 
     # --- taking files
 
@@ -209,9 +214,17 @@ class Sender:
         message_id = str(info["message_id"])
         if job.message_id is None:
             await self._desk.insist("state", lambda: self._desk.ledger.accepted(job, message_id))
-        if info["state"] in SENT_STATES | FAILED_STATES:
+        if info["state"] == "unknown" and time.monotonic() < self._unknown_until_s.get(job.ref, math.inf):
+            self._wait_for_news(job)
+        elif info["state"] in SENT_STATES | FAILED_STATES:
             await self._finish(job, info, str(info.get("sent_at") or info["updated_at"]))
         return None
+
+    def _wait_for_news(self, job: Job) -> None:
+        """Unknown may become known yet: a late answer, a report, a resend that was allowed. Then it is looked at."""
+        until_s = time.monotonic() + self._desk.settings.unknown_wait_s
+        self._unknown_until_s[job.ref] = self._retry_at_s[job.ref] = until_s
+        self._watch.changed.set()
 
     def _later(self, job: Job, after_s: float | None, problem: Exception) -> None:
         wait_s = min(after_s or RETRY_S, MAX_RETRY_S)
@@ -259,6 +272,7 @@ class Sender:
 
         await self._desk.insist("sent" if sent else "failed", place)
         self._retry_at_s.pop(job.ref, None)
+        self._unknown_until_s.pop(job.ref, None)
         self._desk.handlers.due.set()
         self._watch.changed.set()  # a file of the same name may wait
         _log.info("message %d: %s", job.number, "sent" if sent else "failed")

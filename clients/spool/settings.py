@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     validity: int | str | None = None
     smsc_header: bool = False
     on_unknown: Literal["hold", "resend"] | None = None
+    unknown_wait_s: Annotated[float, Meta(ge=0)] = 60.0
     max_file_bytes: Annotated[int, Meta(ge=1024)] = 262_144
 
     incoming_utf8: bool = False

@@ -131,9 +131,9 @@ class Rig:
         """Started, and its events subscribed."""
         if toml:
             self.configure(toml)
-        before = len(self.core.asked("events.subscribe"))
+        before = self.text(self.log).count("serving")
         await self.start()
-        await self.until(lambda: len(self.core.asked("events.subscribe")) > before)
+        await self.until(lambda: self.text(self.log).count("serving") > before)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.child is not None

@@ -72,7 +72,7 @@ async def test_other_outcomes_lie_in_failed_with_their_reason(
     spool: Rig, state: str, more: dict[str, object], reason: str
 ) -> None:
     spool.messages.outcome = None
-    await spool.running()
+    await spool.running("unknown_wait_s = 0.2")
     spool.put("one", "To: 37060000000\nReport: yes\n\nHello")
     await spool.until(lambda: spool.messages.kept)
     spool.messages.become("sms_1", state, **more)
@@ -85,6 +85,20 @@ async def test_other_outcomes_lie_in_failed_with_their_reason(
     )
     await spool.until(spool.handler_runs)
     assert spool.handler_runs() == [["FAILED", str(spool.spool / "failed/one"), *(["1"] if message_id else [])]]
+
+
+async def test_an_unknown_message_that_becomes_known_lies_in_sent(spool: Rig) -> None:
+    spool.messages.outcome = None
+    await spool.running("unknown_wait_s = 0.3")
+    spool.put("one", "To: 37060000000\n\nHello")
+    await spool.until(lambda: spool.messages.kept)
+    spool.messages.become("sms_1", "unknown", reason="no_answer")
+    spool.messages.become("sms_1", "queued")  # as where on_unknown is resend
+    await spool.core.wait_asked("sms.get")
+    spool.messages.become("sms_1", "unknown", reason="no_answer")
+    spool.messages.become("sms_1", "sent")
+    await spool.arrived("sent", "one")
+    assert spool.files("failed") == []
 
 
 async def test_a_malformed_file_goes_to_failed_with_its_reason_and_the_next_is_sent(spool: Rig) -> None:
