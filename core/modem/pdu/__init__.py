@@ -4,6 +4,7 @@ Any octets give a value or PduError, in time that grows with their number alone.
 """
 
 from core.modem.pdu.compose import compose
+from core.modem.pdu.header import elements_of
 from core.modem.pdu.identity import identity
 from core.modem.pdu.joining import join_text
 from core.modem.pdu.model import (
@@ -29,6 +30,7 @@ from core.modem.pdu.tpdu import (
     encode_deliver,
     encode_report,
     encode_submit,
+    header_octets,
     join_pdu,
     split_pdu,
 )
@@ -52,9 +54,11 @@ __all__ = [
     "compose",
     "decode_from_mobile",
     "decode_from_network",
+    "elements_of",
     "encode_deliver",
     "encode_report",
     "encode_submit",
+    "header_octets",
     "identity",
     "join_pdu",
     "join_text",

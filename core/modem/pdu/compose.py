@@ -36,13 +36,23 @@ def compose(
         raise PduError("a message needs a recipient")
     text = None if text is None else whole(text)
     header = _header(options)
-    alphabet = _alphabet(text, options.alphabet, header)
-    coded = encode_body(text, data, alphabet, header)
-    whole_message = Submit(
+    message = _whole_message(destination, text, data, header, options)
+    coded = encode_body(text, data, message.alphabet, header)
+    fits = len(coded) <= _room(message.alphabet, header)
+    parts = (message,) if fits else _parts(message, header, options)
+    for part in parts:  # what is accepted here is known to encode
+        encode_submit(part)
+    return parts
+
+
+def _whole_message(
+    destination: Address, text: str | None, data: bytes | None, header: Header, options: Options
+) -> Submit:
+    return Submit(
         destination=destination,
         text=text,
         data=data,
-        alphabet=alphabet,
+        alphabet=_alphabet(text, options.alphabet, header),
         message_class=options.message_class,
         elements=header.elements,
         concat=header.concat,
@@ -53,11 +63,6 @@ def compose(
         reject_duplicates=options.reject_duplicates,
         reply_path=options.reply_path,
     )
-    fits = len(coded) <= _room(alphabet, header)
-    parts = (whole_message,) if fits else _parts(whole_message, header, options)
-    for part in parts:  # what is accepted here is known to encode
-        encode_submit(part)
-    return parts
 
 
 def _parts(message: Submit, header: Header, options: Options) -> tuple[Submit, ...]:

@@ -46,15 +46,8 @@ def read_header(octets: bytes) -> Header | None:
 
     An element with a length or values that can't be stays among `elements`. Of repeated ones the last counts.
     """
-    elements = []
-    at = 0
-    while at < len(octets):
-        end = at + 2 + (octets[at + 1] if at + 1 < len(octets) else 254)
-        if end > len(octets):
-            return None
-        elements.append(Element(octets[at], octets[at + 2 : end]))
-        at = end
-    return sort_elements(elements)
+    elements = _split(octets)
+    return None if elements is None else sort_elements(elements)
 
 
 def sort_elements(elements: Iterable[Element]) -> Header:
@@ -68,6 +61,18 @@ def sort_elements(elements: Iterable[Element]) -> Header:
         else:
             rest.append(element)
     return Header(tuple(rest), concat, ports)
+
+
+def elements_of(octets: bytes) -> tuple[Element, ...]:
+    """The elements of a header as programs hand it on, with its length octet. PduError if it is none."""
+    if not octets:
+        return ()
+    if len(octets) != 1 + octets[0]:
+        raise PduError("a user data header begins with its length")
+    elements = _split(octets[1:])
+    if elements is None:
+        raise PduError("an element ends behind the user data header")
+    return tuple(elements)
 
 
 def write_header(header: Header) -> bytes:
@@ -86,6 +91,18 @@ def element_octets(header: Header) -> bytes:
 def waiting_element(waiting: Waiting) -> Element:
     """§9.2.3.24.2; stored like any other message."""
     return Element(SPECIAL, bytes((0x80 | KINDS.index(waiting.kind), waiting.count or 0)))
+
+
+def _split(octets: bytes) -> list[Element] | None:
+    elements = []
+    at = 0
+    while at < len(octets):
+        end = at + 2 + (octets[at + 1] if at + 1 < len(octets) else 254)
+        if end > len(octets):
+            return None
+        elements.append(Element(octets[at], octets[at + 2 : end]))
+        at = end
+    return elements
 
 
 def _all(header: Header) -> Iterable[Element]:

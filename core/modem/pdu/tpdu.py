@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from core.modem.pdu.address import read_address, read_smsc, write_address, write_smsc
 from core.modem.pdu.dcs import Coding, make_dcs, read_dcs
-from core.modem.pdu.header import SPECIAL, Header, sort_elements, waiting_element
+from core.modem.pdu.header import SPECIAL, Header, element_octets, sort_elements, waiting_element
 from core.modem.pdu.model import Address, Deliver, PduError, StatusReport, Submit, Waiting
 from core.modem.pdu.times import enhanced_period, read_stamp, relative_octet, relative_period, write_stamp
 from core.modem.pdu.user_data import UserData, encode_body, read_user_data, write_user_data
@@ -116,6 +116,12 @@ def message_header(message: Deliver | Submit) -> Header:
     if isinstance(message, Deliver) and not any(element.ident == SPECIAL for element in elements):
         elements += tuple(waiting_element(waiting) for waiting in message.waiting if waiting.count is not None)
     return Header(elements, message.concat or header.concat, message.ports or header.ports)
+
+
+def header_octets(message: Deliver | Submit) -> bytes:
+    """The user data header with its length octet, concatenation and ports included; empty without one."""
+    octets = element_octets(message_header(message))
+    return bytes((len(octets),)) + octets if octets else b""
 
 
 def _read_deliver(tpdu: bytes) -> Deliver:

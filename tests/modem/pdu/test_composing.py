@@ -145,6 +145,7 @@ def test_what_is_read_as_one_character_is_not_cut(cluster: str) -> None:
 def test_flags_are_cut_between_pairs() -> None:
     flags = "🇩🇪🇫🇷" * 20
     assert all(len(part) % 2 == 0 for part in texts(flags))
+    assert [len(part) for part in texts("ж" + flags)] == [33, 32, 16]
 
 
 def test_no_part_is_spent_on_keeping_characters_together() -> None:

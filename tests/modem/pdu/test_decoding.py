@@ -17,7 +17,9 @@ from core.modem.pdu import (
     WaitingKind,
     decode_from_mobile,
     decode_from_network,
+    elements_of,
     encode_deliver,
+    header_octets,
     identity,
     join_text,
 )
@@ -133,6 +135,20 @@ def test_a_concatenation_that_cannot_be_is_an_unknown_element(element: str) -> N
     message = deliver(f"{len(octets):02X}" + element, dcs=4, first=0x44)
     assert message.concat is None
     assert message.elements == (Element(octets[0], octets[2:]),)
+
+
+def test_a_header_can_be_handed_on_and_taken_as_octets() -> None:
+    octets = bytes.fromhex("0E" + "0003070201" + "05040B8423F0" + "7001AA")
+    message = deliver(octets.hex() + "41", dcs=4, first=0x44)
+    assert header_octets(message) == octets
+    assert [element.ident for element in elements_of(octets)] == [0x00, 0x05, 0x70]
+    assert (header_octets(deliver("41", dcs=4)), elements_of(b"")) == (b"", ())
+
+
+@pytest.mark.parametrize("octets", ["01", "0500030702", "05000307020101", "03000307", "0100"])
+def test_octets_that_are_no_header_are_an_error(octets: str) -> None:
+    with pytest.raises(PduError):
+        elements_of(bytes.fromhex(octets))
 
 
 def test_national_elements_choose_the_tables() -> None:

@@ -92,6 +92,7 @@ def test_a_time_that_no_stamp_can_say_is_an_error(moment: datetime) -> None:
         (timedelta(hours=13), 145),
         (timedelta(hours=24), 167),
         (timedelta(hours=24, seconds=1), 168),
+        (timedelta(hours=25), 168),
         (timedelta(days=2), 168),
         (timedelta(days=4), 170),
         (timedelta(days=30), 196),
