@@ -42,8 +42,8 @@ async def _outgoing(made: Station, phone: dialtone.Phone, count: int) -> list[Fi
     left = {"sent": count}
 
     async def follow() -> None:
-        async for event in phone.events(topics=["sms.status"]):
-            left["sent"] -= event.params["state"] == "sent"
+        async for event in phone.events():
+            left["sent"] -= event.name == "sms.status" and event.params["state"] == "sent"
             if left["sent"] <= 0:
                 done.set()
                 return
@@ -73,8 +73,8 @@ async def _incoming(made: Station, phone: dialtone.Phone, count: int) -> list[Fi
     left = {"received": count}
 
     async def follow() -> None:
-        async for _ in phone.events(topics=["sms.received"]):
-            left["received"] -= 1
+        async for event in phone.events():
+            left["received"] -= event.name == "sms.received"
             if left["received"] <= 0:
                 done.set()
                 return
@@ -84,7 +84,7 @@ async def _incoming(made: Station, phone: dialtone.Phone, count: int) -> list[Fi
         tasks.create_task(follow())
         await asyncio.sleep(0)
         started = time.perf_counter()
-        flood: dict[str, Any] = {"from": FROM, "text": "a message that comes in", "count": count}
+        flood: dict[str, Any] = {"from": FROM, "text": "message {n} that comes in", "count": count}
         await made.control("sms.flood", **flood)
         await done.wait()
         took = time.perf_counter() - started
@@ -97,13 +97,12 @@ async def _incoming(made: Station, phone: dialtone.Phone, count: int) -> list[Fi
 async def _announcement(made: Station, phone: dialtone.Phone, count: int) -> Figure:
     """One message at a time: from the network's delivery to the event. The modem's own time is in it, about 0 here."""
     taken = []
-    events = phone.events(topics=["sms.received"])
     for number in range(count):
         started = time.perf_counter()
         message: dict[str, Any] = {"from": FROM, "text": f"number {number}"}
         await made.control("sms.deliver", **message)
-        async for event in events:
-            if event.params["text"] == f"number {number}":
+        async for event in phone.events():
+            if event.name == "sms.received" and event.params["text"] == f"number {number}":
                 break
         taken.append((time.perf_counter() - started) * 1000)
     p50, p95 = percentile(taken, 50), percentile(taken, 95)
@@ -117,8 +116,8 @@ async def _slow(made: Station, phone: dialtone.Phone, count: int) -> Figure:
     await made.control("sms.network", delay_s=3.0)
     ids = [(await phone.call("sms.send", to=TO, text=f"slow {number}"))["message_id"] for number in range(count)]
     started = time.perf_counter()
-    async for event in phone.events(topics=["sms.status"], since=0):
-        if event.params["message_id"] == ids[-1] and event.params["state"] == "sent":
+    async for event in phone.events():
+        if event.params.get("message_id") == ids[-1] and event.params.get("state") == "sent":
             break
     per_minute = count / (time.perf_counter() - started) * 60
     await made.control("sms.network", delay_s=0.0)

@@ -201,11 +201,16 @@ class Guard:
 
 
 def sim_regions(lines: Mapping[str, Line]) -> Callable[[str], str | None]:
-    """The country of each line's SIM, None until the modem has told its IMSI."""
+    """The country of each line's SIM, None until the modem has told its IMSI. While it is away, that of the last one:
+    the key of a party must not depend on whether the stick is plugged in."""
+    known: dict[str, str] = {}
 
     def region(name: str) -> str | None:
         line = lines.get(name)
-        return region_of_imsi(line.info.imsi) if line is not None else None
+        found = region_of_imsi(line.info.imsi) if line is not None else None
+        if found is not None:
+            known[name] = found
+        return known.get(name)
 
     return region
 

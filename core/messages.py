@@ -153,6 +153,7 @@ class MessageService:
 
     async def run(self) -> None:
         """Serves until cancelled."""
+        await self._guard.ready()  # keys of numbers are needed from the first message on
         async with TaskGroup() as tasks:
             self._tasks = tasks
             for name, box in self._boxes.items():
@@ -247,6 +248,7 @@ class MessageService:
     async def send(self, request: SendRequest) -> MessageRow:
         """Accepts a message: it is on disk when this answers. See sms.send for the errors."""
         line = self.line_named(request.line)
+        await self._guard.ready()
         address = sms_address(
             request.to, request.number_type, self.region(line.name), emergency=self._config.call.emergency
         )
@@ -269,7 +271,7 @@ class MessageService:
             if known is not None:
                 return _found(tx, known)
         if row.state is SmsState.QUEUED:
-            self._guard.limit_work(tx, "sms", row.line, unix_s(), row.parts)
+            self._guard.limit_work(tx, "sms", row.line, unix_s(), row.parts, number=row.number)
             if rows.queued(tx, row.line) >= MAX_QUEUED:
                 raise LimitExceeded("Too many messages wait on this line.", retry_after_s=60.0)
             wait_until = rows.backed_off_until(tx, row.line, row.peer, row.created_at)

@@ -115,3 +115,6 @@ CREATE TRIGGER messages_word_change AFTER UPDATE OF text ON messages BEGIN
     INSERT INTO message_words (message_words, rowid, text) SELECT 'delete', old.id, old.text WHERE old.text IS NOT NULL;
     INSERT INTO message_words (rowid, text) SELECT new.id, new.text WHERE new.text IS NOT NULL;
 END;
+
+-- For the guard's limits: calls placed by a line in the last hour and day.
+CREATE INDEX calls_placed ON calls (line, started_at) WHERE direction = 'out';
