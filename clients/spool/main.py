@@ -63,8 +63,10 @@ class SpoolCommand:
         if args.check:
             print("ok")
             return OK
+        state = settings.folder(settings.state)
         try:
-            with only_one(settings.folder(settings.state)):
+            state.mkdir(mode=0o700, exist_ok=True)
+            with only_one(state):
                 return _run(settings, args.socket)
         except (OSError, sqlite3.Error) as problem:
             _log.error("the state directory: %s", problem)
@@ -74,11 +76,10 @@ class SpoolCommand:
 def check_folders(settings: Settings, *, make: bool) -> None:
     """UsageError, one line, where a directory is missing or can't be used."""
     folders = settings.folders()
-    state = settings.folder(settings.state)
-    for key, folder in {**folders, "state": state}.items():
+    for key, folder in {**folders, "the parent of state": settings.folder(settings.state).parent}.items():
         try:
-            if make or key == "state":
-                folder.mkdir(parents=make, exist_ok=True, mode=0o700 if key == "state" else 0o777)
+            if make:
+                folder.mkdir(parents=True, exist_ok=True)
             usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
         except OSError as problem:
             raise UsageError(f"{key} = {folder}: {problem.strerror}") from None

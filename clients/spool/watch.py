@@ -26,8 +26,10 @@ HEADER_BYTES = 8192
 """As much of a file as is read to find its priority."""
 UNREADABLE_S = 5.0
 """A script that writes as somebody else may still change the mode of its file."""
-MOVED_BOUND = 10_000
+NOTED_NAMES = 10_000
 """Names told by inotify and not yet looked at; above it they have to settle like all others."""
+SILENT_WRITER_S = 60.0
+"""Who made a file and neither wrote nor closed it for so long is not waited for any more."""
 
 _log = logging.getLogger("dialtone.spool")
 
@@ -59,6 +61,7 @@ class Watch:
         self._settle_s = settle_s
         self._rescan_s = rescan_s
         self._moved: set[bytes] = set()
+        self._created: set[bytes] = set()
         self._seen: dict[bytes, _Seen] = {}
         self._warned: set[bytes] = set()
         # Who opens a file for writing in the microseconds of our lease makes the kernel send us this.
@@ -83,11 +86,19 @@ class Watch:
             inotify.add_watch(self.folder, mask | Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.ONLYDIR)
             self.changed.set()
             async for event in inotify:
-                if event.mask & Mask.MOVED_TO and event.name is not None and len(self._moved) < MOVED_BOUND:
-                    self._moved.add(os.fsencode(event.name))
+                if event.name is not None:
+                    self._note(os.fsencode(event.name), event.mask)
                 self.changed.set()
                 if event.mask & (Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.IGNORED | Mask.UNMOUNT):
                     return
+
+    def _note(self, name: bytes, mask: Mask) -> None:
+        if mask & Mask.MOVED_TO and len(self._moved) < NOTED_NAMES:
+            self._moved.add(name)
+        if mask & Mask.CREATE and len(self._created) < NOTED_NAMES:
+            self._created.add(name)
+        if mask & (Mask.CLOSE_WRITE | Mask.MOVED_TO):
+            self._created.discard(name)
 
     async def wait(self, next_look_s: float | None) -> None:
         """Until something changed, or it is time to look again."""
@@ -145,6 +156,9 @@ class Watch:
             left_s = seen.since_s + UNREADABLE_S - now_s
             return left_s if left_s > 0 else Ready(name, False, found.st_mtime_ns, readable=False)
         try:
+            creating = name in self._created and now_s - seen.since_s < SILENT_WRITER_S
+            if creating:
+                return self._settle_s
             if being_written(descriptor):
                 seen.since_s = now_s
                 return self._settle_s
@@ -181,6 +195,7 @@ class Watch:
 
     def _forget(self, there: set[bytes]) -> None:
         self._moved &= there
+        self._created &= there
         self._warned &= there
         for name in self._seen.keys() - there:
             del self._seen[name]
@@ -189,7 +204,7 @@ class Watch:
 def being_written(descriptor: int) -> bool:
     """Whether any process has this file open for writing: then the kernel gives no read lease (fcntl(2), F_SETLEASE).
 
-    Leases are given to the owner of the file and to root; False for everyone else, and where there are none.
+    Leases are given to the owner of the file and to root. False for everyone else, who must go by inotify.
     """
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)

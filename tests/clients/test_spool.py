@@ -153,6 +153,22 @@ async def test_a_file_that_is_still_being_written_is_waited_for(spool: Rig) -> N
     assert spool.messages.requests() == [{"to": "+37060000000", "text": "Hello world"}]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of another user")
+async def test_a_file_that_another_user_is_writing_is_waited_for(spool: Rig) -> None:
+    """The kernel tells only the owner whether it is open."""
+    spool.prefix = ["setpriv", "--bounding-set=-all"]
+    await spool.running()
+    with (spool.spool / "outgoing/slow").open("wb", buffering=0) as file:
+        os.fchown(file.fileno(), 65534, 65534)
+        os.fchmod(file.fileno(), 0o666)
+        for piece in (b"To: 370600", b"00000\n", b"\nHello ", b"world"):
+            file.write(piece)
+            await asyncio.sleep(0.5)
+        assert spool.messages.requests() == []
+    await spool.arrived("sent", "slow")
+    assert spool.messages.requests() == [{"to": "+37060000000", "text": "Hello world"}]
+
+
 async def test_a_locked_file_is_left_until_its_lock_goes_or_its_holder_is_dead(spool: Rig) -> None:
     await spool.running()
     outgoing = spool.spool / "outgoing"

@@ -1,6 +1,9 @@
 """Outgoing files: what smsd's documentation says of them, and what smsd 3.1.21 was seen to make of the same files."""
 
 import base64
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from clients.spool.alphabets import GSM, GSM_EXTENSION, decode_gsm, encode_gsm, fits_one
 from clients.spool.message_file import add_headers, read_message
 from clients.spool.outgoing import CallWish, Json, Malformed, SmsWish, read_number, read_wish, validity_s
-from clients.spool.settings import Settings, SettingsError, parse_settings
+from clients.spool.settings import Settings, SettingsError, parse_settings, read_settings
 
 
 def no_include(name: str) -> bytes:
@@ -390,3 +393,12 @@ def test_any_bytes_are_some_gsm_text(octets: bytes) -> None:
 def test_wrong_settings_are_named(raw: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match="spool.toml"):
         parse_settings(raw, "spool.toml")
+
+
+def test_the_example_configuration_holds_the_defaults_and_names_every_key() -> None:
+    path = Path(__file__).parent.parent.parent / "docs/spool.example.toml"
+    assert read_settings(path) == Settings()
+    text = path.read_text()
+    assert [key for key in Settings.__struct_fields__ if not re.search(rf"^(# )?{key} = ", text, re.M)] == []
+    commented = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.M)
+    assert parse_settings(tomllib.loads(commented), "the example") != Settings()

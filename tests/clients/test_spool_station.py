@@ -75,6 +75,10 @@ async def test_a_delivered_message_has_a_report_with_its_id() -> None:
         assert [run[0] for run in spool.handler_runs()] == ["SENT", "REPORT"]
 
 
+async def deliver(made: Station, message: dict[str, Any]) -> None:
+    await made.control("sms.deliver", **message)
+
+
 async def received(spool: Rig) -> MessageFile:
     content = read_message(await spool.only_file("incoming"))
     (name,) = spool.files("incoming")
@@ -84,17 +88,15 @@ async def received(spool: Rig) -> MessageFile:
 
 async def test_what_the_network_delivers_lies_in_incoming() -> None:
     async with station() as made, spool_on(made) as spool:
-        await made.control("sms.deliver", **{"from": "+447700900123", "text": "Hello € [x]", "smsc": "+447700900999"})
+        await deliver(made, {"from": "+447700900123", "text": "Hello € [x]", "smsc": "+447700900999"})
         content = await received(spool)
         assert (content.get("From"), content.get("From_SMSC")) == ("447700900123", "447700900999")
         assert (content.get("Alphabet"), content.body) == ("ISO", "Hello € [x]".encode("iso8859-15"))
-        await made.control("sms.deliver", **{"from": "Bank", "text": "Grüße 😀"})
+        await deliver(made, {"from": "Bank", "text": "Grüße 😀"})
         content = await received(spool)
         assert (content.get("From"), content.get("From_TOA")) == ("Bank", "D0 alphanumeric, unknown")
         assert (content.get("Alphabet"), content.body) == ("UCS2", "Grüße 😀".encode("utf-16-be"))
-        await made.control(
-            "sms.deliver", **{"from": "12345", "data": "0102ff", "message_class": 0, "ports": [2948, 9200]}
-        )
+        await deliver(made, {"from": "12345", "data": "0102ff", "message_class": 0, "ports": [2948, 9200]})
         content = await received(spool)
         assert (content.get("Alphabet"), content.body, content.get("Flash")) == ("binary", b"\x01\x02\xff", "yes")
         assert content.get("UDH-DATA") == "06 05 04 0B 84 23 F0"
@@ -104,7 +106,7 @@ async def test_a_killed_spool_and_a_killed_core_double_nothing() -> None:
     async with station() as made, spool_on(made) as spool:
         for number in range(6):
             spool.put(f"file{number}", f"To: 447700900123\n\nnumber {number}")
-            await made.control("sms.deliver", **{"from": "+447700900456", "text": f"in {number}"})
+            await deliver(made, {"from": "+447700900456", "text": f"in {number}"})
             if number == 2:
                 await spool.kill()
                 await spool.running()
