@@ -207,6 +207,7 @@ async def test_time_and_priority_decide_what_goes_and_a_queued_one_can_be_taken_
         await made.ready(phone)
         await made.control("sms.network", delay_s=0.4)
         first = await phone.call("sms.send", to=TO, text="busy")
+        await until(watch, first["message_id"], "sending")
         low = await phone.call("sms.send", to=TO, text="low", priority="low")
         high = await phone.call("sms.send", to=TO, text="high", priority="high")
         future = await phone.call("sms.send", to=TO, text="next year", send_at="2099-01-01T00:00:00+02:00")

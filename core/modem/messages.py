@@ -100,7 +100,7 @@ class MessageBox:
     def on_urc(self, port: str, urc: Urc) -> None:
         """One URC of either port."""
         line = urc.text
-        if not line.startswith(("+CM", "+CD", "+SMS FULL", "RDY", "SMS DONE")):
+        if not line.startswith(("+CM", "+CD", "+SMS FULL", "RDY", "SMS DONE", "+CPIN: READY")):
             return
         if not self._echoes.is_new(port, f"{line} {urc.pdu}", time.monotonic()):
             return
@@ -110,8 +110,8 @@ class MessageBox:
             self._wanted |= {place.memory} if place.memory in self._shelves else set(self._shelves)
         elif line.startswith(("+CMGS:", "+CMS ERROR:")):
             self._on_late(line)
-        elif line == "RDY":
-            self._begin_life()
+        elif line == "RDY" or (line == "+CPIN: READY" and self._sim_ready):
+            self._begin_life()  # the modem, or its SIM, started while we thought that it was there
         elif line in ("SMS DONE", "+SMS FULL"):
             self._wanted |= set(self._shelves)
             if line == "+SMS FULL":

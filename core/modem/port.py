@@ -192,12 +192,15 @@ class AtPort:
         self._work.set()
         return await job.waiter
 
-    def post(self, command: Command) -> None:
+    def post(self, command: Command) -> asyncio.Future[Reply]:
         """The same for who doesn't wait for the answer. Never refused: it undoes what a command before it did."""
         job = Job(command, asyncio.get_running_loop().create_future())
         if self._lost is None:
             self._jobs.append(job)
             self._work.set()
+        else:
+            job.fail(self._lost)
+        return job.waiter
 
     async def next_urc(self) -> Urc:
         """The next URC, in order; PortLost after the last one. One reader."""

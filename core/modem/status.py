@@ -79,6 +79,7 @@ class StatusWatch:
 
     def on_urc(self, urc: Urc) -> None:
         if urc.text.startswith("+CPIN:"):
+            self.facts.imsi = self.facts.iccid = None  # it may be another one: asked again with the next poll
             self._set_sim(lines.cpin(urc.text))
         else:
             self._take(urc.text, answer=False)

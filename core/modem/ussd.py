@@ -7,7 +7,7 @@ from collections.abc import Callable
 from core.errors import InvalidParams, ModemBusy, ModemRefused, TimedOut
 from core.line import LineMessage, LineUssd, UssdAnswer, UssdState
 from core.modem import lines_sms as lines
-from core.modem.at import Command, Urc
+from core.modem.at import Command, Reply, Urc
 from core.modem.echoes import Echoes
 from core.modem.lines_error import error_of
 from core.modem.port import AtPort, AtTimeout, PortLost
@@ -56,7 +56,8 @@ class UssdControl:
             raise ModemBusy("This line waits for the answer to another USSD request.")
         self._answer = asyncio.get_running_loop().create_future()
         try:
-            return await self._exchange(text, self._answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await self._exchange(text, self._answer, timeout_s)
         except (TimeoutError, AtTimeout, asyncio.CancelledError) as given_up:
             self._cancelled_s, self._open = time.monotonic(), False
             self._port.post(CANCEL)
@@ -93,20 +94,28 @@ class UssdControl:
         command = f'AT+CUSD=1,"{coded[0]}",{coded[1]}'
         if len(command) > 559:
             raise InvalidParams("text: too long for this modem.", path="text")
-        async with asyncio.timeout(timeout_s):
-            reply = await self._port.send(Command(command, min(TAKEN_S, timeout_s)))
-            if not reply.ok and not answer.done():
-                error = error_of(reply.final)
-                raise ModemRefused(network_text=error.text if error is not None else None)
-            return await answer
+        reply = await self._port.send(Command(command, min(TAKEN_S, timeout_s)))
+        if not reply.ok and not answer.done():
+            error = error_of(reply.final)
+            raise ModemRefused(network_text=error.text if error is not None else None)
+        return await answer
 
     async def _enter_charset(self) -> None:
         charset = self._profile.charset
-        if charset is not None and (await self._port.send(Command(f'AT+CSCS="{charset}"'))).ok:
-            self._charset = charset
+        if charset is None:
+            return
+        self._charset = charset  # from now on it may be in force, also when nobody waits any more
+        if not (await self._port.send(Command(f'AT+CSCS="{charset}"'))).ok:
+            self._charset = self._profile.idle_charset
 
     def _leave_charset(self) -> None:
         """Back as it was: in UCS2 other answers are hexadecimal as well, and sticks hung after hours (field report)."""
         if self._charset != self._profile.idle_charset:
             self._charset = self._profile.idle_charset
-            self._port.post(Command(f'AT+CSCS="{self._charset}"'))
+            self._port.post(Command(f'AT+CSCS="{self._charset}"')).add_done_callback(self._left)
+
+    def _left(self, answer: asyncio.Future[Reply]) -> None:
+        """Some firmware wants even the name of the next character set in the one in force."""
+        if not answer.exception() and not answer.result().ok:
+            name = self._profile.idle_charset.encode("utf-16-be").hex().upper()
+            self._port.post(Command(f'AT+CSCS="{name}"'))

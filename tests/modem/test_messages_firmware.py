@@ -87,7 +87,7 @@ async def test_it_sets_the_modem_up_once(modem: ScriptedModem) -> None:
     async with _box(modem) as box:
         await until(lambda: box.box.can_send)
         await box.settles()
-        assert modem.heard[1:5] == ["AT+CMGF=0", "AT+CSMS=0", "AT+CUSD=1", "AT+CNMI=2,1,0,2,0"]
+        assert modem.heard[1:6] == ["AT+CMGF=0", "AT+CSMS=0", 'AT+CSCS="IRA"', "AT+CUSD=1", "AT+CNMI=2,1,0,2,0"]
         assert modem.heard.count(STORAGE) == 1
         assert box.box.smsc == "+447700900000"
 
@@ -249,6 +249,15 @@ async def test_a_modem_that_starts_anew_is_set_up_anew(modem: ScriptedModem) -> 
         box.box.discard(box.places()[:1])
         await box.settles()
         assert not any(command.startswith("AT+CMGD") for command in modem.heard)
+
+
+async def test_a_sim_that_was_changed_without_a_word_is_noticed_when_it_is_ready(modem: ScriptedModem) -> None:
+    modem.answers["AT+CMGL=4"] = lambda _: _listed((0, "00AA")) if _memory(modem) == "ME" else OK
+    async with _box(modem) as box:
+        await until(lambda: len(box.mail) == 1)
+        modem.say(b"\r\n+CPIN: READY\r\n")
+        await until(lambda: len(box.mail) == 2)
+        assert [place.life for place in box.places()] == [1, 2]
 
 
 async def test_late_answers_are_told(modem: ScriptedModem) -> None:

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidParams, ModemBusy, ModemOffline, ModemRefused, TimedOut
 from core.line import CallState, LineProgress, LineUssd, UssdAnswer, UssdState
+from core.modem.at import Command
 from core.modem.pdu import gsm7
+from core.modem.port import AtPort
+from core.modem.profile import load_profile
+from core.modem.ussd import UssdControl
 from core.modem.ussd_text import decode, encode
 from tests.modem.line_desk import Desk, Emulator, desk, emulator
-from tests.modem.scripted import until
+from tests.modem.scripted import OK, running, scripted_modem, until
 
 MENU = {
     "code": "*101#",
@@ -72,6 +76,34 @@ async def test_the_character_set_is_put_back_after_each_exchange(phone: Desk, mo
     assert (await phone.incoming()).number == "+447700900123"
     await asyncio.sleep(0.6)  # a poll
     assert phone.line.info.operator == "Dialtone"
+
+
+async def test_the_character_set_is_put_back_by_a_name_in_it_where_the_modem_wants_that() -> None:
+    with scripted_modem() as modem:
+        profile = load_profile("sim7600")
+        modem.answers |= {'AT+CSCS="IRA"': b"\r\nERROR\r\n", 'AT+CUSD=1,"0031",15': OK + b"\r\n+CUSD: 4\r\n"}
+        async with running(AtPort("at", modem.path, urcs=profile.urcs)) as port, asyncio.TaskGroup() as tasks:
+            control = UssdControl(port, profile.messages, lambda fact: None)
+            request = tasks.create_task(control.ask("1", timeout_s=5))
+            control.on_urc("at", await port.next_urc())
+            assert (await request).state is UssdState.UNSUPPORTED
+            await modem.hears('AT+CSCS="004900520041"')
+
+
+async def test_no_deadline_is_overrun_by_a_port_that_is_busy() -> None:
+    with scripted_modem() as modem:
+        profile = load_profile("sim7600")
+        modem.answers["AT+SLOW"] = None
+        async with running(AtPort("at", modem.path, urcs=profile.urcs)) as port, asyncio.TaskGroup() as tasks:
+            control = UssdControl(port, profile.messages, lambda fact: None)
+            slow = tasks.create_task(port.send(Command("AT+SLOW")))
+            await modem.hears("AT+SLOW")
+            with pytest.raises(TimedOut):
+                await control.ask("1", timeout_s=0.2)
+            modem.say(OK)
+            await slow
+            await modem.hears('AT+CSCS="IRA"')
+            assert modem.heard[-3:] == ['AT+CSCS="UCS2"', "AT+CUSD=2", 'AT+CSCS="IRA"']
 
 
 async def test_no_answer_is_a_timeout_and_the_session_is_cancelled(phone: Desk, modem: Emulator) -> None:

@@ -56,6 +56,7 @@ PROFILE = ModemProfile(
         init_port=(
             Command("AT+CMGF=0"),
             Command("AT+CSMS=0"),  # the modem acknowledges by itself; 1 would want AT+CNMA within seconds
+            Command('AT+CSCS="IRA"'),  # a core that died in a USSD exchange left UCS2
             Command("AT+CUSD=1"),
         ),
         routing=(
