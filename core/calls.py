@@ -25,9 +25,6 @@ from core.events import (
     CallDtmf,
     CallHeld,
     CallRing,
-    ModemLost,
-    ModemSignal,
-    ModemState,
 )
 from core.guard import Guard
 from core.line import (
@@ -38,8 +35,10 @@ from core.line import (
     LineCaller,
     LineDtmf,
     LineEvent,
+    LineFix,
     LineIncoming,
     LineProgress,
+    LineRecovery,
     LineReleased,
     LineRing,
     LineSignal,
@@ -47,9 +46,10 @@ from core.line import (
     LineStatus,
 )
 from core.log import Log
+from core.modems import ModemService
 from core.speech import SpeechService
 from core.steering import Claim, Steering
-from core.store.store import Store, Tx
+from core.store.store import Store
 from core.talk import DtmfSource, Talk
 
 log = Log("calls")
@@ -68,10 +68,17 @@ class CallService:
     """All calls of all lines."""
 
     def __init__(
-        self, config: Config, store: Store, speech: SpeechService, lines: Mapping[str, Line], guard: Guard
+        self,
+        config: Config,
+        store: Store,
+        speech: SpeechService,
+        lines: Mapping[str, Line],
+        guard: Guard,
+        modems: ModemService,
     ) -> None:
         self.lines: Mapping[str, Line] = dict(lines)
         self._guard = guard
+        self._modems = modems
         self.book = CallBook(store)
         self.steering = Steering(self.book, config.call.claim_grace_s, self._fallback)
         self.talk = Talk(config, store, speech)
@@ -133,10 +140,8 @@ class CallService:
 
     async def _line_event(self, line: Line, happened: LineEvent) -> None:
         match happened:
-            case LineStatus():
-                await self._line_status(line, happened)
-            case LineSignal():
-                self.book.bus.moment(ModemSignal(line=line.name, rssi_dbm=happened.rssi_dbm))
+            case LineStatus() | LineSignal() | LineRecovery() | LineFix():
+                await self._modems.line_fact(line, happened)
             case LineIncoming():
                 await self._incoming(line, happened)
             case _:
@@ -145,17 +150,6 @@ class CallService:
                     self.book.keep_early(line.name, happened.handle, happened)
                 else:
                     await self._call_event(call, happened)
-
-    async def _line_status(self, line: Line, status: LineStatus) -> None:
-        def work(tx: Tx) -> None:
-            tx.fact(ModemState(line=line.name, state=status.state, reason=status.reason))
-            if status.lost:
-                tx.fact(ModemLost(line=line.name, reason=status.reason))
-
-        try:
-            await self.book.store.write(work)
-        except PublicError as problem:
-            log.error("a fact of a line was not written", line=line.name, kind=problem.kind)
 
     async def _incoming(self, line: Line, incoming: LineIncoming) -> None:
         settings = CallSettings.of(self._config)

@@ -56,9 +56,13 @@ class StoreConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class LineConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[line.<name>]`. Give ports_dir (links if02, if03, if04 by USB interface number), or the three ports."""
+    """One `[line.<name>]`. With nothing else the first modem on USB that fits is taken. usb_path or usb_serial choose
+    one; ports_dir (links if02, if03, if04 by USB interface number) or the three ports stand in place of USB."""
 
     modem: str = "sim7600"
+    usb_path: Annotated[str, Meta(pattern=r"^[0-9]+-[0-9]+(\.[0-9]+)*$")] | None = None
+    usb_serial: str | None = None
+    switch_composition: bool = False
     ports_dir: str | None = None
     at_port: str | None = None
     voice_port: str | None = None
@@ -69,6 +73,28 @@ class LineConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     audio_delay_s: Seconds = 0.3
     poll_s: Annotated[float, Meta(ge=0.2)] = 30.0
     lost_after_s: Seconds = 20.0
+    pin: Annotated[str, Meta(pattern="^[0-9]{4,8}$")] | None = None
+    at_gap_s: Annotated[float, Meta(ge=0, le=5)] = 0.0
+    ramp: bool = False
+    ramp_pause_s: Annotated[float, Meta(ge=0, le=30)] = 3.0
+    network_wait_s: Annotated[float, Meta(ge=0, le=600)] = 60.0
+    apn: str | None = None
+    apn_auth: Literal["none", "pap", "chap"] | None = None
+    apn_user: str | None = None
+    apn_password: str | None = None
+    ims_apn: str | None = None
+    carrier: str | None = None
+    volte: Literal["auto", "on", "off"] = "auto"
+    lte_only: bool = False
+    activate_data: bool = False
+    audio_reset: Literal["never", "on_suspect", "after_every_call"] = "on_suspect"
+    resets_per_hour: Annotated[int, Meta(ge=0, le=60)] = 3
+    recovery: bool = True
+    power_command: tuple[str, ...] = ()
+    ports_json: str | None = None
+    gnss: bool = False
+    gpsd_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    raw_at: bool = False
 
 
 class CallConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -260,8 +286,10 @@ def _check(config: Config, source: str) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,30}", name):
             raise ConfigError(f"{source}: line.{name}: use small letters, digits, - and _ in a line's name")
         ports = (line.at_port, line.voice_port, line.pcm_port)
-        if line.ports_dir is None and None in ports:
-            raise ConfigError(f"{source}: line.{name}: give ports_dir, or all of at_port, voice_port and pcm_port")
+        if line.ports_dir is None and any(ports) and None in ports:
+            raise ConfigError(f"{source}: line.{name}: give all of at_port, voice_port and pcm_port")
+        if (line.usb_path or line.usb_serial) and (line.ports_dir or any(ports)):
+            raise ConfigError(f"{source}: line.{name}: usb_path and usb_serial stand in place of ports")
         if line.ports_dir is not None and any(ports):
             raise ConfigError(f"{source}: line.{name}.ports_dir: stands in place of at_port, voice_port and pcm_port")
 

@@ -18,6 +18,7 @@ from core.messages import MessageService
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
 from core.modem.profile import profile_names
+from core.modems import ModemService
 from core.registry import ClientRegistry
 from core.rpc.context import Core
 from core.rpc.server import ListenError, Server
@@ -52,10 +53,17 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     lines = {name: _line(name, table, config.log.log_personal_data) for name, table in config.line.items()}
     clients = ClientRegistry(store)
     guard = Guard(config.guard, config.call, store, sim_regions(lines))
-    calls = CallService(config, store, speech, lines, guard)
+    modems = ModemService(config, store, lines, clients)
+    calls = CallService(config, store, speech, lines, guard, modems)
     messages = MessageService(config, store, lines, guard, clients)
     services = Services(
-        calls=calls, messages=messages, guard=guard, speech=speech, clients=clients, runtime_dir=runtime_dir
+        calls=calls,
+        messages=messages,
+        modems=modems,
+        guard=guard,
+        speech=speech,
+        clients=clients,
+        runtime_dir=runtime_dir,
     )
     server = Server(Core(config=config, store=store, wired=services))
     stop = _stop_signal()

@@ -170,6 +170,16 @@ class UssdFailed(PublicError):
     summary = "The network did not answer this USSD code with a text; data.state says what it did."
 
 
+class ModemRestarting(PublicError):
+    code, kind, retry = -32025, "modem_restarting", True
+    summary = "The modem is being restarted to heal it. Messages wait by themselves; try the call again in a moment."
+
+
+class SimLocked(PublicError):
+    code, kind = -32026, "sim_locked"
+    summary = "The SIM wants a PIN or PUK; data.tries_left says how often it may be tried. See modem.unlock."
+
+
 def error_table() -> list[type[PublicError]]:
     """All kinds, by code, for the schema. A test checks that no code and no kind stands twice."""
     return sorted(PublicError.__subclasses__(), key=lambda error: error.code, reverse=True)

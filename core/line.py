@@ -293,7 +293,34 @@ class SendUncertain(Exception):
     """The message was handed to the modem and no answer came: it may have been sent, once."""
 
 
-LineEvent = LineIncoming | LineCaller | LineRing | LineProgress | LineReleased | LineDtmf | LineStatus | LineSignal
+@dataclass(frozen=True, slots=True)
+class LineRecovery:
+    """One rung of the recovery ladder began or is over; fields as in modem.recovery."""
+
+    rung: str
+    state: str
+    reason: str
+    attempt: int = 1
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineFix:
+    """One position. latitude and longitude in degrees north and east, WGS 84; None without a fix. fixed_unix_s: UTC."""
+
+    latitude: float | None
+    longitude: float | None
+    altitude_m: float | None = None
+    speed_mps: float | None = None
+    course_deg: float | None = None
+    satellites: int | None = None
+    hdop: float | None = None
+    fixed_unix_s: float | None = None
+
+
+LineCallEvent = LineIncoming | LineCaller | LineRing | LineProgress | LineReleased | LineDtmf
+LineModemEvent = LineStatus | LineSignal | LineRecovery | LineFix
+LineEvent = LineCallEvent | LineModemEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +351,63 @@ class LineInfo:
     rssi_dbm: int | None = None
     smsc: str | None = None
     memories: tuple[MemoryUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PacketContext:
+    """One PDP context (TS 27.007 §10.1.1, §10.1.10)."""
+
+    cid: int
+    kind: str  # IP, IPV6, IPV4V6
+    apn: str
+    active: bool
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineCarrier:
+    """The network operator that the SIM belongs to, as far as its IMSI tells, and what it takes to use it."""
+
+    name: str | None
+    country: str | None
+    mcc_mnc: str
+    apn: str
+    ims_apn: str
+    volte: bool | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineReport:
+    """Everything a modem says of itself when asked, for modem.status. Fields are None where it does not say.
+
+    Powers in dBm, qualities in dB; registrations in words of TS 27.007 §7.2; network_time as the modem shows it, with
+    its zone. ports: role ("at", "voice", "pcm", "nmea", "diag", "qmi", "net") to path.
+    """
+
+    rsrp_dbm: float | None = None
+    rsrq_db: float | None = None
+    sinr_db: float | None = None
+    creg: str | None = None
+    cgreg: str | None = None
+    cereg: str | None = None
+    mcc_mnc: str | None = None
+    access_technology: str | None = None
+    band: str | None = None
+    area: str | None = None
+    cell: str | None = None
+    contexts: tuple[PacketContext, ...] = ()
+    volte: bool | None = None
+    voltage_v: float | None = None
+    temperature_c: float | None = None
+    network_time: str | None = None
+    pin_tries_left: int | None = None
+    composition: str | None = None
+    usb_path: str | None = None
+    ports: tuple[tuple[str, str], ...] = ()
+    carrier: LineCarrier | None = None
+    resets_last_hour: int = 0
+    audio: str | None = None
 
 
 class Line(Protocol):
@@ -394,3 +478,24 @@ class Line(Protocol):
 
     async def ussd_cancel(self) -> None:
         """Ends the open session, if there is one."""
+
+    # --- the modem's own life ---
+
+    async def report(self) -> LineReport:
+        """Asks the modem for everything; seconds. ModemOffline, ModemBusy."""
+
+    async def unlock(self, pin: str, puk: str | None = None) -> None:
+        """Enters the SIM's PIN, or with `puk` a new PIN. SimLocked when it is wrong or too few tries are left."""
+
+    async def restart(self, reason: str) -> None:
+        """Resets the modem; answers once it has taken the command. NotNow during a call."""
+
+    async def raw_at(self, command: str, *, timeout_s: float) -> tuple[str, ...]:
+        """One AT command by hand: its information lines and its final result code."""
+
+    async def locate(self, on: bool) -> None:
+        """Switches satellite positioning; LineFix facts follow. Unsupported, ModemRefused."""
+
+    @property
+    def location(self) -> LineFix | None:
+        """The last position; None while it is off."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from core.calls import CallService
 from core.guard import Guard
 from core.messages import MessageService
+from core.modems import ModemService
 from core.registry import ClientRegistry
 from core.speech import SpeechService
 
@@ -16,6 +17,7 @@ class Services:
 
     calls: CallService
     messages: MessageService
+    modems: ModemService
     guard: Guard
     speech: SpeechService
     clients: ClientRegistry

@@ -68,6 +68,20 @@ def head_seq(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
+_OF_MODEMS = "topic IN ('modem.state', 'modem.lost', 'modem.recovery')"
+"""As in the index journal_of_modems of migration 0003."""
+
+
+def modem_history(connection: sqlite3.Connection, line: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest facts about modems, newest first: {seq, topic, at, **params}. line None: of all lines."""
+    rows = connection.execute(
+        f"""SELECT seq, topic, at, params FROM journal WHERE {_OF_MODEMS}
+            AND (? IS NULL OR params ->> '$.line' = ?) ORDER BY seq DESC LIMIT ?""",
+        (line, line, limit),
+    )
+    return [{"seq": seq, "topic": topic, "at": at} | msgspec.json.decode(params) for seq, topic, at, params in rows]
+
+
 def oldest_seq(connection: sqlite3.Connection) -> int:
     """The oldest fact that is kept; where none is, the one that comes next."""
     (oldest,) = connection.execute("SELECT min(seq) FROM journal").fetchone()

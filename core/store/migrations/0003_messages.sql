@@ -118,3 +118,6 @@ END;
 
 -- For the guard's limits: calls placed by a line in the last hour and day.
 CREATE INDEX calls_placed ON calls (line, started_at) WHERE direction = 'out';
+
+-- For modem.history: what happened to modems, without reading a million other facts.
+CREATE INDEX journal_of_modems ON journal (seq) WHERE topic IN ('modem.state', 'modem.lost', 'modem.recovery');

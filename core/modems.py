@@ -1,0 +1,87 @@
+"""The modem service: what lines say of themselves goes to the journal, clients' wishes about modems to their lines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.clock import rfc3339
+from core.config import Config
+from core.errors import Forbidden, NotFound, PublicError
+from core.events import LocationFix, ModemLost, ModemRecovery, ModemSignal, ModemState
+from core.line import Line, LineFix, LineModemEvent, LineRecovery, LineSignal, LineState, LineStatus
+from core.log import Log
+from core.registry import ClientRegistry
+from core.store import journal
+from core.store.store import Store, Tx
+
+log = Log("modems")
+
+
+class ModemService:
+    """`line_fact` is fed by whoever reads the line; the rest are wishes of clients."""
+
+    def __init__(self, config: Config, store: Store, lines: Mapping[str, Line], clients: ClientRegistry) -> None:
+        self.lines: Mapping[str, Line] = dict(lines)
+        self._config = config
+        self._store = store
+        self._clients = clients
+
+    def line_named(self, name: str | None) -> Line:
+        """The line of that name, or the default one. NotFound."""
+        wanted = name or self._config.call.default_line or next(iter(self.lines), None)
+        if wanted is None or wanted not in self.lines:
+            raise NotFound("There is no line of that name." if wanted else "No line is configured.")
+        return self.lines[wanted]
+
+    async def line_fact(self, line: Line, happened: LineModemEvent) -> None:
+        """Journals or publishes it. Never raises for a failed disk: the next fact is as important."""
+        try:
+            match happened:
+                case LineStatus():
+                    await self._status(line, happened)
+                case LineSignal():
+                    self._store.bus.moment(ModemSignal(line=line.name, rssi_dbm=happened.rssi_dbm))
+                case LineRecovery():
+                    await self._recovery(line, happened)
+                case LineFix():
+                    self._store.bus.moment(fix_event(line.name, happened))
+        except PublicError as problem:
+            log.error("a fact of a line was not written", line=line.name, kind=problem.kind)
+
+    async def _status(self, line: Line, status: LineStatus) -> None:
+        def work(tx: Tx) -> None:
+            tx.fact(ModemState(line=line.name, state=status.state, reason=status.reason))
+            if status.lost:
+                tx.fact(ModemLost(line=line.name, reason=status.reason))
+
+        await self._store.write(work)
+        if status.state is LineState.READY:
+            await self._clients.core_alarm(f"modem_human.{line.name}", None)
+
+    async def _recovery(self, line: Line, happened: LineRecovery) -> None:
+        event = ModemRecovery(
+            line=line.name, rung=happened.rung, state=happened.state, reason=happened.reason,
+            attempt=happened.attempt, duration_s=happened.duration_s,
+        )  # fmt: skip
+        await self._store.write(lambda tx: tx.fact(event))
+        if happened.rung == "human":
+            await self._clients.core_alarm(f"modem_human.{line.name}", happened.reason, "error")
+
+    async def history(self, name: str | None, limit: int) -> list[dict[str, Any]]:
+        """The newest facts about modems, newest first: what went wrong, what was done about it, for how long."""
+        wanted = self.line_named(name).name if name is not None else None
+        return await self._store.read(lambda connection: journal.modem_history(connection, wanted, limit))
+
+    async def raw_at(self, name: str | None, command: str, timeout_s: float) -> tuple[str, ...]:
+        """For admins of a line with raw_at set. Forbidden otherwise."""
+        line = self.line_named(name)
+        if not self._config.line[line.name].raw_at:
+            raise Forbidden(f"Raw AT is off. Set raw_at = true in [line.{line.name}] of core.toml.")
+        return await line.raw_at(command, timeout_s=timeout_s)
+
+
+def fix_event(line: str, fix: LineFix) -> LocationFix:
+    return LocationFix(
+        line=line, latitude=fix.latitude, longitude=fix.longitude, altitude_m=fix.altitude_m,
+        speed_mps=fix.speed_mps, course_deg=fix.course_deg, satellites=fix.satellites, hdop=fix.hdop,
+        fixed_at=rfc3339(fix.fixed_unix_s) if fix.fixed_unix_s is not None else None,
+    )  # fmt: skip
