@@ -116,6 +116,7 @@ class Receiver:
         if params.get("cause") != "expired":
             return  # they come again
         _log.warning("events were missed; the daemon's messages are read instead")
+        self._sender.ask_again()
         before: str | None = None
         page: list[dict[str, Any]] = []
         while True:

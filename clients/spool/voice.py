@@ -15,6 +15,8 @@ TONE_PAUSE_S = 0.5
 WAITING_CALLS = 1000
 """Files of calls that wait. When full the newest are refused."""
 
+Begins = Callable[[Job], Awaitable[None]]
+"""Told before the number is dialled."""
 Ended = Callable[[Job, str | None, str | None], Awaitable[None]]
 """Told with the job, the line, and what went wrong (None: the tones were played)."""
 
@@ -35,13 +37,13 @@ class VoiceCalls:
 
     def __init__(self, phone: dialtone.Phone) -> None:
         self._phone = phone
-        self._waiting: asyncio.Queue[tuple[Job, CallWish, Ended]] = asyncio.Queue(WAITING_CALLS)
+        self._waiting: asyncio.Queue[tuple[Job, CallWish, Begins, Ended]] = asyncio.Queue(WAITING_CALLS)
         self._live: dict[str, _Live] = {}
 
-    def begin(self, job: Job, wish: CallWish, ended: Ended) -> bool:
+    def begin(self, job: Job, wish: CallWish, begins: Begins, ended: Ended) -> bool:
         """Queues the call; False when too many wait."""
         try:
-            self._waiting.put_nowait((job, wish, ended))
+            self._waiting.put_nowait((job, wish, begins, ended))
         except asyncio.QueueFull:
             return False
         return True
@@ -59,8 +61,9 @@ class VoiceCalls:
 
     async def run(self) -> None:
         while True:
-            job, wish, ended = await self._waiting.get()
+            job, wish, begins, ended = await self._waiting.get()
             problem: str | None = None
+            await begins(job)
             try:
                 await self._make(wish)
             except CallFailed as failure:
@@ -81,25 +84,23 @@ class VoiceCalls:
         try:
             await self._talk(call_id, live, wish)
         finally:
+            if not live.ended.is_set():
+                await self._hang_up(call_id)
             del self._live[call_id]
 
     async def _talk(self, call_id: str, live: _Live, wish: CallWish) -> None:
         answered = await _first(live.connected, live.ended, wish.ring_s or ANSWER_S)
         if not answered and not live.ended.is_set():
-            await self._hang_up(call_id)
             if wish.ring_s is None:
                 raise CallFailed("No answer")
             return  # TIME: is over; ringing was all that was wanted
         if live.ended.is_set():
             raise CallFailed(f"The call ended before it was answered: {live.reason}")
-        try:
-            for _ in range(wish.repeats):
-                if live.ended.is_set():
-                    return
-                await self._phone.call("call.dtmf", call_id=call_id, digits=wish.tones)
-                await asyncio.sleep(TONE_PAUSE_S)
-        finally:
-            await self._hang_up(call_id)
+        for _ in range(wish.repeats):
+            if live.ended.is_set():
+                return
+            await self._phone.call("call.dtmf", call_id=call_id, digits=wish.tones)
+            await asyncio.sleep(TONE_PAUSE_S)
 
     async def _hang_up(self, call_id: str) -> None:
         try:

@@ -374,3 +374,68 @@ async def test_nobody_is_called_twice_after_a_kill(spool: Rig) -> None:
     await spool.running()
     assert "Fail_reason: Interrupted: the call may have been made\n" in await spool.arrived("failed", "ring")
     assert len(spool.core.asked("call.start")) == 1
+
+
+async def test_calls_that_only_waited_at_a_kill_are_made_after_it(spool: Rig) -> None:
+    spool.core.handlers["call.start"] = lambda params: {"call_id": f"call_{params['number']}", "state": "dialing"}
+    spool.core.handlers["call.hangup"] = lambda params: {}
+    await spool.running()
+    for number in (1, 2):
+        spool.put(f"ring{number}", f"To: 3706000000{number}\nVoicecall: yes\n\nTONE: TIME: 1 1 1")
+        await spool.until(lambda number=number: f"ring{number}" in spool.files("checked"))  # type: ignore[misc]
+    await spool.core.wait_asked("call.start")
+    await spool.kill()
+    await spool.running()
+    assert "the call may have been made" in await spool.arrived("failed", "ring1")
+    assert "Result: OK" in await spool.arrived("sent", "ring2")
+    assert len(spool.core.asked("call.start")) == 2
+
+
+async def test_a_stop_hangs_up_the_call_that_rings(spool: Rig) -> None:
+    spool.core.handlers["call.start"] = lambda params: {"call_id": "call_1", "state": "dialing"}
+    spool.core.handlers["call.hangup"] = lambda params: {}
+    await spool.running()
+    spool.put("ring", "To: 37060000000\nVoicecall: yes\n\nTONE: 1")
+    await spool.core.wait_asked("call.start")
+    assert await spool.stop() == 0
+    assert spool.core.asked("call.hangup") == [{"call_id": "call_1"}]
+
+
+# --- what the daemon forgot
+
+
+async def test_an_outcome_whose_event_was_missed_is_asked_for(spool: Rig) -> None:
+    spool.messages.outcome = None
+    await spool.running()
+    spool.put("one", "To: 37060000000\n\nHello")
+    await spool.until(lambda: spool.messages.kept)
+    spool.messages.kept["sms_1"] |= {"state": "sent", "sent_at": "2026-11-21T07:16:00.123Z"}
+    gap = {"after_seq": 1, "from_seq": 2, "to_seq": 5, "cause": "expired"}
+    spool.core.send(spool.core.peers[0], {"jsonrpc": "2.0", "method": "events.lagged", "params": gap})
+    await spool.arrived("sent", "one")
+
+
+async def test_a_message_that_the_daemon_forgot_may_have_been_sent(spool: Rig) -> None:
+    spool.messages.outcome = None
+    await spool.running()
+    spool.put("one", "To: 37060000000\n\nHello")
+    await spool.until(lambda: spool.messages.kept)
+    await spool.kill()
+    spool.messages.kept.clear()
+    await spool.running()
+    assert "Fail_reason: Unknown: it may have been sent" in await spool.arrived("failed", "one")
+    assert len(spool.core.asked("sms.send")) == 1
+
+
+async def test_a_writer_from_before_the_start_is_waited_for(spool: Rig) -> None:
+    """inotify was not there to see the file made; the kernel knows who has it open."""
+    await spool.running()
+    await spool.stop()
+    with (spool.spool / "outgoing/slow").open("wb", buffering=0) as file:
+        file.write(b"To: 37060000000\n\nHello ")
+        await spool.running()
+        await asyncio.sleep(0.8)  # four times settle_s
+        assert spool.messages.requests() == []
+        file.write(b"world")
+    await spool.arrived("sent", "slow")
+    assert spool.messages.requests() == [{"to": "+37060000000", "text": "Hello world"}]
