@@ -98,11 +98,11 @@ class Peer:
 
     def memory_bytes(self) -> int:
         """Proportional set size of all its processes."""
-        return sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid, _ in self._stats()) * 1024
+        return sum(kilobytes(pid, "smaps_rollup", "Pss:") for pid, _ in self._stats()) * 1024
 
     def rss_bytes(self) -> int:
         """Resident set size of all its processes; what they share is counted for each."""
-        return sum(_kilobytes(pid, "status", "VmRSS:") for pid, _ in self._stats()) * 1024
+        return sum(kilobytes(pid, "smaps_rollup", "Rss:") for pid, _ in self._stats()) * 1024
 
     def _stats(self) -> Iterator[tuple[int, list[str]]]:
         """Of each process in its session: pid, and the fields of proc(5) stat from `state` on."""
@@ -281,7 +281,8 @@ def _files(folder: Path) -> int:
     return sum(1 for _ in folder.iterdir())
 
 
-def _kilobytes(pid: int, file: str, field: str) -> int:
+def kilobytes(pid: int, file: str, field: str) -> int:
+    """One line of a file in /proc/<pid>; 0 when the process has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
             if line.startswith(field):

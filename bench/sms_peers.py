@@ -1,0 +1,158 @@
+"""smsd and gammu-smsd where they are installed, measured like our own core: one after the other on the same emulator.
+
+Each gets a modem that was just plugged in, sends one message to show that it is ready, and then has the machine for
+itself. Their rates end with the last file in `sent` or `inbox`; they don't fsync any.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.figures import Figure
+from bench.peers import GammuSmsd, Peer, Smsd, missing
+from tests.station import Station
+
+TO = "+447700900123"
+FROM = "+447700900456"
+PLUGGED_S = 2.0
+"""A stick boots for one second; what it was set to by the daemon before is forgotten."""
+
+READY_S = 60.0
+ROUND_S = 120.0
+_LOOK_S = 0.01
+"""How often its folders are counted: listing a thousand names takes half a millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Messages per second: from the first order to the last outcome (median of the rounds), and between the first and
+    the last that the network took, when all were there before. CPU of the daemon alone."""
+
+    out: float
+    drained: float
+    into: float
+    cpu_out_ms: float
+    cpu_in_ms: float
+    pss_mib: float
+    rss_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """How often and how much; gammu-smsd sleeps 0.7 s a message."""
+
+    name: str
+    make: Callable[[Path, Path], Peer]
+    needs: tuple[str, ...]
+    rounds: int
+    out: int
+    into: int
+
+
+def contests(quick: bool) -> list[Contest]:
+    return [
+        Contest("smsd fast", Smsd, Smsd.needs, 1 if quick else 5, 200, 200),
+        Contest("gammu-smsd", GammuSmsd, GammuSmsd.needs, 1, 5 if quick else 20, 20 if quick else 100),
+    ]
+
+
+async def compared(made: Station, ours: Rates, quick: bool) -> list[Figure]:
+    """Our core has ended by now. Ratios to each that is here, and a line that says so for each that is not."""
+    figures = []
+    for contest in contests(quick):
+        reason = missing(*contest.needs)
+        if reason is None:
+            figures += _figures(contest, ours, await _measured(made, contest))
+        else:
+            figures.append(Figure(f"{contest.name}, to compare with", 0, "(not measured)", detail={"why": reason}))
+    return figures
+
+
+def _figures(contest: Contest, ours: Rates, theirs: Rates) -> list[Figure]:
+    name = contest.name
+    detail: dict[str, float | int | str | bool | None] = {"messages": contest.out, "rounds": contest.rounds}
+    return [
+        Figure(f"{name}: SMS out", theirs.out, "/s", detail=detail | {"cpu_ms_per_message": theirs.cpu_out_ms}),
+        Figure(f"{name}: drained from a full queue", theirs.drained, "/s", detail={"messages": contest.out}),
+        Figure(f"{name}: SMS in", theirs.into, "/s", detail={
+            "messages": contest.into, "rounds": contest.rounds, "cpu_ms_per_message": theirs.cpu_in_ms,
+        }),
+        Figure(f"{name}: memory", theirs.pss_mib, "MiB PSS", detail={"rss_mib": theirs.rss_mib}),
+        Figure(f"SMS out, ratio to {name}", ours.out / theirs.out, "x", detail={
+            "cpu": _ratio(ours.cpu_out_ms, theirs.cpu_out_ms),
+        }),
+        Figure(f"drained, ratio to {name}", ours.drained / theirs.drained, "x"),
+        Figure(f"SMS in, ratio to {name}", ours.into / theirs.into, "x", detail={
+            "cpu": _ratio(ours.cpu_in_ms, theirs.cpu_in_ms), "memory": ours.pss_mib / theirs.pss_mib,
+        }),
+    ]  # fmt: skip
+
+
+def _ratio(ours: float, theirs: float) -> float | None:
+    """None where the clock ticks of the kernel (10 ms) saw nothing."""
+    return ours / theirs if theirs else None
+
+
+async def _measured(made: Station, contest: Contest) -> Rates:
+    await made.control("usb.unplug")
+    await made.control("usb.replug")
+    await asyncio.sleep(PLUGGED_S)
+    device = made.dir / "sim" / "if02"
+    peer = contest.make(made.dir / contest.name.replace(" ", "-"), device)
+    for number in range(contest.out):
+        peer.put(TO, f"drained {number}")
+    first = (await made.control("sms.sent", limit=1))["total"]
+    async with peer:
+        await _until(peer, lambda: peer.sent() >= contest.out, READY_S + ROUND_S)
+        drained = await air_rate(made, first, contest.out)
+        out, cpu_out_ms = await _out(peer, contest)
+        into, cpu_in_ms = await _in(made, peer, contest)
+        pss, rss = peer.memory_bytes() / 2**20, peer.rss_bytes() / 2**20
+    return Rates(out, drained, into, cpu_out_ms, cpu_in_ms, pss, rss)
+
+
+async def _out(peer: Peer, contest: Contest) -> tuple[float, float]:
+    rates, before = [], peer.cpu_s()
+    for _ in range(contest.rounds):
+        goal = peer.sent() + contest.out
+        started = time.perf_counter()
+        for number in range(contest.out):
+            peer.put(TO, f"message {number}")
+        await _until(peer, lambda goal=goal: peer.sent() >= goal, ROUND_S)  # type: ignore[misc]
+        rates.append(contest.out / (time.perf_counter() - started))
+    return median(rates), (peer.cpu_s() - before) / (contest.rounds * contest.out) * 1000
+
+
+async def _in(made: Station, peer: Peer, contest: Contest) -> tuple[float, float]:
+    rates, before = [], peer.cpu_s()
+    for _ in range(contest.rounds):
+        goal = peer.received_count() + contest.into
+        started = time.perf_counter()
+        await flood(made, contest.into)
+        await _until(peer, lambda goal=goal: peer.received_count() >= goal, ROUND_S)  # type: ignore[misc]
+        rates.append(contest.into / (time.perf_counter() - started))
+    return median(rates), (peer.cpu_s() - before) / (contest.rounds * contest.into) * 1000
+
+
+async def flood(made: Station, count: int) -> None:
+    message: dict[str, Any] = {"from": FROM, "text": "message {n} that comes in", "count": count}
+    await made.control("sms.flood", **message)
+
+
+async def air_rate(made: Station, first: int, count: int) -> float:
+    """Messages per second by the network's clock, from the first to the last of these; count at most 500."""
+    found = await made.control("sms.sent", first=first, limit=count)
+    times = [each["at_s"] for each in found["decoded"]]
+    assert len(times) == count, f"the network took {len(times)} of {count}"
+    return (count - 1) / float(times[-1] - times[0])
+
+
+async def _until(peer: Peer, done: Callable[[], bool], within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        while not done():  # noqa: ASYNC110 - what other programs file has no event
+            assert peer.alive and not peer.failed(), f"{peer.directory.name} gave up"
+            await asyncio.sleep(_LOOK_S)
