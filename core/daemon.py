@@ -82,7 +82,9 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
             log.info("started", lines=len(lines), journal=store.head_seq)
             await stop.wait()
             log.info("stopping")
-            await asyncio.gather(calls.hang_up_all(HANG_UP_S), messages.stop(HANG_UP_S))
+            async with TaskGroup() as endings:
+                endings.create_task(calls.hang_up_all(HANG_UP_S), name="calls.stop")
+                endings.create_task(messages.stop(HANG_UP_S), name="messages.stop")
             for task in (serving, running, messaging, pruning):
                 task.cancel()
     finally:

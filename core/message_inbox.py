@@ -284,7 +284,10 @@ def _joined(found: list[inbox.Piece], missing: list[int]) -> tuple[str | None, b
 
 
 def _run_text(run: list[inbox.Piece]) -> str:
-    whats = [decode_from_network(split_pdu(piece.pdu)[1]) for piece in run]
+    try:
+        whats = [decode_from_network(split_pdu(piece.pdu)[1]) for piece in run]
+    except PduError:  # written by another version, or by hand: then as each part was read when it came
+        return "".join(piece.text or "" for piece in run)
     return join_text(what for what in whats if isinstance(what, Deliver))
 
 

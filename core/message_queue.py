@@ -35,6 +35,7 @@ LINE_BACK_OFF_S = (5.0, 10.0, 30.0, 60.0, 120.0)
 MAX_RESENDS = 3
 """How often on_unknown = "resend" may repeat a part whose answer was lost."""
 
+AFTER_MISTAKE_S = 5.0
 STORE_RETRY_S = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -233,7 +234,11 @@ class SendQueue:
             and not self.blocked_for_s
             and self._pacer.pace(self._line.name) <= 0
         )
-        return await self._insist(lambda tx: self._work(tx, outcome, may_pick))
+        try:
+            return await self._insist(lambda tx: self._work(tx, outcome, may_pick))
+        except Exception:  # a row that is not as it should be must stop neither the queue nor the daemon
+            log.exception("a step of the send queue failed", line=self._line.name)
+            return Turn(None, rfc3339(unix_s() + AFTER_MISTAKE_S))
 
     async def _insist(self, work: "Work") -> Turn:
         """A write that has to happen: what was sent is sent, whether the disk is full or not."""
@@ -279,10 +284,13 @@ class SendQueue:
                 rows.update_part(tx, job.message_id, job.part, state="sent", reference=outcome.reference, sent_at=at)
                 rows.release(tx, message.line, message.peer)
                 following = rows.next_waiting(tx, job.message_id)
-                if following is not None:
+                if following is None:
+                    finish(tx, job.message_id, at)
+                elif self._stopping:
+                    move(tx, job.message_id, On.RETRY, at)
+                else:
                     step(message.state, On.PART_TAKEN)
                     return self._hand(tx, message, following)
-                finish(tx, job.message_id, at)
             case Unanswered():
                 rows.update_part(tx, job.message_id, job.part, state="unknown")
                 move(tx, job.message_id, On.NO_ANSWER, at, reason=outcome.reason)

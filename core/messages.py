@@ -50,6 +50,7 @@ MAX_QUEUED = 100_000
 """Messages of a line that wait. When full: limit. At 10 a minute that is a week."""
 
 PRUNE_EVERY_S = 3600.0
+GROUPS_AGAIN_S = 60.0
 PRUNE_CHUNKS = 1000
 RECIPIENT_WAIT_CHECKED = "recipient_backoff"
 
@@ -178,7 +179,10 @@ class MessageService:
                 wait_s = None if oldest is None else self._until_due(oldest)
             except PublicError as problem:
                 log.error("messages with missing parts were not looked at", problem=problem.message)
-                wait_s = 60.0
+                wait_s = GROUPS_AGAIN_S
+            except Exception:  # a row that is not as it should be must not end the daemon
+                log.exception("messages with missing parts could not be told")
+                wait_s = GROUPS_AGAIN_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._grouped.wait()

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import serial_asyncio
@@ -227,3 +229,24 @@ async def test_the_balance_is_asked_by_ussd_and_a_menu_is_answered() -> None:
         await made.control("ussd.push", text="You have mail")
         pushed = await watch.wait("ussd.received", lambda p: p["initiated_by"] == "network")
         assert pushed["text"] == "You have mail"
+
+
+async def test_parts_that_can_no_longer_be_decoded_end_neither_the_message_nor_the_daemon() -> None:
+    text = "p" * 400
+    async with station("[sms]\nincomplete_after_s = 3.0\n") as made:
+        async with made.phone("sms.*") as (phone, _):
+            await made.ready(phone)
+            await deliver(made, text, only_parts=[1, 2], reference=9)
+            await until_empty(made)
+            await made.stop_core()
+        with closing(sqlite3.connect(made.dir / "dialtone.db")) as store, store:
+            store.execute("UPDATE message_parts SET pdu = 'rubbish' WHERE part = 1")
+        await made.start_core()
+        async with made.phone("sms.*") as (phone, watch):
+            async with asyncio.timeout(20):
+                while True:
+                    found = (await phone.call("sms.list"))["messages"]
+                    if found:
+                        break
+                    await asyncio.sleep(0.1)
+            assert found[0]["text"] == "p" * 306 + " […] " and found[0]["missing"] == [3]

@@ -209,7 +209,8 @@ def next_time(tx: Tx, line: str, at: str) -> str | None:
 
 def due_to_expire(tx: Tx, line: str, at: str, limit: int = 100) -> list[str]:
     rows = tx.execute(
-        f"SELECT message_id FROM messages WHERE line = ? AND {OPEN} AND state = 'queued' AND expires_at <= ? LIMIT ?",
+        """SELECT message_id FROM messages
+            WHERE line = ? AND state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? LIMIT ?""",
         (line, at, limit),
     )
     return [row[0] for row in rows]
@@ -227,8 +228,8 @@ def back_off(tx: Tx, line: str, peer: str, until: str) -> None:
 def backed_off_until(tx: Tx, line: str, peer: str, at: str) -> str | None:
     """Until when messages to this recipient wait because an earlier one was refused for now."""
     row = tx.execute(
-        f"""SELECT max(next_try_at) FROM messages
-            WHERE line = ? AND {OPEN} AND state = 'queued' AND peer = ? AND next_try_at > ?""",
+        """SELECT max(next_try_at) FROM messages
+            WHERE line = ? AND state = 'queued' AND next_try_at IS NOT NULL AND peer = ? AND next_try_at > ?""",
         (line, peer, at),
     ).fetchone()
     return None if row is None else row[0]
@@ -237,8 +238,8 @@ def backed_off_until(tx: Tx, line: str, peer: str, at: str) -> str | None:
 def release(tx: Tx, line: str, peer: str) -> None:
     """The recipient takes messages again: those that waited only for it may go."""
     tx.execute(
-        f"""UPDATE messages SET next_try_at = NULL, reason = NULL WHERE line = ? AND {OPEN} AND state = 'queued'
-            AND peer = ? AND reason = 'recipient_backoff'""",
+        """UPDATE messages SET next_try_at = NULL, reason = NULL WHERE line = ? AND state = 'queued'
+            AND next_try_at IS NOT NULL AND peer = ? AND reason = 'recipient_backoff'""",
         (line, peer),
     )
 
@@ -274,7 +275,7 @@ def unknown_parts(tx: Tx, line: str, peer: str) -> list[tuple[str, int]]:
 
 def queued(tx: Tx, line: str) -> int:
     """How many messages of a line wait or are on their way."""
-    row = tx.execute(f"SELECT count(*) FROM messages WHERE line = ? AND {OPEN} AND state = 'queued'", (line,))
+    row = tx.execute("SELECT count(*) FROM messages WHERE line = ? AND state = 'queued'", (line,))
     return int(row.fetchone()[0])
 
 

@@ -42,6 +42,9 @@ CREATE TABLE messages (
 CREATE INDEX messages_by_peer ON messages (peer, id);
 CREATE INDEX messages_by_direction ON messages (direction, id);
 CREATE INDEX messages_open ON messages (line, priority, id) WHERE state IN ('queued', 'sending', 'unknown');
+CREATE INDEX messages_queued ON messages (line) WHERE state = 'queued';
+CREATE INDEX messages_expiring ON messages (line, expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL;
+CREATE INDEX messages_held ON messages (line, peer, next_try_at) WHERE state = 'queued' AND next_try_at IS NOT NULL;
 CREATE INDEX messages_accepted ON messages (line, created_at) WHERE direction = 'out';
 
 -- Each part of a message: of an outgoing one with its fate, of an incoming one with what it carried.
