@@ -1428,6 +1428,29 @@ export interface EventsLaggedEvent {
   cause: string;
 }
 
+/** Where the modem is, once a second at most while location.start is in force. */
+export interface LocationFixEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  /** Degrees north, WGS 84 */
+  latitude: number | null;
+  /** Degrees east, WGS 84 */
+  longitude: number | null;
+  altitude_m: number | null;
+  speed_mps: number | null;
+  course_deg: number | null;
+  satellites: number | null;
+  hdop: number | null;
+  /** UTC of the fix, RFC 3339 */
+  fixed_at: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"latitude" | "longitude" | "altitude_m">;
+}
+
 /** The modem is gone for longer than the grace of 20 s. */
 export interface ModemLostEvent {
   /** Number of this fact; grows for ever */
@@ -1437,6 +1460,26 @@ export interface ModemLostEvent {
   line?: string | null;
   call_id?: string | null;
   reason: string | null;
+}
+
+/** The daemon heals a modem: one rung of the ladder began, helped or did not (docs/recovery.md). */
+export interface ModemRecoveryEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  /** resync, other_port, radio, reset, usb_reset, power or human */
+  rung: string;
+  /** started, succeeded or failed */
+  state: string;
+  /** What was wrong, for people */
+  reason: string;
+  /** How often this rung was taken within the hour */
+  attempt: number;
+  /** Set when it is over */
+  duration_s: number | null;
 }
 
 /** Signal strength changed. */
@@ -1649,7 +1692,9 @@ export interface Events {
   "client.state": ClientStateEvent;
   "events.displaced": EventsDisplacedEvent;
   "events.lagged": EventsLaggedEvent;
+  "location.fix": LocationFixEvent;
   "modem.lost": ModemLostEvent;
+  "modem.recovery": ModemRecoveryEvent;
   "modem.signal": ModemSignalEvent;
   "modem.state": ModemStateEvent;
   "sms.received": SmsReceivedEvent;
@@ -1675,6 +1720,7 @@ export type Fact =
   | "call.spoken"
   | "client.state"
   | "modem.lost"
+  | "modem.recovery"
   | "modem.state"
   | "sms.received"
   | "sms.report"
@@ -1692,6 +1738,7 @@ export type Moment =
   | "call.turn_start"
   | "events.displaced"
   | "events.lagged"
+  | "location.fix"
   | "modem.signal";
 
 export type ErrorKind =
@@ -1723,6 +1770,8 @@ export type ErrorKind =
   | "guard_refused"
   | "too_long"
   | "ussd_failed"
+  | "modem_restarting"
+  | "sim_locked"
   | "invalid_params"
   | "cancelled";
 

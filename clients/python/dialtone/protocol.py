@@ -82,6 +82,7 @@ Fact = Literal[
     "call.spoken",
     "client.state",
     "modem.lost",
+    "modem.recovery",
     "modem.state",
     "sms.received",
     "sms.report",
@@ -99,6 +100,7 @@ Moment = Literal[
     "call.turn_start",
     "events.displaced",
     "events.lagged",
+    "location.fix",
     "modem.signal",
 ]
 Topic = Fact | Moment
@@ -131,6 +133,8 @@ ErrorKind = Literal[
     "guard_refused",
     "too_long",
     "ussd_failed",
+    "modem_restarting",
+    "sim_locked",
     "invalid_params",
     "cancelled",
 ]
@@ -163,6 +167,8 @@ ERROR_CODES: dict[ErrorKind, int] = {
     "guard_refused": -32022,
     "too_long": -32023,
     "ussd_failed": -32024,
+    "modem_restarting": -32025,
+    "sim_locked": -32026,
     "invalid_params": -32602,
     "cancelled": -32800,
 }
@@ -1675,6 +1681,30 @@ class EventsLaggedEvent(TypedDict):
     cause: str
 
 
+class LocationFixEvent(TypedDict):
+    """Where the modem is, once a second at most while location.start is in force."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    # Degrees north, WGS 84
+    latitude: float | None
+    # Degrees east, WGS 84
+    longitude: float | None
+    altitude_m: float | None
+    speed_mps: float | None
+    course_deg: float | None
+    satellites: int | None
+    hdop: float | None
+    # UTC of the fix, RFC 3339
+    fixed_at: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["latitude", "longitude", "altitude_m"]]]
+
+
 class ModemLostEvent(TypedDict):
     """The modem is gone for longer than the grace of 20 s."""
 
@@ -1685,6 +1715,27 @@ class ModemLostEvent(TypedDict):
     line: NotRequired[str | None]
     call_id: NotRequired[str | None]
     reason: str | None
+
+
+class ModemRecoveryEvent(TypedDict):
+    """The daemon heals a modem: one rung of the ladder began, helped or did not (docs/recovery.md)."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    # resync, other_port, radio, reset, usb_reset, power or human
+    rung: str
+    # started, succeeded or failed
+    state: str
+    # What was wrong, for people
+    reason: str
+    # How often this rung was taken within the hour
+    attempt: int
+    # Set when it is over
+    duration_s: float | None
 
 
 class ModemSignalEvent(TypedDict):
