@@ -287,3 +287,25 @@ def _plus(at: str, seconds: int) -> str:
     from datetime import datetime, timedelta
 
     return (datetime.fromisoformat(at + "+00:00") + timedelta(seconds=seconds)).isoformat()
+
+
+async def test_the_limit_per_minute_paces_the_queue_and_refuses_nobody() -> None:
+    async with station("[guard]\nsms_per_minute = 2\n") as made, made.phone("sms.*") as (phone, watch):
+        ids = [(await phone.call("sms.send", to=TO, text=text))["message_id"] for text in ("a", "b", "c")]
+        await until(watch, ids[1], "sent")
+        await asyncio.sleep(2.0)  # nothing tells that nothing happens
+        assert states(watch, ids[2]) == ["queued"]
+        assert [text for _, text in await sent_texts(made)] == ["a", "b"]
+
+
+async def test_parts_that_a_modem_can_t_take_go_as_numbered_messages() -> None:
+    async with station('[sms]\nsplit_ucs2 = "numbered"\n') as made, made.phone("sms.*") as (phone, watch):
+        answer = await phone.call("sms.send", to=TO, text="Ačiū, kad rašote. " * 6)
+        plain = await phone.call("sms.send", to=TO, text="x" * 200)
+        await until(watch, answer["message_id"], "sent")
+        await until(watch, plain["message_id"], "sent")
+        found = (await made.control("sms.sent"))["decoded"]
+        numbered = [each for each in found if each["encoding"] == "ucs2"]
+        assert [each["text"][:4] for each in numbered] == ["1/2 ", "2/2 "]
+        assert all(each["concat"] is None for each in numbered)
+        assert all(each["concat"] is not None for each in found if each["encoding"] == "gsm7")
