@@ -395,9 +395,15 @@ class ModemLost(Event, frozen=True, kw_only=True):
 
 @event("modem.signal", fact=False)
 class ModemSignal(Event, frozen=True, kw_only=True):
-    """Signal strength changed."""
+    """Signal strength, quality or access technology changed by more than it flickers."""
 
     rssi_dbm: int | None
+    rsrp_dbm: Annotated[float | None, Meta(description="LTE only, as the two below")] = None
+    rsrq_db: float | None = None
+    sinr_db: float | None = None
+    access_technology: Annotated[
+        str | None, Meta(description="gsm, gprs, edge, wcdma, hsdpa, hsupa, hspa or lte; null without service")
+    ] = None
 
 
 @event("modem.recovery")

@@ -184,9 +184,16 @@ class LineStatus:
 
 @dataclass(frozen=True, slots=True)
 class LineSignal:
-    """Strength changed by more than the hysteresis. None: unknown."""
+    """Strength, quality or access technology changed by more than the hysteresis. None: unknown.
+
+    rsrp_dbm, rsrq_db, sinr_db: of LTE only. access_technology: gsm, gprs, edge, wcdma, hsdpa, hsupa, hspa or lte.
+    """
 
     rssi_dbm: int | None
+    rsrp_dbm: float | None = None
+    rsrq_db: float | None = None
+    sinr_db: float | None = None
+    access_technology: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +341,10 @@ class MemoryUse:
 
 @dataclass(frozen=True, slots=True)
 class LineInfo:
-    """For status and modem.status. Identity is personal data (scope admin); the rest is not."""
+    """For status and modem.status. Identity is personal data (scope admin); the rest is not.
+
+    signal: rssi_dbm and all else that is known of it without asking the modem.
+    """
 
     name: str
     state: LineState
@@ -349,6 +359,7 @@ class LineInfo:
     operator: str | None = None
     registration: str | None = None
     rssi_dbm: int | None = None
+    signal: LineSignal | None = None
     smsc: str | None = None
     memories: tuple[MemoryUse, ...] = ()
 

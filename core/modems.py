@@ -39,7 +39,7 @@ class ModemService:
                 case LineStatus():
                     await self._status(line, happened)
                 case LineSignal():
-                    self._store.bus.moment(ModemSignal(line=line.name, rssi_dbm=happened.rssi_dbm))
+                    self._store.bus.moment(signal_event(line.name, happened))
                 case LineRecovery():
                     await self._recovery(line, happened)
                 case LineFix():
@@ -77,6 +77,13 @@ class ModemService:
         if not self._config.line[line.name].raw_at:
             raise Forbidden(f"Raw AT is off. Set raw_at = true in [line.{line.name}] of core.toml.")
         return await line.raw_at(command, timeout_s=timeout_s)
+
+
+def signal_event(line: str, signal: LineSignal) -> ModemSignal:
+    return ModemSignal(
+        line=line, rssi_dbm=signal.rssi_dbm, rsrp_dbm=signal.rsrp_dbm, rsrq_db=signal.rsrq_db, sinr_db=signal.sinr_db,
+        access_technology=signal.access_technology,
+    )  # fmt: skip
 
 
 def fix_event(line: str, fix: LineFix) -> LocationFix:

@@ -1482,7 +1482,7 @@ export interface ModemRecoveryEvent {
   duration_s: number | null;
 }
 
-/** Signal strength changed. */
+/** Signal strength, quality or access technology changed by more than it flickers. */
 export interface ModemSignalEvent {
   /** Number of the newest fact before it */
   after_seq: number;
@@ -1491,6 +1491,12 @@ export interface ModemSignalEvent {
   line?: string | null;
   call_id?: string | null;
   rssi_dbm: number | null;
+  /** LTE only, as the two below */
+  rsrp_dbm: number | null;
+  rsrq_db: number | null;
+  sinr_db: number | null;
+  /** gsm, gprs, edge, wcdma, hsdpa, hsupa, hspa or lte; null without service */
+  access_technology: string | null;
 }
 
 /** The line changed: offline, starting, ready, reconnecting or failed. */

@@ -49,6 +49,13 @@ class AtError:
     text: str
 
 
+def not_known(final: str) -> bool:
+    """Whether this error says that the firmware doesn't have the command: bare ERROR, operation not supported, unknown.
+    All other errors may pass."""
+    error = error_of(final)
+    return error is not None and (error.kind == "plain" or (error.kind == "cme" and error.code in (4, 100)))
+
+
 def error_of(final: str) -> AtError | None:
     """The error in a final result code; None for OK and CONNECT."""
     if final == "OK" or final.startswith("CONNECT"):

@@ -24,6 +24,7 @@ _REGISTRATION = {
 _ACCESS = {
     0: None, 1: "gsm", 2: "gprs", 3: "edge", 4: "wcdma", 5: "hsdpa", 6: "hsupa", 7: "hspa", 8: "lte",
 }  # fmt: skip
+_COPS_ACCESS = {0: "gsm", 2: "wcdma", 3: "edge", 4: "hsdpa", 5: "hsupa", 6: "hspa", 7: "lte"}
 _CREG = re.compile(r"\+C(|G|E)REG:")
 
 
@@ -55,6 +56,11 @@ class Operator:
 
     name: str | None
     access: int | None
+
+    @property
+    def technology(self) -> str | None:
+        """The access technology in the words of +CNSMOD; None also for those outside 3GPP."""
+        return _COPS_ACCESS.get(self.access) if self.access is not None else None
 
 
 def registration_answer(line: str) -> Registration | None:

@@ -7,11 +7,11 @@ from core.errors import ModemBusy
 from core.line import LineEvent, LineSignal
 from core.modem import lines_network as lines
 from core.modem.at import Command, Reply, Urc
-from core.modem.lines_error import error_of
+from core.modem.lines_error import error_of, not_known
+from core.modem.lines_report import Cell, cpsi
+from core.modem.network_time import NetworkTime
 from core.modem.port import AtPort, AtTimeout
-
-HYSTERESIS_DB = 5
-"""Two steps of +CSQ and a bit: a signal that flickers by one step is no news."""
+from core.modem.signal import SignalState
 
 SIM_ABSENT = "ABSENT"
 _SIM_ERRORS = {10: SIM_ABSENT, 11: "SIM PIN", 12: "SIM PUK", 13: "FAILURE", 14: "BUSY", 15: "WRONG"}
@@ -32,6 +32,8 @@ class Facts:
     operator: str | None = None
     registration: str | None = None
     rssi_dbm: int | None = None
+    signal: LineSignal | None = None
+    cell: Cell | None = None
 
 
 class StatusWatch:
@@ -42,8 +44,10 @@ class StatusWatch:
         self._port = port
         self._emit = emit
         self._on_sim = on_sim
-        self._said_dbm: int | None = None
-        self._said = False
+        self.time = NetworkTime()
+        self._signal = SignalState()
+        self._cells = True  # the modem knows AT+CPSI?
+        self._named: tuple[str | None, str | None] | None = None  # the network that the operator's name belongs to
         self._domains: dict[str, lines.Registration] = {}
 
     async def identify(self) -> None:
@@ -70,12 +74,24 @@ class StatusWatch:
             await self._identify_sim()
 
     async def poll(self) -> None:
-        """Everything that changes by itself."""
+        """Everything that changes by itself. The operator's name only when it can be another one."""
         await self.ask_sim()
-        for question in ("AT+CSQ", "AT+CREG?", "AT+CEREG?", "AT+COPS?"):
-            reply = await self._ask(question)
-            for line in reply.lines if reply else ():
-                self._take(line, answer=True)
+        for question in ("AT+CSQ", "AT+CREG?", "AT+CEREG?", "AT+CPSI?"):
+            await self._poll_one(question)
+        network = (self.facts.registration, self.facts.cell.mcc_mnc if self.facts.cell else None)
+        if self.facts.operator is None or network[1] is None or network != self._named:
+            await self._poll_one("AT+COPS?")
+            self._named = network
+        self._tell_signal()
+
+    async def _poll_one(self, question: str) -> None:
+        if question == "AT+CPSI?" and not self._cells:
+            return
+        reply = await self._ask(question)
+        if reply is not None and question == "AT+CPSI?" and not_known(reply.final):
+            self._cells = False  # some LE20B02 firmware has none (field report)
+        for line in reply.lines if reply else ():
+            self._take(line, answer=True)
 
     def on_urc(self, urc: Urc) -> None:
         if urc.text.startswith("+CPIN:"):
@@ -83,6 +99,8 @@ class StatusWatch:
             self._set_sim(lines.cpin(urc.text))
         else:
             self._take(urc.text, answer=False)
+            if urc.text.startswith(("+CSQ:", "+CNSMOD:", "+CPSI:")):
+                self._tell_signal()
 
     async def _identify_sim(self) -> None:
         if (reply := await self._ask("AT+CIMI")) is not None and reply.lines:
@@ -99,10 +117,17 @@ class StatusWatch:
 
     def _take(self, line: str, *, answer: bool) -> None:
         if (signal := lines.csq(line)) is not None:
-            self._set_signal(signal[0])
+            self._signal.strength(signal[0])
+        elif (cell := cpsi(line)) is not None:
+            self.facts.cell = cell
+            self._signal.cell(cell)
+        elif line.startswith("+CNSMOD:"):
+            self._signal.access(lines.cnsmod(line))
         elif (operator := lines.cops(line)) is not None:
             self.facts.operator = operator.name
-        else:
+            if not self._cells:
+                self._signal.access(operator.technology)
+        elif not self.time.take(line):
             found = lines.registration_answer(line) if answer else lines.registration_urc(line)
             if found is not None:
                 self._domains[found.domain] = found
@@ -124,10 +149,8 @@ class StatusWatch:
         self.facts.sim = state
         self._on_sim()
 
-    def _set_signal(self, rssi_dbm: int | None) -> None:
-        self.facts.rssi_dbm = rssi_dbm
-        said = self._said_dbm
-        if self._said and (rssi_dbm == said or (rssi_dbm and said and abs(rssi_dbm - said) < HYSTERESIS_DB)):
-            return
-        self._said, self._said_dbm = True, rssi_dbm
-        self._emit(LineSignal(rssi_dbm))
+    def _tell_signal(self) -> None:
+        self.facts.signal = self._signal.now
+        self.facts.rssi_dbm = self._signal.now.rssi_dbm
+        if (news := self._signal.news()) is not None:
+            self._emit(news)

@@ -1739,7 +1739,7 @@ class ModemRecoveryEvent(TypedDict):
 
 
 class ModemSignalEvent(TypedDict):
-    """Signal strength changed."""
+    """Signal strength, quality or access technology changed by more than it flickers."""
 
     # Number of the newest fact before it
     after_seq: int
@@ -1748,6 +1748,12 @@ class ModemSignalEvent(TypedDict):
     line: NotRequired[str | None]
     call_id: NotRequired[str | None]
     rssi_dbm: int | None
+    # LTE only, as the two below
+    rsrp_dbm: float | None
+    rsrq_db: float | None
+    sinr_db: float | None
+    # gsm, gprs, edge, wcdma, hsdpa, hsupa, hspa or lte; null without service
+    access_technology: str | None
 
 
 class ModemStateEvent(TypedDict):

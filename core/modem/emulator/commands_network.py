@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SCAN_S = 3.0
 """AT+COPS=? takes up to minutes on air; long enough here that a byte can abort it."""
 
+_COPS_ACT = {"gsm": 0, "wcdma": 2, "lte": 7}
+
 
 def _csq(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     if command.kind is Kind.TEST:
@@ -50,7 +52,7 @@ async def _cops(modem: "Modem", port: AtPort, command: Command) -> Reply:
     if command.kind is Kind.READ:
         if modem.registration != 1:
             return info("+COPS: 0")
-        return info(f"+COPS: 0,{_cops_format(modem)},7")
+        return info(f"+COPS: 0,{_cops_format(modem)},{_COPS_ACT[modem.radio.technology]}")
     need_ready(modem)
     if command.kind is Kind.TEST:
         return await _scan(modem, port)
@@ -83,14 +85,27 @@ async def _scan(modem: "Modem", port: AtPort) -> Reply:
 def _cpsi(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     if command.kind is Kind.TEST:
         return OK
+    radio = modem.radio
     if modem.registration != 1:
         return info("+CPSI: NO SERVICE,Online")
-    return info(f"+CPSI: LTE,Online,234-15,0x{modem.radio.area},187214780,257,EUTRAN-BAND3,1850,5,5,-94,-850,-545,15")
+    place = f"{radio.operator_number[:3]}-{radio.operator_number[3:]},0x{radio.area},{int(radio.cell, 16)}"
+    if radio.technology == "gsm":
+        return info(f"+CPSI: GSM,Online,{place},27 EGSM 900,{_power(radio.csq)},2110,42-42")
+    if radio.technology == "wcdma":
+        return info(f"+CPSI: WCDMA,Online,{place},WCDMA IMT 2000,279,10663,0,1.5,62,33,52,500")
+    power = 10 * _power(radio.csq)
+    noise = min(25, max(0, 15 + (radio.csq - 18) // 2))
+    return info(f"+CPSI: LTE,Online,{place},257,EUTRAN-BAND3,1850,5,5,-94,{power - 80},{power + 225},{noise}")
+
+
+def _power(csq: int) -> int:
+    """dBm of a +CSQ; one that is not known is as weak as can be."""
+    return -113 + 2 * csq if csq <= 31 else -120
 
 
 def _cnsmod(modem: "Modem", port: AtPort, command: Command) -> Reply:
     if command.kind is Kind.READ:
-        return info(f"+CNSMOD: {int(port.settings.cnsmod)},{8 if modem.registration == 1 else 0}")
+        return info(f"+CNSMOD: {int(port.settings.cnsmod)},{modem.access_mode}")
     if command.kind is Kind.TEST:
         return info("+CNSMOD: (0-1)")
     port.settings.cnsmod = bool(number(command.params()[0], 0, 1))

@@ -54,6 +54,8 @@ class RadioSet(Struct, frozen=True, forbid_unknown_fields=True):
     csq: Annotated[int, Meta(ge=0, le=99)] | None = None
     registered: bool | None = None
     operator: Annotated[str, Meta(pattern=r'^[^"\r\n]{1,40}$')] | None = None
+    operator_number: Annotated[str, Meta(pattern="^[0-9]{5,6}$")] | None = None
+    technology: Literal["lte", "wcdma", "gsm"] | None = None
 
 
 class GpsSet(Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,10 +161,13 @@ def radio_set(modem: Modem, params: RadioSet) -> None:
     if params.csq is not None and params.csq != radio.csq:
         radio.csq = params.csq
         modem.urc(f"+CSQ: {radio.csq},99", lambda port: port.autocsq)
-    if params.registered is not None and params.registered != radio.registered:
-        radio.registered = params.registered
+    radio.operator_number = params.operator_number or radio.operator_number
+    before = (radio.registered, radio.technology)
+    radio.technology = params.technology or radio.technology
+    radio.registered = radio.registered if params.registered is None else params.registered
+    if (radio.registered, radio.technology) != before:
         modem.tell_registration()
-        modem.urc(f"+CNSMOD: {8 if radio.registered else 0}", lambda port: port.cnsmod)
+        modem.urc(f"+CNSMOD: {modem.access_mode}", lambda port: port.cnsmod)
 
 
 def gps_set(modem: Modem, params: GpsSet) -> None:

@@ -119,6 +119,11 @@ class Modem:
             return 0
         return 1 if self.radio.registered else 2
 
+    @property
+    def access_mode(self) -> int:
+        """<stat> of +CNSMOD: 0 none, 1 GSM, 4 WCDMA, 8 LTE."""
+        return {"gsm": 1, "wcdma": 4, "lte": 8}[self.radio.technology] if self.registration == 1 else 0
+
     def tell_registration(self) -> None:
         """+CREG, +CGREG and +CEREG to the ports that asked, each in the form it asked for; messages come again."""
         for port in self.audible():
@@ -128,6 +133,8 @@ class Modem:
         self.arrivals.pump()
 
     def registration_fields(self, name: str, mode: int) -> str:
+        if name == "+CEREG" and self.registration == 1 and self.radio.technology != "lte":
+            return "4"  # unknown, which is normal there (spec §1.6)
         if mode < 2 or self.registration != 1:
             return str(self.registration)
         act = ",7" if name == "+CEREG" else ""

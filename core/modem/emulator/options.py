@@ -73,9 +73,13 @@ class Sim:
 
 @dataclass(slots=True)
 class Radio:
-    """csq: 0-31, 99 unknown. registered: the network would take us; cfun 1 and a ready SIM are needed besides."""
+    """csq: 0-31, 99 unknown. registered: the network would take us; cfun 1 and a ready SIM are needed besides.
+
+    technology: of the cell, lte, wcdma or gsm.
+    """
 
     csq: int = 18
+    technology: str = "lte"
     registered: bool = True
     operator: str = "Dialtone"
     operator_number: str = "23415"
