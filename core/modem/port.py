@@ -20,12 +20,14 @@ import serial_asyncio
 from core.errors import ModemBusy
 from core.log import Log
 from core.modem.at import AtChannel, Command, Kind, Prompt, Reply, Stray, Urc
+from core.modem.gap import Gap
 from core.modem.port_errors import AtTimeout as AtTimeout
 from core.modem.port_errors import HandedOver as HandedOver
 from core.modem.port_errors import PortLost as PortLost
 from core.modem.port_errors import PortTaken as PortTaken
 from core.modem.port_errors import open_failure
 from core.modem.port_job import Job
+from core.modem.secret_text import without_secrets
 from core.modem.wirelog import WireLog
 
 MAX_WAITING = 32
@@ -94,13 +96,15 @@ class AtPort:
         urcs: Iterable[str] = (),
         wire: WireLog | None = None,
         needed: Callable[[], bool] = lambda: False,
+        gap: Gap | None = None,
     ) -> None:
-        """needed: whether losing this port now would harm what goes on at another one (a call)."""
+        """needed: whether losing this port now would harm what goes on at another one (a call). gap: of all ports."""
         self.name = name
         self.counts = PortCounts()
         self.deaf = False
         """True while the modem is silent over a message that it was handed."""
         self._needed = needed
+        self._gap = gap or Gap()
         self._path = path
         self._baud = baud
         self._channel = AtChannel(urcs)
@@ -137,7 +141,7 @@ class AtPort:
             )
         except (OSError, ValueError, termios.error) as problem:  # SerialException is an OSError
             self._closed.set()
-            raise open_failure(self.name, problem) from None
+            raise open_failure(self.name, problem, self._path) from None
         self._transport = transport
         # flock (pyserial's exclusive) keeps out those who ask; TIOCEXCL the others, but on a pty it would outlive us.
         if not _is_pty(self._path):
@@ -169,7 +173,9 @@ class AtPort:
                 while not self._jobs:
                     self._raise_if_lost()
                     await self._work.wait()
-                await self._exchange(self._jobs.popleft())
+                await self._gap.turn(self._is_urgent)
+                if self._jobs:
+                    await self._exchange(self._jobs.popleft())
         finally:
             self.lose(PortLost(f"port {self.name} stopped"))
 
@@ -227,7 +233,7 @@ class AtPort:
                     self._write_payload()
                 case Stray():
                     self.counts.strays += 1
-                    self._log.debug("stray line", port=self.name, pii_line=event.text)
+                    self._log.debug("stray line", port=self.name, pii_line=without_secrets(event.text))
 
     def lose(self, why: PortLost) -> None:
         """Ends everything that waits. The first reason counts."""
@@ -241,7 +247,13 @@ class AtPort:
         self._heard.set()
 
     def transport_closed(self) -> None:
+        if self._lost is None:
+            self._gap.lost()  # not closed by us
+        self.lose(PortLost(f"port {self.name} hung up"))
         self._closed.set()
+
+    def _is_urgent(self) -> bool:
+        return bool(self._jobs) and self._jobs[0].urgent
 
     # --- one exchange ----------------------------------------------------------------------------------------------
 
@@ -272,7 +284,8 @@ class AtPort:
             self._put_back(job)
             return
         took_ms = round((time.monotonic() - started_s) * 1000)
-        self._log.debug("command", port=self.name, took_ms=took_ms, pii_command=reply.command, pii_final=reply.final)
+        said = without_secrets(reply.command)
+        self._log.debug("command", port=self.name, took_ms=took_ms, pii_command=said, pii_final=reply.final)
         if not job.waiter.done():
             job.waiter.set_result(reply)
 
@@ -286,6 +299,7 @@ class AtPort:
         self._reply = asyncio.get_running_loop().create_future()
         prompts = command.kind is Kind.PROMPT
         try:
+            self._gap.sent(command.text)
             self._write(self._channel.send(command))
             async with asyncio.timeout(command.prompt_timeout_s if prompts else command.timeout_s) as self._deadline:
                 reply = await self._reply
@@ -346,6 +360,7 @@ class AtPort:
 
     async def _probe(self, timeout_s: float) -> bool:
         """One AT; whether OK came. A late reply of an earlier command is swallowed in the quiet that follows."""
+        await self._gap.turn()
         try:
             reply = await self._ask(Command("AT", timeout_s))
         except AtTimeout:
@@ -391,7 +406,6 @@ class _Wire(asyncio.Protocol):
         self._port.received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._port.lose(PortLost(f"port {self._port.name} hung up"))
         self._port.transport_closed()
 
 

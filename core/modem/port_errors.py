@@ -11,7 +11,11 @@ class PortLost(Exception):
 
 
 class PortTaken(PortLost):
-    """Another program has the port."""
+    """Another program has the port. path: the tty, where it is known."""
+
+    def __init__(self, text: str, path: str | None = None) -> None:
+        super().__init__(text)
+        self.path = path
 
 
 class AtTimeout(Exception):
@@ -22,10 +26,10 @@ class HandedOver(Exception):
     """The payload of a prompt went out and no answer came: what it asked for may have happened, once."""
 
 
-def open_failure(name: str, problem: Exception) -> PortLost:
+def open_failure(name: str, problem: Exception, path: str | None = None) -> PortLost:
     """What opening a tty failed with, in words."""
     number = problem.errno if isinstance(problem, OSError) else None
     taken = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
     if number in taken or (isinstance(problem, serial.SerialException) and "exclusively lock" in str(problem)):
-        return PortTaken(f"another program has port {name}")
+        return PortTaken(f"another program has port {name}", path)
     return PortLost(f"port {name} can't be opened: {os.strerror(number) if number else type(problem).__name__}")

@@ -96,6 +96,10 @@ class UsbSource(Protocol):
         """A place of its own in the changes; what is there already comes as ADDED."""
         ...
 
+    async def looked(self) -> None:
+        """Until `run` has looked once: before that, nothing there means nothing."""
+        ...
+
     async def run(self) -> None:
         """Follows the devices until cancelled. Trouble of the host's is logged and worked around."""
         ...
@@ -107,11 +111,17 @@ class UsbBoard:
     def __init__(self) -> None:
         self._devices: tuple[UsbModem, ...] = ()
         self._changed = asyncio.Event()
+        self._looked = asyncio.Event()
 
     def devices(self) -> tuple[UsbModem, ...]:
         return self._devices
 
+    async def looked(self) -> None:
+        """Until something was published, be it that nothing is there."""
+        await self._looked.wait()
+
     def publish(self, devices: Iterable[UsbModem]) -> None:
+        self._looked.set()
         found = tuple(sorted(devices, key=lambda modem: modem.path))
         if found == self._devices:
             return

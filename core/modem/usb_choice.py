@@ -16,12 +16,14 @@ class UsbSelector:
     products: frozenset[str] = frozenset()
 
     def fits(self, modem: UsbModem) -> bool:
-        """Products count only among those that calls can be made with: others are told about, not passed over."""
+        """Of what calls can't be made with, only the vendor counts: it is told about, not passed over."""
         if self.path is not None and modem.path != self.path:
             return False
         if self.serial is not None and modem.serial != self.serial:
             return False
-        return not self.products or not _for_calls(modem) or f"{modem.vendor}:{modem.product}" in self.products
+        if not self.products or _for_calls(modem):
+            return not self.products or f"{modem.vendor}:{modem.product}" in self.products
+        return any(product.startswith(f"{modem.vendor}:") for product in self.products)
 
     def __str__(self) -> str:
         given = [f"usb path {self.path}"] * (self.path is not None) + [f"serial {self.serial}"] * (
@@ -45,7 +47,7 @@ class AmbiguousModem(NotChosen):
         self.paths = tuple(modem.path for modem in modems)
         super().__init__(
             f"{len(modems)} modems fit ({selector}): at USB paths {' and '.join(self.paths)}. "
-            "Name the USB path of the one for this line."
+            f'Name the one for this line in core.toml: usb_path = "{self.paths[0]}".'
         )
 
 

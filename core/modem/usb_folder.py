@@ -9,9 +9,11 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from asyncinotify import Event, Inotify, Mask, Watch
 
+from core.log import Log
 from core.modem.usb import UsbBoard, UsbModem, UsbWatch
 from core.modem.usb_settle import Settle
 
@@ -22,6 +24,11 @@ _MASK = Mask.CREATE | Mask.MOVED_TO | _GONE | _SELF | Mask.ONLYDIR
 
 RESCAN_S = 5.0
 """Only where a folder on the way may not be watched."""
+
+UNWATCHED_S = 1.0
+"""Where nothing at all may be."""
+
+_log = Log("modem.usb")
 
 
 class FolderUsbSource:
@@ -42,22 +49,39 @@ class FolderUsbSource:
     def watch(self) -> UsbWatch:
         return UsbWatch(self._board)
 
+    async def looked(self) -> None:
+        await self._board.looked()
+
     async def run(self) -> None:
-        """Until cancelled. OSError when the host has no inotify instance left."""
+        """Until cancelled."""
+        try:
+            with Inotify(sync_timeout=0) as inotify:
+                await self._listen(inotify)
+        except OSError as problem:  # a user has 128 instances by default, and a bounded number of watches
+            _log.warning("no inotify; looking now and then", problem=str(problem), every_s=UNWATCHED_S)
+        while True:
+            self._look()
+            due_s = self._settle.due_s
+            await asyncio.sleep(UNWATCHED_S if due_s is None else min(UNWATCHED_S, max(0.0, due_s - time.monotonic())))
+
+    async def _listen(self, inotify: Inotify) -> NoReturn:
+        """OSError when the host lets us watch nothing."""
         loop = asyncio.get_running_loop()
-        with Inotify(sync_timeout=0) as inotify:
-            # Not inotify.get(): cancelled by a timeout, it may throw away what it has just read.
-            loop.add_reader(inotify.fd, self._heard.set)
-            try:
-                self._follow(inotify)
-                while True:
-                    self._heard.clear()
-                    self._drain(inotify)
-                    self._settle.see(self._scan(), time.monotonic())
-                    self._board.publish(self._settle.devices)
-                    await self._wait()
-            finally:
-                loop.remove_reader(inotify.fd)
+        # Not inotify.get(): cancelled by a timeout, it may throw away what it has just read.
+        loop.add_reader(inotify.fd, self._heard.set)
+        try:
+            self._follow(inotify)
+            while True:
+                self._heard.clear()
+                self._drain(inotify)
+                self._look()
+                await self._wait()
+        finally:
+            loop.remove_reader(inotify.fd)
+
+    def _look(self) -> None:
+        self._settle.see(self._scan(), time.monotonic())
+        self._board.publish(self._settle.devices)
 
     async def _wait(self) -> None:
         due_s = self._settle.due_s

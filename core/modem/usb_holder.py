@@ -67,7 +67,7 @@ _SUSPECTS = frozenset(_ADVICE) - {"dialtone", "gammu", "NetworkManager", "screen
 def advice(holder: Holder) -> str:
     """What to do so that the port is free. For people; may have several lines."""
     if holder.is_us:
-        return "This same daemon has it: two lines of core.toml name the same port."
+        return "This same daemon has it: two lines of core.toml take the same modem. Give each its own (usb_path)."
     return _ADVICE.get(holder.name, f"End that program (kill {holder.pid}), or give it another port.")
 
 
@@ -94,10 +94,10 @@ class PortHeld(PortTaken):
         self.holder = holder
         port = os.path.basename(path)
         if holder is None:
-            super().__init__(f"another program has port {port} (as root, fuser -v {path} tells which)")
+            super().__init__(f"another program has port {port} (as root, fuser -v {path} tells which)", path)
         else:
             seems = "seems to have" if holder.evidence is Evidence.SUSPECT else "has"
-            super().__init__(f"{holder.name} (process {holder.pid}) {seems} port {port}. {advice(holder)}")
+            super().__init__(f"{holder.name} (process {holder.pid}) {seems} port {port}. {advice(holder)}", path)
 
 
 def held(path: str) -> PortHeld:

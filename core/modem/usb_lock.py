@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import threading
+from collections.abc import Iterable, Iterator
 
 from core.log import Log
 from core.modem.usb_holder import LOCK_FOLDERS, Evidence, Holder, PortHeld, holder_name, is_alive, lock_name, read_lock
@@ -88,6 +89,15 @@ class PortLock:
                     os.unlink(draft)
         except OSError as problem:
             _log.debug("no lock file", folder=folder, problem=str(problem))
+
+
+@contextlib.contextmanager
+def locked(paths: Iterable[str]) -> Iterator[None]:
+    """The locks of several ports, each tty once. PortHeld when somebody has one; then none is kept."""
+    with contextlib.ExitStack() as taken:
+        for path in {os.path.realpath(path): path for path in paths}.values():
+            taken.enter_context(PortLock(path))
+        yield
 
 
 def _living(lock: str) -> int | None:

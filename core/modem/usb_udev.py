@@ -102,6 +102,9 @@ class SysfsUsbSource:
     def watch(self) -> UsbWatch:
         return UsbWatch(self._board)
 
+    async def looked(self) -> None:
+        await self._board.looked()
+
     async def run(self) -> None:
         """Until cancelled."""
         self._monitor = await asyncio.to_thread(self._open_monitor)
