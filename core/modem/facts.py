@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Generic, TypeVar
 
-from core.line import LineRing, LineSignal
+from core.line import LineFix, LineRing, LineSignal
 from core.log import Log
 
 _Fact = TypeVar("_Fact")
@@ -14,12 +14,13 @@ MAX_FACTS = 1024
 
 
 class FactQueue(Generic[_Fact]):
-    """In order, none lost. When full, expendable facts go first: of calls the rings and signal reports, since the next
-    one says it anew. Only with nothing else left (the service is dead) does the oldest go, with an error in the log.
+    """In order, none lost. When full, expendable facts go first: of calls the rings, then signal reports and positions,
+    since the next one says it anew. Only with nothing else left (the service is dead) does the oldest go, with an error
+    in the log.
     """
 
     def __init__(
-        self, name: str, limit: int = MAX_FACTS, *, expendable: tuple[type, ...] = (LineRing, LineSignal)
+        self, name: str, limit: int = MAX_FACTS, *, expendable: tuple[type, ...] = (LineRing, LineSignal, LineFix)
     ) -> None:
         self._name = name
         self._limit = limit
