@@ -46,10 +46,12 @@ class Peer:
 
     needs: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, directory: Path, device: Path, *, fast: bool = True) -> None:
+    def __init__(self, directory: Path, device: Path, *, fast: bool = True, reports: bool = True) -> None:
+        """reports: it asks for one with each message that it sends."""
         self.directory = directory
         self.device = device
         self._fast = fast
+        self._reports = reports
         self._process: subprocess.Popen[bytes] | None = None
         self._written = 0
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -152,11 +154,12 @@ class Smsd(Peer):
     def _prepare(self) -> None:
         for name in self._FOLDERS:
             (self.directory / name).mkdir(exist_ok=True)
+        report = "yes" if self._reports else "no"
         folders = "".join(f"{name} = {self.directory / name}\n" for name in self._FOLDERS)
         (self.directory / "smsd.conf").write_text(
             f"devices = GSM1\n{folders}logfile = {self.directory / 'log'}\ninfofile = {self.directory / 'working'}\n"
             f"pidfile = {self.directory / 'pid'}\nautosplit = 3\nincoming_utf8 = yes\ndecode_unicode_text = yes\n"
-            f"{self._GLOBAL if self._fast else ''}\n[GSM1]\ndevice = {self.device}\nincoming = yes\nreport = yes\n"
+            f"{self._GLOBAL if self._fast else ''}\n[GSM1]\ndevice = {self.device}\nincoming = yes\nreport = {report}\n"
             f"memory_start = 0\ninit = AT+CNMI=2,1,0,2,0\n{self._MODEM if self._fast else ''}"
         )
 
@@ -196,9 +199,11 @@ class GammuSmsd(Peer):
 
     needs = ("gammu-smsd", "gammu-smsd-inject")
 
-    def __init__(self, directory: Path, device: Path, *, fast: bool = True, sqlite: bool = False) -> None:
+    def __init__(
+        self, directory: Path, device: Path, *, fast: bool = True, reports: bool = True, sqlite: bool = False
+    ) -> None:
         self._sqlite = sqlite
-        super().__init__(directory, device, fast=fast)
+        super().__init__(directory, device, fast=fast, reports=reports)
 
     def _prepare(self) -> None:
         for name in ("inbox", "outbox", "sent", "error"):
@@ -216,7 +221,7 @@ class GammuSmsd(Peer):
             store = f"Service = files\nInboxFormat = standard\n{paths}"
         (self.directory / "smsdrc").write_text(
             f"[gammu]\ndevice = {self.device}\nconnection = at\n\n[smsd]\n{store}LogFile = {self.directory / 'log'}\n"
-            f"DebugLevel = 0\nDeliveryReport = sms\n{fast if self._fast else ''}"
+            f"DebugLevel = 0\nDeliveryReport = {'sms' if self._reports else 'no'}\n{fast if self._fast else ''}"
         )
 
     def _create_database(self) -> None:

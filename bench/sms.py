@@ -16,7 +16,7 @@ import dialtone
 from bench.figures import Figure, percentile
 from bench.idle import cpu_s
 from bench.peers import kilobytes
-from bench.sms_peers import FROM, TO, Rates, air_rate, compared, flood
+from bench.sms_peers import FROM, ROOM, TO, Rates, air_rate, compared, flood
 from tests.station import Station, station
 
 SENDERS = 8
@@ -35,6 +35,8 @@ async def run(quick: bool) -> list[Figure]:
     async with station(core=False) as made:
         # As it is installed; tests log every line of AT.
         made.config.write_text(made.config.read_text().replace('level = "debug"', 'level = "info"'))
+        for name in ("SM", "ME"):
+            await made.control("sms.memory", memory=name, capacity=ROOM)
         await made.start_core()
         async with dialtone.connect(made.socket, name="bench", topics=["sms.*"], wait_s=10) as phone:
             await made.ready(phone)
@@ -74,10 +76,10 @@ async def _outgoing(made: Station, phone: dialtone.Phone, rounds: int) -> Figure
 async def _incoming(made: Station, phone: dialtone.Phone, rounds: int) -> Figure:
     """From the first announcement to the last sms.received; each is on disk before the modem is told to delete it."""
     rates, before = [], cpu_s(_pid(made))
-    for _ in range(rounds):
+    for run in range(rounds):
         async with _counting(phone, ROUND, lambda event: event.name == "sms.received"):
             started = time.perf_counter()
-            await flood(made, ROUND)
+            await flood(made, ROUND, run)
         rates.append(ROUND / (time.perf_counter() - started))
     return _rate("SMS in, instant modem, each on disk before deletion", rates, cpu_s(_pid(made)) - before)
 
