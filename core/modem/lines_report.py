@@ -9,28 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import IPv6Address
 
 from core.modem.fields import fields_of, number_at, text_at
-
-_SYSTEMS = {
-    "LTE": "lte", "WCDMA": "wcdma", "GSM": "gsm", "TDS": "tdscdma", "CDMA": "cdma", "EVDO": "evdo",
-}  # fmt: skip
-_WORST_SINR, _BEST_SINR = -20, 30
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """The serving cell of +CPSI. technology: lte, wcdma, gsm …; None without service.
-
-    mcc_mnc as "234-15"; area and cell in hexadecimal without leading zeros; powers in dBm, qualities in dB.
-    """
-
-    technology: str | None
-    mcc_mnc: str | None = None
-    area: str | None = None
-    cell: str | None = None
-    band: str | None = None
-    rsrp_dbm: float | None = None
-    rsrq_db: float | None = None
-    sinr_db: float | None = None
+from core.modem.lines_network import cbc
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +27,6 @@ class PinTries:
 
     pin: int
     puk: int
-
-
-def cpsi(line: str) -> Cell | None:
-    """+CPSI: <system mode>,<operation mode>[,<MCC>-<MNC>,…]; what follows differs by system."""
-    fields = fields_of(line, "+CPSI:")
-    mode = text_at(fields, 0) if fields else None
-    if not fields or mode is None:
-        return None
-    technology = _SYSTEMS.get(mode.upper())
-    if technology is None or (text_at(fields, 1) or "").upper() != "ONLINE":
-        return Cell(None)
-    number = number_at(fields, 4, 0, 2**32)
-    found = Cell(
-        technology,
-        mcc_mnc=_mcc_mnc(text_at(fields, 2)),
-        area=_hex(text_at(fields, 3)),
-        cell=f"{number:X}" if number is not None else None,
-    )
-    if technology == "lte":
-        return _lte(found, fields)
-    return _with(found, band=_band(text_at(fields, 5)) if technology in ("gsm", "wcdma", "tdscdma") else None)
 
 
 def cops_number(line: str) -> str | None:
@@ -107,11 +65,18 @@ def cgpaddr(line: str) -> tuple[int, str | None] | None:
     return cid, next((found for text in fields[1:] if text and (found := _address(text))), None)
 
 
-def cpmutemp(line: str) -> float | None:
-    """The module's temperature in °C of +CPMUTEMP: 29."""
-    fields = fields_of(line, "+CPMUTEMP:")
+def temperature(line: str) -> float | None:
+    """The module's temperature in °C of +CPMUTEMP: 29, or Quectel's +QTEMP: 34,30,27 (the power chip's comes first)."""
+    fields = fields_of(line, "+CPMUTEMP:") or fields_of(line, "+QTEMP:")
     degrees = number_at(fields, 0, -60, 150) if fields else None
     return None if degrees is None else float(degrees)
+
+
+def supply(line: str) -> float | None:
+    """The supply in volts of +CBC: 3.591V, or Quectel's +CBC: <charging>,<percent>,<millivolts>."""
+    fields = fields_of(line, "+CBC:")
+    millivolts = number_at(fields, 2, 1000, 20_000) if fields else None
+    return cbc(line) if millivolts is None else millivolts / 1000
 
 
 def spic(line: str) -> PinTries | None:
@@ -194,44 +159,6 @@ def _clock(text: str) -> datetime | None:
         return datetime(2000 + year, month, day, hour, minute, second)  # noqa: DTZ001 - the caller adds the zone
     except ValueError:
         return None
-
-
-def _lte(found: Cell, fields: tuple[str | None, ...]) -> Cell:
-    """Powers and qualities come in tenths. Firmware that writes whole dBm is told by its RSRP, which is never below
-    -156 dBm nor above -31 (TS 36.133 §9.1.4).
-    """
-    rsrp, rsrq = number_at(fields, 11, -1560, -31), number_at(fields, 10, -400, 50)
-    noise = number_at(fields, 13, 0, (_BEST_SINR - _WORST_SINR) // 2)
-    found = _with(found, band=text_at(fields, 6))
-    if rsrp is None:
-        return found
-    tenths = rsrp < -156
-    return Cell(
-        found.technology, found.mcc_mnc, found.area, found.cell, found.band,
-        rsrp_dbm=rsrp / 10 if tenths else float(rsrp),
-        rsrq_db=None if rsrq is None else rsrq / 10 if tenths else float(rsrq),
-        # <RSSNR> counts steps of 2 dB from -20 dB (manual, AT+CPSI).
-        sinr_db=None if noise is None or not tenths else float(2 * noise + _WORST_SINR),
-    )  # fmt: skip
-
-
-def _with(cell: Cell, *, band: str | None) -> Cell:
-    return Cell(cell.technology, cell.mcc_mnc, cell.area, cell.cell, band)
-
-
-def _band(text: str | None) -> str | None:
-    """GSM puts its channel in front: "27 EGSM 900"."""
-    return re.sub(r"^[0-9]{1,4} ", "", text) if text else None
-
-
-def _mcc_mnc(text: str | None) -> str | None:
-    """460-11; 000-00 and its like stand for none."""
-    return text if text and re.fullmatch(r"[1-9][0-9]{2}-[0-9]{2,3}", text) else None
-
-
-def _hex(text: str | None) -> str | None:
-    found = re.fullmatch(r"(?:0[xX])?([0-9A-Fa-f]{1,8})", text or "")
-    return f"{int(found[1], 16):X}" if found else None
 
 
 def _address(text: str) -> str | None:

@@ -1,11 +1,10 @@
 """ModemLine: a modem with its SIM as a Line. Finds the modem, brings it up, loses it, finds it again."""
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from core.config import LineConfig, SmsConfig
@@ -14,9 +13,11 @@ from core.line import (
     AudioPort,
     AudioReport,
     LineEvent,
+    LineFix,
     LineInfo,
     LineMemory,
     LineMessage,
+    LineReport,
     LineState,
     LineStatus,
     LineUssd,
@@ -27,16 +28,20 @@ from core.log import Log
 from core.modem.call_audio import PcmFactory
 from core.modem.call_state import Intent
 from core.modem.facts import FactQueue
+from core.modem.gnss import Positioning
 from core.modem.port import AtTimeout, PortLost, PortTaken
 from core.modem.profile import load_profile
-from core.modem.session import PortPaths, Session
+from core.modem.raw_at import checked
+from core.modem.report_ports import ports_by_role
+from core.modem.session import Session
 from core.modem.status import Facts
-
-LOOK_S = 0.2
-"""Between two looks for ports that aren't there; sticks re-enumerate by themselves within seconds."""
+from core.modem.usb import UsbModem, UsbSource
+from core.modem.usb_holder import held
+from core.modem.usb_lock import locked
+from core.modem.usb_ports import LOOK_S, Found, Tell
+from core.modem.usb_sources import ports_of
 
 BACK_OFF_MAX_S = 30.0
-NOT_CONNECTED = "the modem's ports are not there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class _End:
 
 
 class ModemLine:
-    """A core.line.Line. `personal_wire_log`: the wire log keeps numbers and texts (log_personal_data)."""
+    """A core.line.Line. usb: where its modem comes from, run by whoever made it; None when its ports are given by name.
+    personal_wire_log: the wire log keeps numbers and texts (log_personal_data)."""
 
     def __init__(
         self,
@@ -56,6 +62,7 @@ class ModemLine:
         config: LineConfig,
         *,
         open_pcm: PcmFactory,
+        usb: UsbSource | None = None,
         personal_wire_log: bool = False,
         sms: SmsConfig | None = None,
     ) -> None:
@@ -63,6 +70,8 @@ class ModemLine:
         self._config = config
         self._sms = sms or SmsConfig()
         self._profile = load_profile(config.modem)
+        self._ports = ports_of(config, self._profile, usb)
+        self._found: Found | None = None
         self._open_pcm = open_pcm
         self._personal_wire_log = personal_wire_log
         self._log = Log("modem")
@@ -71,6 +80,7 @@ class ModemLine:
         self._lives: Iterator[int] = count(1)
         self._handles: Iterator[int] = count(1)
         self._reports: dict[int, AudioReport] = {}
+        self._positioning = Positioning(self._profile.gnss, self._facts.put, on=config.gnss)
         self._session: Session | None = None
         self._leaving: Session | None = None  # over, but its audio may still have to be stopped
         self._state = LineState.OFFLINE
@@ -103,25 +113,28 @@ class ModemLine:
             operator=known.operator if live else None,
             registration=known.registration if live else None,
             rssi_dbm=known.rssi_dbm if live else None,
+            signal=known.signal if live else None,
             smsc=self._session.messages.smsc if self._session is not None else None,
             memories=self._session.messages.memories if self._session is not None else (),
         )
+
+    @property
+    def usb(self) -> UsbModem | None:
+        """The stick of this life; None between two lives, and where the ports are given by name."""
+        return self._found.usb if self._found is not None else None
 
     async def run(self) -> None:
         """For ever. Each life is a task of its own: a group that fails in a loop breaks asyncio.timeout on 3.11."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_absence(), name=f"modem.{self._name}.absence")
+            tell = Tell(self._set_away, lambda reason: self._set_state(LineState.FAILED, reason))
             wait_s = LOOK_S
             while True:
-                paths = self._paths()
-                if not _all_there(paths):
-                    self._set_away(NOT_CONNECTED)
-                    wait_s = LOOK_S
-                    await asyncio.sleep(LOOK_S)
-                    continue
-                lived = await tasks.create_task(self._one_life(tasks, paths), name=f"modem.{self._name}.life")
+                found = await self._ports.find(tell)
+                lived = await tasks.create_task(self._one_life(tasks, found), name=f"modem.{self._name}.life")
                 wait_s = LOOK_S if lived else min(wait_s * 2, BACK_OFF_MAX_S)
-                await self._back_off(wait_s, paths)
+                if await self._back_off(wait_s, found):
+                    wait_s = LOOK_S
 
     async def next(self) -> LineEvent:
         return await self._facts.get()
@@ -199,6 +212,31 @@ class ModemLine:
         with _public():
             await self._serving().ussd.cancel()
 
+    async def report(self) -> LineReport:
+        with _public():
+            session = self._serving()
+            found = await session.reporter.report(gap_s=self._config.at_gap_s)
+        ports = ports_by_role(session.paths, self.usb)
+        return replace(
+            found,
+            usb_path=self.usb.path if self.usb is not None else None,
+            ports=tuple((role.value, path) for role, path in ports.items()),
+        )
+
+    async def raw_at(self, command: str, *, timeout_s: float) -> tuple[str, ...]:
+        wanted = checked(command, timeout_s)
+        with _public():
+            reply = await self._serving().raw_at(wanted)
+        return (*reply.lines, reply.final)
+
+    async def locate(self, on: bool) -> None:
+        with _public():
+            await self._positioning.switch(on)
+
+    @property
+    def location(self) -> LineFix | None:
+        return self._positioning.fix
+
     # --- inside ----------------------------------------------------------------------------------------------------
 
     def _serving(self) -> Session:
@@ -206,31 +244,34 @@ class ModemLine:
             raise ModemOffline
         return self._session
 
-    def _paths(self) -> PortPaths:
-        config, profile = self._config, self._profile
-        if config.ports_dir is not None:
-            links = (profile.at_link, profile.voice_link, profile.pcm_link)
-            return PortPaths(*(os.path.join(config.ports_dir, link) for link in links))
-        return PortPaths(config.at_port or "", config.voice_port or "", config.pcm_port or "")
-
-    async def _one_life(self, tasks: asyncio.TaskGroup, paths: PortPaths) -> bool:
+    async def _one_life(self, tasks: asyncio.TaskGroup, found: Found) -> bool:
         """From opening to loss. Whether the modem could be used."""
+        try:
+            with locked((found.paths.at, found.paths.voice, found.paths.pcm)):
+                return await self._live(tasks, found)
+        except PortTaken as taken:
+            self._set_state(LineState.FAILED, str(taken))
+            return False
+
+    async def _live(self, tasks: asyncio.TaskGroup, found: Found) -> bool:
         session = Session(
             self._name,
             self._config,
             self._sms,
             self._profile,
-            paths,
+            found.paths,
             open_pcm=self._open_pcm,
             emit=self._facts.put,
             tell=self._mail.put,
             lives=self._lives,
             handles=self._handles,
             reports=self._reports,
+            positioning=self._positioning,
             on_state=self._set_state,
             personal_wire_log=self._personal_wire_log,
         )
-        self._session = session
+        self._session, self._found = session, found
+        watching = tasks.create_task(self._watch_usb(session, found), name=f"modem.{self._name}.usb")
         try:
             end = await tasks.create_task(self._serve(session), name=f"modem.{self._name}.session")
             self._leaving = session
@@ -243,17 +284,26 @@ class ModemLine:
                 self._set_away(end.reason)
             return lived
         finally:
-            self._session = None
+            self._session = self._found = None
+            watching.cancel()
             await session.close()
             self._leaving = None
+
+    async def _watch_usb(self, session: Session, found: Found) -> None:
+        """Ends the session once its ports aren't those of the stick any more. Ports given by name only hang up."""
+        if found.usb is not None:
+            session.unplugged(await self._ports.gone(found))
 
     async def _serve(self, session: Session) -> _End:
         """One session in a task of its own, for the same reason as in `run`; gives why it ended."""
         end = _End("the modem went")
         try:
             await session.run()
-        except* PortTaken:
-            end = _End("another program uses the modem's ports", taken=True)
+        except* PortTaken as taken:
+            problem = _first(taken)
+            if isinstance(problem, PortTaken) and problem.path is not None:
+                problem = await asyncio.to_thread(held, problem.path)
+            end = _End(str(problem), taken=True)
         except* PortLost as lost:
             end = _End(str(_first(lost)))
         except* Exception:
@@ -261,11 +311,14 @@ class ModemLine:
             end = _End("internal error")
         return end
 
-    async def _back_off(self, wait_s: float, paths: PortPaths) -> None:
-        """Waits, but not once the ports have gone: what comes back then is a fresh modem."""
-        until_s = time.monotonic() + wait_s
-        while time.monotonic() < until_s and _all_there(paths):  # noqa: ASYNC110 - a path gives no event
-            await asyncio.sleep(LOOK_S)
+    async def _back_off(self, wait_s: float, found: Found) -> bool:
+        """Waits, but not once the ports have gone: what comes back then is a fresh modem. Whether they have."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._ports.gone(found)
+        except TimeoutError:
+            return False
+        return True
 
     def _set_away(self, reason: str) -> None:
         """Gone: reconnecting for a while if it was ever there, then offline."""
@@ -311,10 +364,6 @@ def _public() -> Iterator[None]:
         raise ModemOffline from None
     except AtTimeout:
         raise TimedOut("The modem did not answer in time.") from None
-
-
-def _all_there(paths: PortPaths) -> bool:
-    return all(os.path.exists(path) for path in (paths.at, paths.voice, paths.pcm))
 
 
 def _first(group: BaseExceptionGroup[PortLost]) -> BaseException:

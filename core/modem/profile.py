@@ -2,9 +2,11 @@
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.audio import LINE_FORMAT, PcmFormat
+from core.line import LineFix
 from core.modem import profiles
 from core.modem.at import Command
 
@@ -34,24 +36,76 @@ class MessageProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """A setting of the modem that is kept by itself: ask first, and set it only where it differs.
+
+    on_sign: a regular expression at the start of an answer line that says it is on.
+    """
+
+    ask: Command
+    on_sign: str
+    on: Command
+    off: Command | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BringUpProfile:
+    """How a family is set up for its SIM. Data only; None where it can't do something.
+
+    pin_tries: +SPIC or +QPINC. provider: the SIM's service provider name. auth: AT+CGAUTH with {cid}, {method} (0 none,
+    1 PAP, 2 CHAP, 3 either), {username} and {password}.
+    """
+
+    iccid: Command = Command("AT+CICCID", prefixes=("+ICCID:",))
+    pin_tries: Command | None = None
+    provider: Command | None = None
+    auth: str | None = 'AT+CGAUTH={cid},{method},"{username}","{password}"'
+    volte: Switch | None = None
+    lte_only: Switch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GnssProfile:
+    """How a family's satellite receiver is steered.
+
+    start, stop; state asks whether it runs, and a line that begins with running says yes. stopped: the URC, without
+    blanks, that ends a stop, before which a new start is refused; None where a stop is over with its OK.
+    position asks for the place now, read_position understands the answer. yields_to_calls: the NMEA port carries the
+    voice of calls, and is let go of for them.
+    """
+
+    start: Command
+    stop: Command
+    state: Command
+    running: str
+    position: Command
+    read_position: Callable[[str], LineFix | None]
+    stopped: str | None = None
+    yields_to_calls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ModemProfile:
     """One family.
 
-    at_link, voice_link, pcm_link: names of the ports in ports_dir, by USB interface number: ttyUSBn moves.
+    usb_ids: "vendor:product" of the compositions (usb_roles) that are this family's own; the ports' roles stand there.
+    A folder of links (ports_dir) is taken for the first.
     urcs: as AtChannel takes them. init_port runs on each AT port, init_once on the voice port, init_late on the AT port
     once the line is ready, because the network takes seconds over it. An ERROR to any of them is tolerated: firmware
-    differs.
+    differs. cells: questions about the serving cell, asked with every poll; report: those that only a report asks.
     """
 
     name: str
-    at_link: str
-    voice_link: str
-    pcm_link: str
+    usb_ids: tuple[str, ...]
     urcs: tuple[str, ...]
     init_port: tuple[Command, ...]
     init_once: tuple[Command, ...]
     init_late: tuple[Command, ...]
     messages: MessageProfile
+    gnss: GnssProfile | None = None
+    bring_up: BringUpProfile = BringUpProfile()
+    cells: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
     pcm_format: PcmFormat = LINE_FORMAT
 
 

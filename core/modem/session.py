@@ -3,20 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config import LineConfig, SmsConfig
-from core.errors import ModemBusy
+from core.errors import ModemBusy, NotNow
 from core.line import AudioReport, LineEvent, LineMessage, LineState
 from core.log import Log
-from core.modem.at import Command
-from core.modem.call_audio import CallAudio, PcmFactory
+from core.modem.at import Command, Reply
+from core.modem.call_audio import CallAudio, PcmFactory, VoicePort
 from core.modem.call_table import CallTable
+from core.modem.gnss import Positioning, Receiver
 from core.modem.lines_network import REGISTERED
 from core.modem.messages import MessageBox
-from core.modem.port import AtPort, AtTimeout
+from core.modem.port import AtPort, AtTimeout, PortLost
 from core.modem.profile import ModemProfile
+from core.modem.report import Reporter
 from core.modem.status import StatusWatch
 from core.modem.ussd import UssdControl
 from core.modem.voice import VoiceControl
@@ -38,6 +40,7 @@ class PortPaths:
     at: str
     voice: str
     pcm: str
+    nmea: str | None = field(default=None, compare=False)  # may come and go by itself
 
 
 class Session:
@@ -60,6 +63,7 @@ class Session:
         lives: Iterator[int],
         handles: Iterator[int],
         reports: dict[int, AudioReport],
+        positioning: Positioning,
         on_state: OnState,
         personal_wire_log: bool,
     ) -> None:
@@ -69,20 +73,24 @@ class Session:
         self._personal = personal_wire_log
         self._log = Log("modem.session")
         self._name = name
+        self.paths = paths
         self._voice_port = self._port("voice", paths.voice)
         self._at_port = self._voice_port if paths.at == paths.voice else self._port("at", paths.at)
         self.table = CallTable(emit, handles)
         self.voice = VoiceControl(self._voice_port, self._at_port, self.table)
         self._sim_changed = asyncio.Event()
         self._polled = asyncio.Event()
-        self.status = StatusWatch(self._at_port, emit, self._on_sim)
+        self.status = StatusWatch(self._at_port, emit, self._on_sim, cells=profile.cells)
         ports = (self._at_port, *(port for port in self._ports if port is not self._at_port))
+        self.reporter = Reporter(ports, self.status, profile.cells + profile.report)
         self.messages = MessageBox(ports, profile.messages, tell, lives, sweep_s=sms.sweep_s)
         self.ussd = UssdControl(self._at_port, profile.messages, tell)
+        self._positioning = positioning
+        self._pcm_factory = open_pcm
         self.audio = CallAudio(
             self.voice.ask,
             self.table,
-            lambda: open_pcm(paths.pcm, profile.pcm_format),
+            self._open_pcm,
             profile.pcm_format,
             window_s=config.audio_window_s,
             delay_s=config.audio_delay_s,
@@ -95,6 +103,12 @@ class Session:
     def can_send(self) -> bool:
         """Whether a short message has a chance now."""
         return self.serving and self.messages.can_send and self.status.facts.registration in REGISTERED
+
+    async def raw_at(self, command: Command) -> Reply:
+        """One command by hand, on the port that doesn't steer calls. NotNow where that is one port, and in a call."""
+        if self._at_port is self._voice_port and self.table.live():
+            raise NotNow("There is a call, and its port is the only one. Try again after it.")
+        return await self._at_port.send(command)
 
     @property
     def _ports(self) -> tuple[AtPort, ...]:
@@ -112,11 +126,17 @@ class Session:
                 tasks.create_task(self.voice.drive(), name=f"modem.{self._name}.calls")
                 tasks.create_task(self.messages.drive(), name=f"modem.{self._name}.messages")
                 tasks.create_task(self._late(), name=f"modem.{self._name}.late")
+                tasks.create_task(self._position(), name=f"modem.{self._name}.gnss")
                 tasks.create_task(self._watch(), name=f"modem.{self._name}.status")
         finally:
             self.serving = False
             self.table.lose()
             self.ussd.lose()
+
+    def unplugged(self, why: str) -> None:
+        """The stick is gone, or another one by now: `run` ends at once, also where no port hangs up."""
+        for port in self._ports:
+            port.lose(PortLost(why))
 
     async def close(self) -> None:
         """After `run` has ended: lets go of the ports."""
@@ -131,6 +151,10 @@ class Session:
             wire = WireLog(log_path, personal=self._personal, on_failure=self._wire_log_failed)
         urcs = self._profile.urcs
         return AtPort(name, path, baud=self._config.baud, urcs=urcs, wire=wire, needed=self._call_goes_on)
+
+    def _open_pcm(self) -> VoicePort:
+        self._positioning.let_go()
+        return self._pcm_factory(self.paths.pcm, self._profile.pcm_format)
 
     def _call_goes_on(self) -> bool:
         """A message that gets no answer must not cost the call that the other port steers."""
@@ -177,6 +201,12 @@ class Session:
             self.status.on_urc(urc)
             self.messages.on_urc(port.name, urc)
             self.ussd.on_urc(port.name, urc)
+            self._positioning.on_urc(urc)
+
+    async def _position(self) -> None:
+        shared = self._at_port is self._voice_port
+        receiver = Receiver(self._at_port, self.paths.nmea, lambda: bool(self.table.live()), shared=shared)
+        await self._positioning.serve(receiver, self._polled)
 
     def _on_sim(self) -> None:
         self._sim_changed.set()

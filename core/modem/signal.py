@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from core.line import LineSignal
-from core.modem.lines_report import Cell
+from core.modem.lines_cell import Cell
 
 HYSTERESIS_DB = {"rssi_dbm": 5.0, "rsrp_dbm": 5.0, "rsrq_db": 3.0, "sinr_db": 5.0}
 """rssi: two steps of +CSQ and a bit. The others flicker as much on a stick that lies still; rsrq has a small range."""

@@ -7,8 +7,9 @@ from core.errors import ModemBusy
 from core.line import LineEvent, LineSignal
 from core.modem import lines_network as lines
 from core.modem.at import Command, Reply, Urc
+from core.modem.lines_cell import Cell, merged
+from core.modem.lines_cell import cell as cell_of
 from core.modem.lines_error import error_of, not_known
-from core.modem.lines_report import Cell, cpsi
 from core.modem.network_time import NetworkTime
 from core.modem.port import AtPort, AtTimeout
 from core.modem.signal import SignalState
@@ -39,14 +40,22 @@ class Facts:
 class StatusWatch:
     """`on_sim` is called when the SIM's state changes. Raises PortLost only."""
 
-    def __init__(self, port: AtPort, emit: Callable[[LineEvent], None], on_sim: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        port: AtPort,
+        emit: Callable[[LineEvent], None],
+        on_sim: Callable[[], None],
+        *,
+        cells: tuple[str, ...] = ("AT+CPSI?",),
+    ) -> None:
+        """cells: what to ask for the serving cell; what the modem doesn't know is asked once."""
         self.facts = Facts()
         self._port = port
         self._emit = emit
         self._on_sim = on_sim
         self.time = NetworkTime()
         self._signal = SignalState()
-        self._cells = True  # the modem knows AT+CPSI?
+        self._cells = cells
         self._named: tuple[str | None, str | None] | None = None  # the network that the operator's name belongs to
         self._domains: dict[str, lines.Registration] = {}
 
@@ -76,20 +85,29 @@ class StatusWatch:
     async def poll(self) -> None:
         """Everything that changes by itself. The operator's name only when it can be another one."""
         await self.ask_sim()
-        for question in ("AT+CSQ", "AT+CREG?", "AT+CEREG?", "AT+CPSI?"):
+        for question in ("AT+CSQ", "AT+CREG?", "AT+CEREG?"):
             await self._poll_one(question)
+        await self._poll_cell()
         network = (self.facts.registration, self.facts.cell.mcc_mnc if self.facts.cell else None)
         if self.facts.operator is None or network[1] is None or network != self._named:
             await self._poll_one("AT+COPS?")
             self._named = network
         self._tell_signal()
 
+    async def _poll_cell(self) -> None:
+        found: Cell | None = None
+        for question in self._cells:
+            reply = await self._ask(question)
+            if reply is not None and not_known(reply.final):  # some LE20B02 firmware has no AT+CPSI (field report)
+                self._cells = tuple(one for one in self._cells if one != question)
+            for line in reply.lines if reply else ():
+                if (part := cell_of(line)) is not None:
+                    found = merged(found, part)
+        if found is not None:
+            self._set_cell(found)
+
     async def _poll_one(self, question: str) -> None:
-        if question == "AT+CPSI?" and not self._cells:
-            return
         reply = await self._ask(question)
-        if reply is not None and question == "AT+CPSI?" and not_known(reply.final):
-            self._cells = False  # some LE20B02 firmware has none (field report)
         for line in reply.lines if reply else ():
             self._take(line, answer=True)
 
@@ -118,9 +136,8 @@ class StatusWatch:
     def _take(self, line: str, *, answer: bool) -> None:
         if (signal := lines.csq(line)) is not None:
             self._signal.strength(signal[0])
-        elif (cell := cpsi(line)) is not None:
-            self.facts.cell = cell
-            self._signal.cell(cell)
+        elif (cell := cell_of(line)) is not None:
+            self._set_cell(cell)
         elif line.startswith("+CNSMOD:"):
             self._signal.access(lines.cnsmod(line))
         elif (operator := lines.cops(line)) is not None:
@@ -148,6 +165,10 @@ class StatusWatch:
             self.facts.imsi = self.facts.iccid = None
         self.facts.sim = state
         self._on_sim()
+
+    def _set_cell(self, cell: Cell) -> None:
+        self.facts.cell = cell
+        self._signal.cell(cell)
 
     def _tell_signal(self) -> None:
         self.facts.signal = self._signal.now

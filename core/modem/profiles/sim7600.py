@@ -4,7 +4,8 @@ CLIP, CLCC, CVHU and the PCM settings are volatile: all of it is sent again in e
 """
 
 from core.modem.at import Command
-from core.modem.profile import MessageProfile, ModemProfile
+from core.modem.gnss_fix import cgpsinfo
+from core.modem.profile import BringUpProfile, GnssProfile, MessageProfile, ModemProfile, Switch
 
 _CALLS = (
     "RING", "+CRING:", "+CLIP:", "+CLCC:", "+CCWA:", "VOICE CALL:", "MISSED_CALL:", "+RXDTMF:", "+CSSI:", "+CSSU:",
@@ -20,11 +21,14 @@ _HEALTH = (
 )
 _OTHER = ("+CGPS:", "+WAVSTATE:", "+RECSTATE:", "+CTTS:")
 
+_REPORT = (
+    "AT+CNSMOD?", "AT+CREG?", "AT+CGREG?", "AT+CEREG?", "AT+CGDCONT?", "AT+CGACT?", "AT+CBC", "AT+CPMUTEMP",
+    "AT+CCLK?", "AT+SPIC", "AT+CEVOLTE?", "AT+CUSBPIDSWITCH?",
+)  # fmt: skip
+
 PROFILE = ModemProfile(
     name="sim7600",
-    at_link="if02",
-    voice_link="if03",
-    pcm_link="if04",
+    usb_ids=("1e0e:9001",),
     urcs=_CALLS + _NETWORK + _START + _MESSAGES + _HEALTH + _OTHER,
     init_port=(
         Command("ATE0"),
@@ -51,6 +55,8 @@ PROFILE = ModemProfile(
         Command("AT+CNSMOD=1", 20.0),  # its OK can take more than 5 s
         Command("AT+AUTOCSQ=1,1", 20.0),
     ),
+    cells=("AT+CPSI?",),
+    report=_REPORT,
     messages=MessageProfile(
         memories=("ME", "SM"),
         init_port=(
@@ -73,5 +79,24 @@ PROFILE = ModemProfile(
         # UCS2 carries any text, also one of several lines. It is put back after each exchange: left on, a station's
         # sticks hung after a while, and it makes hexadecimal of operator names and callers' numbers.
         charset="UCS2",
+    ),
+    bring_up=BringUpProfile(
+        pin_tries=Command("AT+SPIC"),
+        provider=Command("AT+CSPN?"),
+        auth='AT+CGAUTH={cid},{method},"{password}","{username}"',  # the password before the user, by the manual
+        # In no manual, and some firmwares answer ERROR (field report): then the network decides alone.
+        volte=Switch(
+            Command("AT+CEVOLTE?"), r"\+CEVOLTE: ?1,1", Command("AT+CEVOLTE=1,1", 10.0), Command("AT+CEVOLTE=1,0", 10.0)
+        ),
+        lte_only=Switch(Command("AT+CNMP?"), r"\+CNMP: ?38\b", Command("AT+CNMP=38", 15.0)),
+    ),
+    gnss=GnssProfile(
+        start=Command("AT+CGPS=1,1", 10.0),
+        stop=Command("AT+CGPS=0", 10.0),
+        state=Command("AT+CGPS?"),
+        running="+CGPS: 1",
+        position=Command("AT+CGPSINFO"),
+        read_position=cgpsinfo,
+        stopped="+CGPS:0",
     ),
 )
