@@ -17,7 +17,8 @@ from core.media.tts import TtsService
 from core.messages import MessageService
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
-from core.modem.profile import profile_names
+from core.modem.profile import load_profile, profile_names
+from core.modem.usb_sources import UsbSources
 from core.modems import ModemService
 from core.registry import ClientRegistry
 from core.rpc.context import Core
@@ -50,7 +51,8 @@ async def run(config: Config) -> None:
 
 async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
-    lines = {name: _line(name, table, config.log.log_personal_data) for name, table in config.line.items()}
+    usb = UsbSources()
+    lines = {name: _line(name, table, usb, config.log.log_personal_data) for name, table in config.line.items()}
     clients = ClientRegistry(store)
     guard = Guard(config.guard, config.call, store, sim_regions(lines))
     modems = ModemService(config, store, lines, clients)
@@ -75,17 +77,19 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
         raise StartError(str(problem)) from None
     try:
         async with TaskGroup() as tasks:
+            finding = tasks.create_task(usb.run(), name="usb")
             running = tasks.create_task(calls.run(), name="calls")
             messaging = tasks.create_task(messages.run(), name="messages")
             serving = tasks.create_task(server.run(), name="rpc")
             pruning = tasks.create_task(_prune(store), name="prune")
+            positions = tasks.create_task(modems.run(), name="modems")
             log.info("started", lines=len(lines), journal=store.head_seq)
             await stop.wait()
             log.info("stopping")
             async with TaskGroup() as endings:
                 endings.create_task(calls.hang_up_all(HANG_UP_S), name="calls.stop")
                 endings.create_task(messages.stop(HANG_UP_S), name="messages.stop")
-            for task in (serving, running, messaging, pruning):
+            for task in (serving, running, messaging, pruning, finding, positions):
                 task.cancel()
     finally:
         await speech.stt.close()
@@ -102,11 +106,12 @@ async def _open_store(config: Config) -> Store:
         raise StartError(f"{path}: {problem}") from None
 
 
-def _line(name: str, table: LineConfig, personal: bool) -> Line:
+def _line(name: str, table: LineConfig, sources: UsbSources, personal: bool) -> Line:
     if table.modem not in profile_names():
         known = ", ".join(profile_names())
         raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows; there are: {known}")
-    return ModemLine(name, table, open_pcm=PcmPort, personal_wire_log=personal)
+    usb = sources.for_line(table, load_profile(table.modem))
+    return ModemLine(name, table, open_pcm=PcmPort, usb=usb, personal_wire_log=personal)
 
 
 def _runtime_dir(config: Config) -> Path:

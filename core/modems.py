@@ -1,5 +1,6 @@
 """The modem service: what lines say of themselves goes to the journal, clients' wishes about modems to their lines."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from core.clock import rfc3339
 from core.config import Config
 from core.errors import Forbidden, NotFound, PublicError
 from core.events import LocationFix, ModemLost, ModemRecovery, ModemSignal, ModemState
+from core.gpsd import GpsdServer
 from core.line import Line, LineFix, LineModemEvent, LineRecovery, LineSignal, LineState, LineStatus
 from core.log import Log
 from core.registry import ClientRegistry
@@ -24,6 +26,26 @@ class ModemService:
         self._config = config
         self._store = store
         self._clients = clients
+        self._gpsd = {
+            name: GpsdServer(name, port, lambda line=line: line.location)  # type: ignore[misc]
+            for name, line in self.lines.items()
+            if (port := config.line[name].gpsd_port) is not None
+        }
+
+    async def run(self) -> None:
+        """Serves gpsd's clients, for the lines that have a gpsd_port. Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, server in self._gpsd.items():
+                tasks.create_task(self._serve_gpsd(name, server), name=f"gpsd.{name}")
+
+    async def _serve_gpsd(self, name: str, server: GpsdServer) -> None:
+        async def trouble(reason: str | None) -> None:
+            try:
+                await self._clients.core_alarm(f"gpsd.{name}", reason)
+            except PublicError as problem:
+                log.error("an alarm was not written", line=name, kind=problem.kind)
+
+        await server.run(trouble)
 
     def line_named(self, name: str | None) -> Line:
         """The line of that name, or the default one. NotFound."""
@@ -44,6 +66,8 @@ class ModemService:
                     await self._recovery(line, happened)
                 case LineFix():
                     self._store.bus.moment(fix_event(line.name, happened))
+                    if line.name in self._gpsd:
+                        self._gpsd[line.name].tell(happened)
         except PublicError as problem:
             log.error("a fact of a line was not written", line=line.name, kind=problem.kind)
 

@@ -302,6 +302,25 @@ export interface LineStatusInfo {
   rssi_dbm: number | null;
 }
 
+/** Fields as in location.fix; all null while there is no fix. */
+export interface LocationInfo {
+  line: string;
+  /** Whether the receiver runs; after location.start it may take a minute */
+  on: boolean;
+  /** Degrees north, WGS 84 */
+  latitude: number | null;
+  /** Degrees east, WGS 84 */
+  longitude: number | null;
+  /** Above mean sea level */
+  altitude_m: number | null;
+  speed_mps: number | null;
+  course_deg: number | null;
+  satellites: number | null;
+  hdop: number | null;
+  /** UTC of the fix, RFC 3339 */
+  fixed_at: string | null;
+}
+
 export interface MemoryInfo {
   /** ME: the modem's own; SM: the SIM's (TS 27.005 §3.2.2) */
   name: string;
@@ -854,6 +873,24 @@ export interface LanguageSetParams {
   /** Any stable name of a user */
   user_id: string | number;
   language: string;
+}
+
+/** location.get: The last position, and whether the receiver runs. */
+export interface LocationGetParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** location.start: Switches satellite positioning on until location.stop; location.fix follows once a second as soon as there is a fix, and again after the modem was away. It outlives no restart of the daemon; gnss = true in core.toml does. */
+export interface LocationStartParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** location.stop: Switches it off. The next start takes up to a minute: the receiver needs its time to end. */
+export interface LocationStopParams {
+  /** Left out: the default line */
+  line?: string | null;
 }
 
 /** rpc.discover: Describe every method, event and error with its schema, as an OpenRPC document. */
@@ -1645,6 +1682,9 @@ export interface Methods {
   "health": { params: HealthParams; result: Health };
   "language.get": { params: LanguageGetParams; result: LanguageResult };
   "language.set": { params: LanguageSetParams; result: LanguageResult };
+  "location.get": { params: LocationGetParams; result: LocationInfo };
+  "location.start": { params: LocationStartParams; result: LocationInfo };
+  "location.stop": { params: LocationStopParams; result: LocationInfo };
   "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
   "sms.cancel": { params: SmsCancelParams; result: MessageInfoWithSeq };
   "sms.conversation": { params: SmsConversationParams; result: MessagePage };

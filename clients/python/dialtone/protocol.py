@@ -40,6 +40,9 @@ Method = Literal[
     "health",
     "language.get",
     "language.set",
+    "location.get",
+    "location.start",
+    "location.stop",
     "rpc.discover",
     "sms.cancel",
     "sms.conversation",
@@ -564,6 +567,26 @@ class LineStatusInfo(TypedDict):
     rssi_dbm: int | None
 
 
+class LocationInfo(TypedDict):
+    """Fields as in location.fix; all null while there is no fix."""
+
+    line: str
+    # Whether the receiver runs; after location.start it may take a minute
+    on: bool
+    # Degrees north, WGS 84
+    latitude: float | None
+    # Degrees east, WGS 84
+    longitude: float | None
+    # Above mean sea level
+    altitude_m: float | None
+    speed_mps: float | None
+    course_deg: float | None
+    satellites: int | None
+    hdop: float | None
+    # UTC of the fix, RFC 3339
+    fixed_at: str | None
+
+
 class MessageInfoWithSeq(TypedDict):
     """One short message, in or out."""
 
@@ -1049,6 +1072,30 @@ class LanguageSetParams(TypedDict):
     # Any stable name of a user
     user_id: str | int
     language: str
+
+
+class LocationGetParams(TypedDict):
+    """location.get: The last position, and whether the receiver runs."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class LocationStartParams(TypedDict):
+    """location.start: Switches satellite positioning on until location.stop; location.fix follows once a
+    second as soon as there is a fix, and again after the modem was away. It outlives no restart of the
+    daemon; gnss = true in core.toml does.
+    """
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class LocationStopParams(TypedDict):
+    """location.stop: Switches it off. The next start takes up to a minute: the receiver needs its time to end."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
 
 
 class RpcDiscoverParams(TypedDict):
