@@ -233,6 +233,7 @@ async def test_an_include_is_read_from_its_directory_only(spool: Rig) -> None:
     (include / "push").write_text("\nincluded @A@\n")
     (spool.folder / "secret").write_text("\nsecret\n")
     (include / "link").symlink_to(spool.folder / "secret")
+    (include / "folder").symlink_to(spool.folder)
     await spool.running(f'include = ["{include}"]')
     spool.put("good", f"To: 37060000000\nMacro: @A@=text\nInclude: {include}/push\n\n")
     for name, path in {
@@ -240,10 +241,11 @@ async def test_an_include_is_read_from_its_directory_only(spool: Rig) -> None:
         "away": str(spool.folder / "secret"),
         "link": "link",
         "none": "x",
+        "linked": "folder/secret",
     }.items():
         spool.put(name, f"To: 37060000000\nInclude: {path}\n\n")
     await spool.arrived("sent", "good")
-    await spool.until(lambda: spool.files("failed") == ["away", "link", "none", "up"])
+    await spool.until(lambda: spool.files("failed") == ["away", "link", "linked", "none", "up"])
     assert [request["text"] for request in spool.messages.requests()] == ["included text"]
 
 

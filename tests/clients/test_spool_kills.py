@@ -177,4 +177,32 @@ async def test_files_left_in_checked_by_smsd_are_sent(spool: Rig) -> None:
     await spool.running()
     await spool.arrived("sent", "old")
     assert spool.messages.requests() == [{"to": "+37060000000", "text": "from before"}]
-    assert spool.files("checked") == []
+    await spool.until(lambda: spool.files("checked") == [])
+
+
+async def test_an_accepted_message_needs_its_included_file_no_more(spool: Rig) -> None:
+    spool.messages.outcome = None
+    include = spool.folder / "include"
+    include.mkdir()
+    (include / "text").write_text("\nincluded")
+    await spool.running(f'include = ["{include}"]')
+    spool.put("one", "To: 37060000000\nInclude: text\n\n")
+    await spool.until(lambda: spool.messages.kept)
+    await spool.kill()
+    (include / "text").unlink()
+    await spool.running()
+    spool.messages.become("sms_1", "sent")
+    await spool.arrived("sent", "one")
+
+
+def test_a_file_like_one_that_was_sent_is_a_new_message(tmp_path: Path) -> None:
+    """On file systems with coarse times and used inodes two files can look the same."""
+    ledger = Ledger(tmp_path / "spool.db")
+    placer = Placer(ledger, 0o644)
+    refs = []
+    for _ in range(3):
+        job = ledger.open_job(b"name", "spool-1", "hash", {"to": "+1"})
+        refs.append(job.ref)
+        placer.place(f"job:{job.ref}", b"", tmp_path / "sent", ref=job.ref)
+    assert refs == ["spool-1", "spool-1-2", "spool-1-3"]
+    ledger.close()

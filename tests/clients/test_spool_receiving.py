@@ -9,6 +9,7 @@ import pytest
 
 from clients.spool.message_file import read_message
 from tests.clients.spool_rig import Rig, rig
+from tests.clients.tiny_core import Json
 
 
 @pytest.fixture
@@ -123,6 +124,20 @@ async def test_a_report_is_a_file_with_the_id_of_the_sent_file(spool: Rig) -> No
     await spool.until(lambda: len(spool.handler_runs()) == 2)
     kind, path = spool.handler_runs()[1]
     assert (kind, path.rpartition("/")[0]) == ("REPORT", str(spool.spool / "report"))
+
+
+async def test_a_report_is_known_also_when_the_outcome_was_faster_than_the_answer(spool: Rig) -> None:
+    async def slow(params: Json) -> Json:
+        info = spool.messages.send(params)
+        await asyncio.sleep(0.4)
+        return info
+
+    spool.core.handlers["sms.send"] = slow
+    await spool.running()
+    spool.put("one", "To: 37060000000\nReport: yes\n\nHello")
+    await spool.arrived("sent", "one")
+    spool.core.fact("sms.report", message_id="sms_1", number="+1", outcome="delivered", status=0, status_text="ok")
+    assert b"Message_id: 1\n" in await spool.only_file("incoming")
 
 
 async def test_parts_that_were_delivered_are_one_report(spool: Rig) -> None:
@@ -259,6 +274,20 @@ async def test_a_handler_due_at_a_kill_runs_after_it_and_a_started_one_does_not_
     await spool.until(lambda: len(spool.handler_runs()) == 3)
     assert len({path for _, path in spool.handler_runs()}) == 3
     assert "was interrupted by a crash" in spool.text(spool.log)
+
+
+async def test_a_stop_lets_the_running_handler_end(spool: Rig) -> None:
+    script = spool.folder / "slow"
+    script.write_text(f'#!/bin/sh\necho "start|$2" >> {spool.handled}\nsleep 0.5\necho "end|$2" >> {spool.handled}\n')
+    script.chmod(0o755)
+    spool.configure(f'eventhandler = "{script}"', handler=False)
+    await spool.running()
+    spool.messages.receive("one")
+    await spool.until(spool.handler_runs)
+    assert await spool.stop() == 0
+    assert [word for word, _ in spool.handler_runs()] == ["start", "end"]
+    await spool.running()
+    assert "interrupted" not in spool.text(spool.log)
 
 
 def _is_gone(pid: int) -> bool:

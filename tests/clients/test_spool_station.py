@@ -103,7 +103,8 @@ async def test_what_the_network_delivers_lies_in_incoming() -> None:
 
 
 async def test_a_killed_spool_and_a_killed_core_double_nothing() -> None:
-    async with station() as made, spool_on(made) as spool:
+    """What was handed over when the core died is unknown, and says so in failed."""
+    async with station() as made, spool_on(made, "unknown_wait_s = 0.5") as spool:
         for number in range(6):
             spool.put(f"file{number}", f"To: 447700900123\n\nnumber {number}")
             await deliver(made, {"from": "+447700900456", "text": f"in {number}"})
