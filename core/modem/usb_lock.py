@@ -27,9 +27,9 @@ _GUARD = threading.Lock()
 class PortLock:
     """`take` before opening, `release` after closing; `with PortLock(path):` does both. Files only: some µs to ms."""
 
-    def __init__(self, path: str, folders: tuple[str, ...] = LOCK_FOLDERS) -> None:
+    def __init__(self, path: str, folders: tuple[str, ...] | None = None) -> None:
         self._path = path
-        self._folders = folders
+        self._folders = LOCK_FOLDERS if folders is None else folders
         self._taken: tuple[str, int] | None = None
 
     @property

@@ -52,7 +52,7 @@ class Switcher:
         tell(f"{modem.explain()} Dialtone is switching it now.")
         tries: list[_Try] = []
         for path in switch_ports(modem):
-            self._log.info("switching the composition", usb_path=modem.path, product=modem.product, port=path)
+            self._log.info("composition switch begins", usb_path=modem.path, product=modem.product, port=path)
             tries.append(await self._try(path))
             if tries[-1].sent:
                 break
@@ -60,7 +60,7 @@ class Switcher:
         sent = bool(tries) and tries[-1].sent
         if sent:
             self._sent[modem.path] = (time.monotonic(), outcome)
-        self._log.info("the composition", usb_path=modem.path, outcome=outcome)
+        self._log.info("composition switch", usb_path=modem.path, outcome=outcome)
         tell(f"{modem.explain()} {outcome}")
         return AGAIN_S if sent else RETRY_S
 
@@ -94,8 +94,8 @@ async def _exchange(port: AtPort) -> _Try:
     told = f"{SWITCH_TO_9001} went to port {port.name}"
     try:
         await port.send(Command("AT"))  # goes out once the port has synchronised
-    except (AtTimeout, PortLost) as problem:
-        return _Try(f"{problem}.")
+    except (AtTimeout, PortLost):
+        return _Try(f"Port {port.name} did not answer AT.")
     try:
         reply = await port.send(_SWITCH)
     except (AtTimeout, PortLost):

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,9 @@ from core.line import HeldPdu, LineEvent, LineIncoming, LineMail, LineMessage, L
 from core.modem.call_audio import VoicePort
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
+from core.modem.profile import load_profile
+from core.modem.usb import UsbSource
+from core.modem.usb_sources import UsbSources
 
 _Fact = TypeVar("_Fact")
 
@@ -48,11 +52,11 @@ class Emulator:
         self._process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
         return self._process
 
-    async def end(self) -> None:
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         process, self._process = self._process, None
         if process is not None:
             with suppress(ProcessLookupError):
-                process.terminate()
+                process.send_signal(how)
             await process.communicate()
 
     def config(self, **changes: object) -> LineConfig:
@@ -157,12 +161,21 @@ def open_pcm(path: str, pcm_format: PcmFormat) -> VoicePort:
 
 @asynccontextmanager
 async def desk(
-    config: LineConfig, *, ready: bool = True, commits: bool = False, sms: SmsConfig | None = None
+    config: LineConfig,
+    *,
+    ready: bool = True,
+    commits: bool = False,
+    sms: SmsConfig | None = None,
+    usb: UsbSource | None = None,
 ) -> AsyncIterator[Desk]:
-    line = ModemLine("sim", config, open_pcm=open_pcm, sms=sms)
+    """usb: in place of the USB of this machine."""
+    sources = UsbSources(usb)
+    source = sources.for_line(config, load_profile(config.modem))
+    line = ModemLine("sim", config, open_pcm=open_pcm, sms=sms, usb=source)
     found = Desk(line, commits=commits)
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(work) for work in (line.run(), found.listen(), found.read_mail())]
+        work = (sources.run(), line.run(), found.listen(), found.read_mail())
+        running = [tasks.create_task(one) for one in work]
         try:
             if ready:
                 await found.is_in(LineState.READY)
