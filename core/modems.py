@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from core.clock import rfc3339
@@ -11,6 +12,7 @@ from core.events import LocationFix, ModemLost, ModemRecovery, ModemSignal, Mode
 from core.gpsd import GpsdServer
 from core.line import Line, LineFix, LineModemEvent, LineRecovery, LineSignal, LineState, LineStatus
 from core.log import Log
+from core.modem_reports import DatedReport, ReportBook
 from core.registry import ClientRegistry
 from core.store import journal
 from core.store.store import Store, Tx
@@ -26,8 +28,9 @@ class ModemService:
         self._config = config
         self._store = store
         self._clients = clients
+        self._reports = ReportBook()
         self._gpsd = {
-            name: GpsdServer(name, port, lambda line=line: line.location)  # type: ignore[misc]
+            name: GpsdServer(name, port, partial(_location, line))
             for name, line in self.lines.items()
             if (port := config.line[name].gpsd_port) is not None
         }
@@ -72,6 +75,8 @@ class ModemService:
             log.error("a fact of a line was not written", line=line.name, kind=problem.kind)
 
     async def _status(self, line: Line, status: LineStatus) -> None:
+        self._reports.forget(line.name)
+
         def work(tx: Tx) -> None:
             tx.fact(ModemState(line=line.name, state=status.state, reason=status.reason))
             if status.lost:
@@ -89,6 +94,10 @@ class ModemService:
         await self._store.write(lambda tx: tx.fact(event))
         if happened.rung == "human":
             await self._clients.core_alarm(f"modem_human.{line.name}", happened.reason, "error")
+
+    async def report(self, name: str | None, *, fresh: bool = False) -> DatedReport | None:
+        """What the modem of a line says of itself; see ReportBook.report. NotFound besides."""
+        return await self._reports.report(self.line_named(name), fresh=fresh)
 
     async def history(self, name: str | None, limit: int) -> list[dict[str, Any]]:
         """The newest facts about modems, newest first: what went wrong, what was done about it, for how long."""
@@ -108,6 +117,10 @@ def signal_event(line: str, signal: LineSignal) -> ModemSignal:
         line=line, rssi_dbm=signal.rssi_dbm, rsrp_dbm=signal.rsrp_dbm, rsrq_db=signal.rsrq_db, sinr_db=signal.sinr_db,
         access_technology=signal.access_technology,
     )  # fmt: skip
+
+
+def _location(line: Line) -> LineFix | None:
+    return line.location
 
 
 def fix_event(line: str, fix: LineFix) -> LocationFix:

@@ -456,6 +456,153 @@ export interface MessagePage {
   next: string | null;
 }
 
+export interface ModemAtResult {
+  lines: Array<string>;
+  /** OK, ERROR, +CME ERROR: … */
+  final: string;
+}
+
+/** The carrier that the SIM belongs to, as far as it is known, and what it takes to use it. */
+export interface ModemCarrier {
+  line: string;
+  name: string | null;
+  country: string | null;
+  /** Country and network code, such as 234-15 */
+  mcc_mnc: string;
+  apn: string;
+  ims_apn: string;
+  /** null: nobody knows; the network decides */
+  volte: boolean | null;
+  /** config, file, override, system, shipped or fallback */
+  source: string;
+}
+
+/** See modem.carrier for the rest. */
+export interface ModemCarrierName {
+  name: string | null;
+  mcc_mnc: string;
+}
+
+/** One packet data context. */
+export interface ModemContext {
+  cid: number;
+  /** IP, IPV6 or IPV4V6 */
+  kind: string;
+  apn: string;
+  active: boolean;
+  address: string | null;
+}
+
+/** A modem.state, modem.lost or modem.recovery event, as it was told; state is that of the line or of the rung. */
+export interface ModemFact {
+  seq: number;
+  topic: string;
+  at: string;
+  line: string | null;
+  state: string | null;
+  reason: string | null;
+  rung: string | null;
+  attempt: number | null;
+  duration_s: number | null;
+}
+
+export interface ModemHistory {
+  /** The newest first */
+  facts: Array<ModemFact>;
+}
+
+export interface ModemMemory {
+  name: string;
+  used: number;
+  total: number;
+}
+
+export interface ModemResetResult {
+  line: string;
+}
+
+export interface ModemSignalInfo {
+  line: string;
+  state: LineState;
+  operator: string | null;
+  registration: string | null;
+  access_technology: string | null;
+  rssi_dbm: number | null;
+  /** rssi_dbm on the scale of AT+CSQ: 0 to 31 */
+  signal_percent: number | null;
+  /** LTE only, as the two below */
+  rsrp_dbm: number | null;
+  rsrq_db: number | null;
+  sinr_db: number | null;
+}
+
+/** asked_at: when the modem said what only asking tells; null when it was not to be asked. */
+export interface ModemStatus {
+  line: string;
+  state: LineState;
+  reason: string | null;
+  asked_at: string | null;
+  manufacturer: string | null;
+  model: string | null;
+  /** Its firmware */
+  revision: string | null;
+  /** Admin only, as all that stands in redacted */
+  imei: string | null;
+  /** READY, SIM PIN, SIM PUK, ABSENT, BUSY, FAILURE … */
+  sim: string | null;
+  pin_tries_left: number | null;
+  imsi: string | null;
+  iccid: string | null;
+  smsc: string | null;
+  memories: Array<ModemMemory>;
+  carrier: ModemCarrierName | null;
+  operator: string | null;
+  /** Of the network that it is in, such as 234-15 */
+  mcc_mnc: string | null;
+  /** The best of the three below */
+  registration: string | null;
+  /** Calls in 2G and 3G */
+  creg: string | null;
+  /** Data in 2G and 3G */
+  cgreg: string | null;
+  /** LTE */
+  cereg: string | null;
+  access_technology: string | null;
+  band: string | null;
+  /** Hexadecimal */
+  area: string | null;
+  /** Hexadecimal */
+  cell: string | null;
+  rssi_dbm: number | null;
+  /** rssi_dbm on the scale of AT+CSQ: 0 to 31 */
+  signal_percent: number | null;
+  rsrp_dbm: number | null;
+  rsrq_db: number | null;
+  sinr_db: number | null;
+  contexts: Array<ModemContext>;
+  /** Its sign: LTE, and an active context of the IMS */
+  volte: boolean | null;
+  voltage_v: number | null;
+  temperature_c: number | null;
+  /** With the zone of the place; offered, never set anywhere. null: never told */
+  network_time: string | null;
+  /** USB product id */
+  composition: string | null;
+  usb_path: string | null;
+  /** Role to path */
+  ports: Record<string, string>;
+  resets_last_hour: number;
+  /** Verdict of the last call's audio */
+  audio: string | null;
+  /** Fields that your scopes don't show */
+  redacted: Array<string>;
+}
+
+export interface ModemUnlocked {
+  line: string;
+  sim: string | null;
+}
+
 /** An OpenRPC document with the events as x-events; see https://spec.open-rpc.org. */
 export interface OpenRpc {
   openrpc: string;
@@ -889,6 +1036,60 @@ export interface LocationStartParams {
 
 /** location.stop: Switches it off. The next start takes up to a minute: the receiver needs its time to end. */
 export interface LocationStopParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** modem.at: One AT command by hand, if raw_at is set for the line. An error of the modem is a result, too. */
+export interface ModemAtParams {
+  /** Such as AT+CSQ */
+  command: string;
+  /** Left out: the default line */
+  line?: string | null;
+  timeout_s?: number;
+}
+
+/** modem.carrier: The carrier of the SIM: its name, access points and VoLTE, and where that is known from. */
+export interface ModemCarrierParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** modem.history: What happened to the modems: lost, found, healed, with reasons and how long it took. */
+export interface ModemHistoryParams {
+  /** Left out: all lines */
+  line?: string | null;
+  limit?: number;
+}
+
+/** modem.reset: Restart the modem; answers once it has taken the command. modem.state tells when it is back. */
+export interface ModemResetParams {
+  /** Left out: the default line */
+  line?: string | null;
+  /** For the history */
+  reason?: string | null;
+}
+
+/** modem.signal: Strength and quality as last heard; nothing is asked of the modem. */
+export interface ModemSignalParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** modem.status: Everything about a modem, its SIM and its network. Without a modem it says so, and what it says by asking is null. */
+export interface ModemStatusParams {
+  /** Left out: the default line */
+  line?: string | null;
+  /** Ask the modem now, or fail; otherwise what it said within the last 10 s will do */
+  fresh?: boolean;
+}
+
+/** modem.unlock: Enter the SIM's PIN; with its PUK, set a new one. Never done with fewer than two tries left. */
+export interface ModemUnlockParams {
+  /** Never logged, kept on disk or sent back */
+  pin: string;
+  /** With it, pin is the new PIN */
+  puk?: string | null;
   /** Left out: the default line */
   line?: string | null;
 }
@@ -1685,6 +1886,13 @@ export interface Methods {
   "location.get": { params: LocationGetParams; result: LocationInfo };
   "location.start": { params: LocationStartParams; result: LocationInfo };
   "location.stop": { params: LocationStopParams; result: LocationInfo };
+  "modem.at": { params: ModemAtParams; result: ModemAtResult };
+  "modem.carrier": { params: ModemCarrierParams; result: ModemCarrier };
+  "modem.history": { params: ModemHistoryParams; result: ModemHistory };
+  "modem.reset": { params: ModemResetParams; result: ModemResetResult };
+  "modem.signal": { params: ModemSignalParams; result: ModemSignalInfo };
+  "modem.status": { params: ModemStatusParams; result: ModemStatus };
+  "modem.unlock": { params: ModemUnlockParams; result: ModemUnlocked };
   "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
   "sms.cancel": { params: SmsCancelParams; result: MessageInfoWithSeq };
   "sms.conversation": { params: SmsConversationParams; result: MessagePage };

@@ -43,6 +43,13 @@ Method = Literal[
     "location.get",
     "location.start",
     "location.stop",
+    "modem.at",
+    "modem.carrier",
+    "modem.history",
+    "modem.reset",
+    "modem.signal",
+    "modem.status",
+    "modem.unlock",
     "rpc.discover",
     "sms.cancel",
     "sms.conversation",
@@ -656,6 +663,158 @@ class MessagePage(TypedDict):
     next: str | None
 
 
+class ModemAtResult(TypedDict):
+    lines: list[str]
+    # OK, ERROR, +CME ERROR: …
+    final: str
+
+
+class ModemCarrier(TypedDict):
+    """The carrier that the SIM belongs to, as far as it is known, and what it takes to use it."""
+
+    line: str
+    name: str | None
+    country: str | None
+    # Country and network code, such as 234-15
+    mcc_mnc: str
+    apn: str
+    ims_apn: str
+    # null: nobody knows; the network decides
+    volte: bool | None
+    # config, file, override, system, shipped or fallback
+    source: str
+
+
+class ModemCarrierName(TypedDict):
+    """See modem.carrier for the rest."""
+
+    name: str | None
+    mcc_mnc: str
+
+
+class ModemContext(TypedDict):
+    """One packet data context."""
+
+    cid: int
+    # IP, IPV6 or IPV4V6
+    kind: str
+    apn: str
+    active: bool
+    address: str | None
+
+
+class ModemFact(TypedDict):
+    """A modem.state, modem.lost or modem.recovery event, as it was told; state is that of the line or of the rung."""
+
+    seq: int
+    topic: str
+    at: str
+    line: str | None
+    state: str | None
+    reason: str | None
+    rung: str | None
+    attempt: int | None
+    duration_s: float | None
+
+
+class ModemHistory(TypedDict):
+    # The newest first
+    facts: list[ModemFact]
+
+
+class ModemMemory(TypedDict):
+    name: str
+    used: int
+    total: int
+
+
+class ModemResetResult(TypedDict):
+    line: str
+
+
+class ModemSignalInfo(TypedDict):
+    line: str
+    state: LineState
+    operator: str | None
+    registration: str | None
+    access_technology: str | None
+    rssi_dbm: int | None
+    # rssi_dbm on the scale of AT+CSQ: 0 to 31
+    signal_percent: int | None
+    # LTE only, as the two below
+    rsrp_dbm: float | None
+    rsrq_db: float | None
+    sinr_db: float | None
+
+
+class ModemStatus(TypedDict):
+    """asked_at: when the modem said what only asking tells; null when it was not to be asked."""
+
+    line: str
+    state: LineState
+    reason: str | None
+    asked_at: str | None
+    manufacturer: str | None
+    model: str | None
+    # Its firmware
+    revision: str | None
+    # Admin only, as all that stands in redacted
+    imei: str | None
+    # READY, SIM PIN, SIM PUK, ABSENT, BUSY, FAILURE …
+    sim: str | None
+    pin_tries_left: int | None
+    imsi: str | None
+    iccid: str | None
+    smsc: str | None
+    memories: list[ModemMemory]
+    carrier: ModemCarrierName | None
+    operator: str | None
+    # Of the network that it is in, such as 234-15
+    mcc_mnc: str | None
+    # The best of the three below
+    registration: str | None
+    # Calls in 2G and 3G
+    creg: str | None
+    # Data in 2G and 3G
+    cgreg: str | None
+    # LTE
+    cereg: str | None
+    access_technology: str | None
+    band: str | None
+    # Hexadecimal
+    area: str | None
+    # Hexadecimal
+    cell: str | None
+    rssi_dbm: int | None
+    # rssi_dbm on the scale of AT+CSQ: 0 to 31
+    signal_percent: int | None
+    rsrp_dbm: float | None
+    rsrq_db: float | None
+    sinr_db: float | None
+    contexts: list[ModemContext]
+    # Its sign: LTE, and an active context of the IMS
+    volte: bool | None
+    voltage_v: float | None
+    temperature_c: float | None
+    # With the zone of the place; offered, never set anywhere. null: never told
+    network_time: str | None
+    # USB product id
+    composition: str | None
+    usb_path: str | None
+    # Role to path
+    ports: dict[str, str]
+    resets_last_hour: int
+    # Verdict of the last call's audio
+    audio: str | None
+    # Fields that your scopes don't show
+    redacted: list[str]
+
+
+class ModemUnlocked(TypedDict):
+    line: str
+    sim: str | None
+
+
 OpenRpc = TypedDict(
     "OpenRpc",
     {
@@ -1094,6 +1253,69 @@ class LocationStartParams(TypedDict):
 class LocationStopParams(TypedDict):
     """location.stop: Switches it off. The next start takes up to a minute: the receiver needs its time to end."""
 
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class ModemAtParams(TypedDict):
+    """modem.at: One AT command by hand, if raw_at is set for the line. An error of the modem is a result, too."""
+
+    # Such as AT+CSQ
+    command: str
+    # Left out: the default line
+    line: NotRequired[str | None]
+    timeout_s: NotRequired[float]
+
+
+class ModemCarrierParams(TypedDict):
+    """modem.carrier: The carrier of the SIM: its name, access points and VoLTE, and where that is known from."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class ModemHistoryParams(TypedDict):
+    """modem.history: What happened to the modems: lost, found, healed, with reasons and how long it took."""
+
+    # Left out: all lines
+    line: NotRequired[str | None]
+    limit: NotRequired[int]
+
+
+class ModemResetParams(TypedDict):
+    """modem.reset: Restart the modem; answers once it has taken the command. modem.state tells when it is back."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+    # For the history
+    reason: NotRequired[str | None]
+
+
+class ModemSignalParams(TypedDict):
+    """modem.signal: Strength and quality as last heard; nothing is asked of the modem."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class ModemStatusParams(TypedDict):
+    """modem.status: Everything about a modem, its SIM and its network. Without a modem it says so, and
+    what it says by asking is null.
+    """
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+    # Ask the modem now, or fail; otherwise what it said within the last 10 s will do
+    fresh: NotRequired[bool]
+
+
+class ModemUnlockParams(TypedDict):
+    """modem.unlock: Enter the SIM's PIN; with its PUK, set a new one. Never done with fewer than two tries left."""
+
+    # Never logged, kept on disk or sent back
+    pin: str
+    # With it, pin is the new PIN
+    puk: NotRequired[str | None]
     # Left out: the default line
     line: NotRequired[str | None]
 
