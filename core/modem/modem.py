@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 
 from core.config import LineConfig, SmsConfig
-from core.errors import ModemOffline, TimedOut
+from core.errors import ModemOffline
 from core.line import (
     AudioPort,
     AudioReport,
@@ -27,12 +27,16 @@ from core.line import (
 from core.log import Log
 from core.modem.call_audio import PcmFactory
 from core.modem.call_state import Intent
+from core.modem.endings import End, first, public
 from core.modem.facts import FactQueue
 from core.modem.gnss import Positioning
-from core.modem.port import AtTimeout, PortLost, PortTaken
+from core.modem.healing import Healer, HealingTimes
+from core.modem.past import past_of
+from core.modem.port import PortLost, PortSilent, PortTaken
 from core.modem.profile import load_profile
 from core.modem.raw_at import checked
 from core.modem.report_ports import ports_by_role
+from core.modem.rungs import UsbReset
 from core.modem.session import Session
 from core.modem.status import Facts
 from core.modem.usb import UsbModem, UsbSource
@@ -42,14 +46,6 @@ from core.modem.usb_ports import LOOK_S, Found, Tell
 from core.modem.usb_sources import ports_of
 
 BACK_OFF_MAX_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """Why a session ended. taken: another program has a port."""
-
-    reason: str
-    taken: bool = False
 
 
 class ModemLine:
@@ -65,6 +61,8 @@ class ModemLine:
         usb: UsbSource | None = None,
         personal_wire_log: bool = False,
         sms: SmsConfig | None = None,
+        usb_reset: UsbReset | None = None,
+        healing: HealingTimes | None = None,
     ) -> None:
         self._name = name
         self._config = config
@@ -80,7 +78,18 @@ class ModemLine:
         self._lives: Iterator[int] = count(1)
         self._handles: Iterator[int] = count(1)
         self._reports: dict[int, AudioReport] = {}
+        self._past = past_of(config)
         self._positioning = Positioning(self._profile.gnss, self._facts.put, on=config.gnss)
+        self._usb_path = config.usb_path
+        self._healer = Healer(
+            name,
+            config,
+            self._profile.reset,
+            self._facts.put,
+            times=healing,
+            usb_reset=usb_reset,
+            usb_path=lambda: self._usb_path,
+        )
         self._session: Session | None = None
         self._leaving: Session | None = None  # over, but its audio may still have to be stopped
         self._state = LineState.OFFLINE
@@ -127,6 +136,7 @@ class ModemLine:
         """For ever. Each life is a task of its own: a group that fails in a loop breaks asyncio.timeout on 3.11."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_absence(), name=f"modem.{self._name}.absence")
+            tasks.create_task(self._healer.run(), name=f"modem.{self._name}.recovery")
             tell = Tell(self._set_away, lambda reason: self._set_state(LineState.FAILED, reason))
             wait_s = LOOK_S
             while True:
@@ -140,47 +150,52 @@ class ModemLine:
         return await self._facts.get()
 
     async def dial(self, number: str, *, hide_number: bool = False) -> int:
-        with _public():
+        self._healer.permit()
+        with public():
             return await self._serving().voice.dial(number, hide_number=hide_number)
 
     async def answer(self, handle: int) -> None:
-        with _public():
+        self._healer.permit(answering=True)
+        with public():
             await self._serving().voice.answer(handle)
 
     async def reject(self, handle: int) -> None:
-        with _public():
+        with public():
             await self._serving().voice.hang_up(handle, Intent.REJECT)
 
     async def hangup(self, handle: int) -> None:
-        with suppress(ModemOffline), _public():  # without a modem its call is over already, and said to be
+        with suppress(ModemOffline), public():  # without a modem its call is over already, and said to be
             await self._serving().voice.hang_up(handle, Intent.HANGUP)
 
     async def hold(self, handle: int) -> None:
-        with _public():
+        with public():
             await self._serving().voice.hold(handle)
 
     async def resume_held(self, handle: int) -> None:
-        with _public():
+        with public():
             await self._serving().voice.resume_held(handle)
 
     async def swap(self) -> None:
-        with _public():
+        with public():
             await self._serving().voice.swap()
 
     async def send_dtmf(self, handle: int, digits: str) -> None:
-        with _public():
+        with public():
             await self._serving().voice.send_keys(handle, digits)
 
     async def open_audio(self, handle: int) -> AudioPort:
-        with _public():
+        with public():
             return await self._serving().audio.open(handle)
 
     async def close_audio(self, handle: int) -> AudioReport | None:
         session = self._session or self._leaving
         if session is None:
             return self._reports.pop(handle, None)
-        with _public():
-            return await session.audio.close(handle)
+        with public():
+            report = await session.audio.close(handle)
+        if report is not None and session is self._session:  # else the modem starts anew anyway
+            self._healer.note_audio(handle, report)
+        return report
 
     # --- messages --------------------------------------------------------------------------------------------------
 
@@ -198,22 +213,23 @@ class ModemLine:
 
     @property
     def can_send(self) -> bool:
-        return self._session is not None and self._session.can_send
+        return self._session is not None and self._session.can_send and self._healer.restarting_s is None
 
     async def send_tpdu(self, tpdu: bytes, *, smsc: str | None = None, more: bool = False, timeout_s: float) -> int:
-        with _public():
+        with self._healer.handing_over(), public():
             return await self._serving().messages.send(tpdu, smsc=smsc, more=more, timeout_s=timeout_s)
 
     async def ussd(self, text: str, *, timeout_s: float) -> UssdAnswer:
-        with _public():
+        self._healer.permit()
+        with public():
             return await self._serving().ussd.ask(text, timeout_s=timeout_s)
 
     async def ussd_cancel(self) -> None:
-        with _public():
+        with public():
             await self._serving().ussd.cancel()
 
     async def report(self) -> LineReport:
-        with _public():
+        with public():
             session = self._serving()
             found = await session.reporter.report(gap_s=self._config.at_gap_s)
         ports = ports_by_role(session.paths, self.usb)
@@ -221,16 +237,25 @@ class ModemLine:
             found,
             usb_path=self.usb.path if self.usb is not None else None,
             ports=tuple((role.value, path) for role, path in ports.items()),
+            resets_last_hour=self._healer.resets_last_hour,
+            audio=self._healer.last_audio,
         )
 
     async def raw_at(self, command: str, *, timeout_s: float) -> tuple[str, ...]:
         wanted = checked(command, timeout_s)
-        with _public():
+        with public():
             reply = await self._serving().raw_at(wanted)
         return (*reply.lines, reply.final)
 
+    async def unlock(self, pin: str, puk: str | None = None) -> None:
+        with public():
+            await self._serving().sim.unlock(pin, puk)
+
+    async def restart(self, reason: str) -> None:
+        await self._healer.restart(reason)
+
     async def locate(self, on: bool) -> None:
-        with _public():
+        with public():
             await self._positioning.switch(on)
 
     @property
@@ -247,8 +272,9 @@ class ModemLine:
     async def _one_life(self, tasks: asyncio.TaskGroup, found: Found) -> bool:
         """From opening to loss. Whether the modem could be used."""
         try:
-            with locked((found.paths.at, found.paths.voice, found.paths.pcm)):
-                return await self._live(tasks, found)
+            async with self._healer.treatment.ports:
+                with locked((found.paths.at, found.paths.voice, found.paths.pcm)):
+                    return await self._live(tasks, found)
         except PortTaken as taken:
             self._set_state(LineState.FAILED, str(taken))
             return False
@@ -259,7 +285,7 @@ class ModemLine:
             self._config,
             self._sms,
             self._profile,
-            found.paths,
+            self._healer.treatment.usable(found.paths),
             open_pcm=self._open_pcm,
             emit=self._facts.put,
             tell=self._mail.put,
@@ -267,10 +293,14 @@ class ModemLine:
             handles=self._handles,
             reports=self._reports,
             positioning=self._positioning,
+            past=self._past,
             on_state=self._set_state,
             personal_wire_log=self._personal_wire_log,
         )
         self._session, self._found = session, found
+        self._usb_path = found.usb.path if found.usb is not None else self._usb_path
+        self._healer.life_began(session)
+        end = End("cancelled")
         watching = tasks.create_task(self._watch_usb(session, found), name=f"modem.{self._name}.usb")
         try:
             end = await tasks.create_task(self._serve(session), name=f"modem.{self._name}.session")
@@ -285,6 +315,7 @@ class ModemLine:
             return lived
         finally:
             self._session = self._found = None
+            self._healer.life_ended(end)
             watching.cancel()
             await session.close()
             self._leaving = None
@@ -294,21 +325,23 @@ class ModemLine:
         if found.usb is not None:
             session.unplugged(await self._ports.gone(found))
 
-    async def _serve(self, session: Session) -> _End:
+    async def _serve(self, session: Session) -> End:
         """One session in a task of its own, for the same reason as in `run`; gives why it ended."""
-        end = _End("the modem went")
+        end = End("the modem went")
         try:
             await session.run()
         except* PortTaken as taken:
-            problem = _first(taken)
+            problem = first(taken)
             if isinstance(problem, PortTaken) and problem.path is not None:
                 problem = await asyncio.to_thread(held, problem.path)
-            end = _End(str(problem), taken=True)
+            end = End(str(problem), taken=True)
+        except* PortSilent as lost:
+            end = End(str(first(lost)), silent=True)
         except* PortLost as lost:
-            end = _End(str(_first(lost)))
+            end = end if end.silent else End(str(first(lost)), fell=True)
         except* Exception:
             self._log.exception("a life of the modem ended by a mistake of ours", line=self._name)
-            end = _End("internal error")
+            end = End("internal error")
         return end
 
     async def _back_off(self, wait_s: float, found: Found) -> bool:
@@ -353,21 +386,3 @@ class ModemLine:
             await asyncio.sleep(max(0.0, since_s + self._config.lost_after_s - time.monotonic()))
             if self._away_since_s == since_s:
                 self._set_state(LineState.OFFLINE, self._reason, lost=True)
-
-
-@contextmanager
-def _public() -> Iterator[None]:
-    """The words of the AT layer as errors that clients know."""
-    try:
-        yield
-    except PortLost:
-        raise ModemOffline from None
-    except AtTimeout:
-        raise TimedOut("The modem did not answer in time.") from None
-
-
-def _first(group: BaseExceptionGroup[PortLost]) -> BaseException:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found

@@ -13,7 +13,6 @@ import termios
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 import serial_asyncio
 
@@ -24,9 +23,10 @@ from core.modem.gap import Gap
 from core.modem.port_errors import AtTimeout as AtTimeout
 from core.modem.port_errors import HandedOver as HandedOver
 from core.modem.port_errors import PortLost as PortLost
+from core.modem.port_errors import PortSilent as PortSilent
 from core.modem.port_errors import PortTaken as PortTaken
 from core.modem.port_errors import open_failure
-from core.modem.port_job import Job
+from core.modem.port_job import Job, PortCounts, Wakeup
 from core.modem.secret_text import without_secrets
 from core.modem.wirelog import WireLog
 
@@ -60,30 +60,6 @@ CLOSE_S = 2.0
 """A tty that isn't let go of by then never will be; the life goes on without it."""
 
 
-@dataclass(slots=True)
-class PortCounts:
-    """For status and bug reports."""
-
-    commands: int = 0
-    timeouts: int = 0
-    strays: int = 0
-    urcs_dropped: int = 0
-
-
-@dataclass(slots=True)
-class _Wakeup:
-    """An event that is cleared by waiting for it."""
-
-    event: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def set(self) -> None:
-        self.event.set()
-
-    async def wait(self) -> None:
-        await self.event.wait()
-        self.event.clear()
-
-
 class AtPort:
     """`await open()`, then `run()` in a task of the life; `send` and `next_urc` from anywhere on the loop."""
 
@@ -112,8 +88,8 @@ class AtPort:
         self._log = Log("modem.port")
         self._jobs: deque[Job] = deque()
         self._urcs: deque[Urc] = deque(maxlen=MAX_URCS)
-        self._work = _Wakeup()
-        self._heard = _Wakeup()
+        self._work = Wakeup()
+        self._heard = Wakeup()
         self._reply: asyncio.Future[Reply] | None = None
         self._job: Job | None = None
         self._deadline: asyncio.Timeout | None = None
@@ -332,19 +308,19 @@ class AtPort:
         if self._timeouts_in_row < MAX_TIMEOUTS and await self._probe(1.0):
             return
         await self._synchronise()
-        if self._timeouts_in_row >= MAX_TIMEOUTS:
-            self._timeouts_in_row = 0
-            self._log.warning("port resynchronised", port=self.name)
+        self._timeouts_in_row = 0
+        self.counts.resyncs += 1
+        self._log.warning("port resynchronised", port=self.name)
 
-    async def _wait_out(self) -> None:
+    async def _wait_out(self, patience_s: float = STUCK_S) -> None:
         """Until a modem that is silent over a message answers AT again. Its ^Z may also have been lost: then ESC
         leaves the prompt; what is under way no ESC takes back."""
-        until_s = time.monotonic() + STUCK_S
+        until_s = time.monotonic() + patience_s
         self.deaf = True
         try:
             while not await self._probe(1.0):
                 if time.monotonic() >= until_s and not self._needed():
-                    raise PortLost(f"port {self.name} stayed silent after a message")
+                    raise PortSilent(f"no answer to AT on port {self.name}, for long")
                 self._write(ESC)
                 if await self._probe(STUCK_PROBE_S):
                     break
@@ -356,7 +332,9 @@ class AtPort:
             if await self._probe(SYNC_GAP_S):
                 return
             self._write(ESC)  # a core that died while sending left the modem at a prompt
-        raise PortLost(f"no answer to AT on port {self.name}")
+        if not self._needed():
+            raise PortSilent(f"no answer to AT on port {self.name}")
+        await self._wait_out(0.0)
 
     async def _probe(self, timeout_s: float) -> bool:
         """One AT; whether OK came. A late reply of an earlier command is swallowed in the quiet that follows."""

@@ -1,7 +1,7 @@
-"""One command on its way through a port, and whoever waits for its answer."""
+"""One command on its way through a port, whoever waits for its answer, and what a port counts."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.modem.at import Command, Reply
 from core.modem.port_errors import HandedOver
@@ -30,3 +30,28 @@ def tell(waiter: asyncio.Future[Reply], problem: Exception) -> None:
     if not waiter.done():
         waiter.set_exception(problem)
         waiter.exception()
+
+
+@dataclass(slots=True)
+class PortCounts:
+    """For status and bug reports."""
+
+    commands: int = 0
+    timeouts: int = 0
+    strays: int = 0
+    urcs_dropped: int = 0
+    resyncs: int = 0
+
+
+@dataclass(slots=True)
+class Wakeup:
+    """An event that is cleared by waiting for it."""
+
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def set(self) -> None:
+        self.event.set()
+
+    async def wait(self) -> None:
+        await self.event.wait()
+        self.event.clear()

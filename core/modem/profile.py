@@ -92,7 +92,7 @@ class ModemProfile:
     A folder of links (ports_dir) is taken for the first.
     urcs: as AtChannel takes them. init_port runs on each AT port, init_once on the voice port, init_late on the AT port
     once the line is ready, because the network takes seconds over it. An ERROR to any of them is tolerated: firmware
-    differs. cells: questions about the serving cell, asked with every poll; report: those that only a report asks.
+    differs. reset: restarts the modem, USB and all. cells: questions about the serving cell, asked with every poll; report: those that only a report asks.
     """
 
     name: str
@@ -107,6 +107,7 @@ class ModemProfile:
     cells: tuple[str, ...] = ()
     report: tuple[str, ...] = ()
     pcm_format: PcmFormat = LINE_FORMAT
+    reset: Command = Command("AT+CFUN=1,1", 15.0)
 
 
 def profile_names() -> list[str]:

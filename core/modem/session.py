@@ -8,27 +8,25 @@ from pathlib import Path
 
 from core.config import LineConfig, SmsConfig
 from core.errors import ModemBusy, NotNow
-from core.line import AudioReport, LineEvent, LineMessage, LineState
+from core.line import AudioReport, LineCarrier, LineEvent, LineMessage, LineState
 from core.log import Log
 from core.modem.at import Command, Reply
+from core.modem.bringup import BringUp
+from core.modem.bringup_steps import SIM_PATIENCE_S, Step, passing, sim_poll_s
 from core.modem.call_audio import CallAudio, PcmFactory, VoicePort
 from core.modem.call_table import CallTable
 from core.modem.gnss import Positioning, Receiver
 from core.modem.lines_network import REGISTERED
 from core.modem.messages import MessageBox
+from core.modem.past import Past
 from core.modem.port import AtPort, AtTimeout, PortLost
 from core.modem.profile import ModemProfile
 from core.modem.report import Reporter
+from core.modem.sim import PIN, SimControl
 from core.modem.status import StatusWatch
 from core.modem.ussd import UssdControl
 from core.modem.voice import VoiceControl
 from core.modem.wirelog import WireLog
-
-SIM_PATIENCE_S = 20.0
-"""Right after the start a SIM says busy or failure for seconds (field reports)."""
-
-SIM_POLL_S = 1.0
-_SIM_PASSING = ("BUSY", "FAILURE", None)
 
 OnState = Callable[[LineState, str | None], None]
 
@@ -64,11 +62,13 @@ class Session:
         handles: Iterator[int],
         reports: dict[int, AudioReport],
         positioning: Positioning,
+        past: Past,
         on_state: OnState,
         personal_wire_log: bool,
     ) -> None:
         self._config = config
         self._profile = profile
+        self._past = past
         self._on_state = on_state
         self._personal = personal_wire_log
         self._log = Log("modem.session")
@@ -83,6 +83,9 @@ class Session:
         self.status = StatusWatch(self._at_port, emit, self._on_sim, cells=profile.cells)
         ports = (self._at_port, *(port for port in self._ports if port is not self._at_port))
         self.reporter = Reporter(ports, self.status, profile.cells + profile.report)
+        self.sim = SimControl(self._at_port, self.status, past.pins, profile.bring_up)
+        self._sim_spoke = False  # since the last look at its card; then the messages have begun anew already
+        self._bring = BringUp(name, config, profile.bring_up, self._at_port, self.status, past)
         self.messages = MessageBox(ports, profile.messages, tell, lives, sweep_s=sms.sweep_s)
         self.ussd = UssdControl(self._at_port, profile.messages, tell)
         self._positioning = positioning
@@ -111,6 +114,16 @@ class Session:
         return await self._at_port.send(command)
 
     @property
+    def carrier(self) -> LineCarrier | None:
+        """Of the SIM that is in now."""
+        return self._bring.carrier
+
+    @property
+    def ports(self) -> tuple[AtPort, ...]:
+        """The AT ports, first the one that doesn't steer calls."""
+        return tuple(reversed(self._ports))
+
+    @property
     def _ports(self) -> tuple[AtPort, ...]:
         return (self._voice_port,) if self._at_port is self._voice_port else (self._voice_port, self._at_port)
 
@@ -135,6 +148,7 @@ class Session:
 
     def unplugged(self, why: str) -> None:
         """The stick is gone, or another one by now: `run` ends at once, also where no port hangs up."""
+        self._past.gap.lost()
         for port in self._ports:
             port.lose(PortLost(why))
 
@@ -150,28 +164,37 @@ class Session:
             log_path = Path(f"{self._config.wire_log}.{name}")
             wire = WireLog(log_path, personal=self._personal, on_failure=self._wire_log_failed)
         urcs = self._profile.urcs
-        return AtPort(name, path, baud=self._config.baud, urcs=urcs, wire=wire, needed=self._call_goes_on)
+        baud, gap = self._config.baud, self._past.gap
+        return AtPort(name, path, baud=baud, urcs=urcs, wire=wire, needed=lambda: self._call_goes_on(name), gap=gap)
 
     def _open_pcm(self) -> VoicePort:
         self._positioning.let_go()
         return self._pcm_factory(self.paths.pcm, self._profile.pcm_format)
 
-    def _call_goes_on(self) -> bool:
-        """A message that gets no answer must not cost the call that the other port steers."""
-        return self._at_port is not self._voice_port and bool(self.table.live())
+    def _call_goes_on(self, name: str) -> bool:
+        """A message that gets no answer, or a port that went deaf, must not cost the call that the other port steers."""
+        other = next((port for port in self._ports if port.name != name), None)
+        return other is not None and not other.deaf and bool(self.table.live())
 
     def _wire_log_failed(self) -> None:
         self._log.warning("the wire log can't be written and is off", line=self._name)
 
     async def _bring_up(self) -> None:
         """Init on every port; what this firmware doesn't know it answers with ERROR, which is no reason to stop."""
-        for port in self._ports:
-            await self._send_all(port, self._profile.init_port[:1])
+        with self._bring.timing(Step.SYNC):
+            for port in self._ports:
+                await self._send_all(port, self._profile.init_port[:1])
         self._on_state(LineState.STARTING, None)
-        await self._configure()
-        await self.status.identify()
-        await self.status.ask_sim()
-        await self.voice.begin()
+        with self._bring.timing(Step.RAMP):
+            await self._bring.radio()
+        with self._bring.timing(Step.SETTINGS):
+            await self._configure()
+        with self._bring.timing(Step.IDENTITY):
+            await self.status.identify()
+        with self._bring.timing(Step.SIM):
+            await self.status.ask_sim()
+        with self._bring.timing(Step.CALLS):
+            await self.voice.begin()
         self.serving = True
 
     async def _configure(self) -> None:
@@ -193,12 +216,17 @@ class Session:
         """After the first poll, which the network's seconds over these would hold up."""
         await self._polled.wait()
         await self._send_all(self._at_port, self._profile.init_late)
+        await self._bring.drive()
 
     async def _pump(self, port: AtPort) -> None:
         while True:
             urc = await port.next_urc()
             self.voice.on_urc(port.name, urc)
             self.status.on_urc(urc)
+            self._bring.on_urc(urc)
+            if urc.text.startswith("+CPIN:"):  # it may be another card: looked at at once
+                self._sim_spoke = True
+                self._sim_changed.set()
             self.messages.on_urc(port.name, urc)
             self.ussd.on_urc(port.name, urc)
             self._positioning.on_urc(urc)
@@ -209,27 +237,45 @@ class Session:
         await self._positioning.serve(receiver, self._polled)
 
     def _on_sim(self) -> None:
+        self._sim_spoke = True
         self._sim_changed.set()
         self.messages.on_sim(self.status.facts.sim)
 
     async def _watch(self) -> None:
         """Polls, and says what the SIM's state makes of the line."""
-        began_s = time.monotonic()
+        since_s: float | None = None
         configured = self.status.facts.sim == "READY"
         while True:
             self._sim_changed.clear()
-            sim = self.status.facts.sim
-            if sim == "READY":
+            sim, now_s = self.status.facts.sim, time.monotonic()
+            since_s = None if sim == "READY" else since_s if since_s is not None else now_s
+            if since_s is None:
                 if not configured:
                     await self._configure()  # what needs the SIM was refused before
                     configured = True
-                self._on_state(LineState.READY, None)
-            elif sim not in _SIM_PASSING or time.monotonic() - began_s >= SIM_PATIENCE_S:
-                self._on_state(LineState.FAILED, f"SIM: {sim or 'no answer'}")
+                await self._fit_card()
+            elif not passing(sim) or now_s - since_s >= SIM_PATIENCE_S:
                 configured = False
+                if sim == PIN:
+                    await self.sim.enter()
+                if self.status.facts.sim != "READY":
+                    self._on_state(LineState.FAILED, self.sim.reason(self.status.facts.sim or "no answer"))
             await self.status.poll()
             self._polled.set()
-            await self._until_next_poll(self._config.poll_s if sim == "READY" else SIM_POLL_S)
+            await self._until_next_poll(self._config.poll_s if since_s is None else sim_poll_s(now_s - since_s))
+
+    async def _fit_card(self) -> None:
+        """The SIM is open. Another card than before has messages, a number and a carrier of its own."""
+        self.sim.forget()
+        spoke, self._sim_spoke = self._sim_spoke, False
+        if await self.sim.is_another():
+            self._on_state(LineState.STARTING, "another SIM")
+            if not spoke:
+                self.messages.on_sim("CHANGED")
+                self.messages.on_sim("READY")
+        await self._bring.fit_card()
+        self._on_state(LineState.READY, self._past.reason)
+        self._bring.ready()
 
     async def _until_next_poll(self, wait_s: float) -> None:
         try:

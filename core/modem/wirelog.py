@@ -2,6 +2,7 @@
 
 `<` modem to host, `>` host to modem, bytes as Python escapes, `#` a remark. Unless personal logging is on, numbers,
 messages and the place of the cell are blotted out; what is left parses as before, since lengths and forms stay.
+PINs and passwords are blotted out in any case.
 """
 
 import os
@@ -13,6 +14,7 @@ from typing import TextIO
 
 from core.clock import rfc3339
 from core.modem.at import WHOLE_TEXT
+from core.modem.secret_text import without_secrets
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Then it becomes `.1` (one old file is kept): 8 MiB a port at most on a small card."""
@@ -104,8 +106,8 @@ class WireLog:
         if self._dead:
             return
         text = data.decode("latin-1")
-        if not self._personal:
-            text = "".join(self._scrubbed(part) for part in re.split(r"([\r\n]+|> )", text))
+        parts = (without_secrets(part) for part in re.split(r"([\r\n]+|> )", text))
+        text = "".join(parts if self._personal else map(self._scrubbed, parts))
         try:
             file = self._open()
             now_s = time.monotonic()

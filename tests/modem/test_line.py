@@ -77,7 +77,8 @@ async def test_bring_up_tells_what_the_modem_is(phone: Desk) -> None:
 
 async def test_bring_up_asks_nothing_that_the_modem_does_not_know(phone: Desk, modem: Emulator) -> None:
     await until(lambda: phone.line.info.operator is not None)
-    assert (await modem("modem.status"))["unknown_commands"] == []
+    unknown = set((await modem("modem.status"))["unknown_commands"])
+    assert unknown <= {"+CEVOLTE"}  # asked for by name, since only some firmwares know it
 
 
 async def test_an_answered_call_from_ring_to_the_far_ends_hang_up(phone: Desk, modem: Emulator) -> None:
@@ -346,7 +347,8 @@ async def test_a_modem_that_was_never_there_is_offline_and_dialling_fails_at_onc
 async def test_a_sim_that_wants_its_pin_makes_the_line_say_so(tmp_path: Path) -> None:
     async with emulator(tmp_path, "--pin", "1234") as modem, desk(modem.config(), ready=False) as phone:
         failed = await phone.is_in(LineState.FAILED)
-        assert failed.reason == "SIM: SIM PIN"
+        assert failed.reason is not None
+        assert failed.reason.startswith("SIM: SIM PIN: ")
         await modem("sim.set", state="READY")
         await phone.is_in(LineState.READY)
         await _incoming(phone, modem)
@@ -413,7 +415,7 @@ async def test_two_programs_do_not_share_a_modem(phone: Desk, modem: Emulator) -
     async with desk(modem.config(), ready=False) as second:
         failed = await second.is_in(LineState.FAILED)
         assert failed.reason is not None
-        assert "another program" in failed.reason
+        assert "two lines of core.toml take the same modem" in failed.reason
         with pytest.raises(ModemOffline):
             await second.line.dial(CALLEE)
     await _incoming(phone, modem)

@@ -57,6 +57,7 @@ PROFILE = ModemProfile(
     ),
     cells=("AT+CPSI?",),
     report=_REPORT,
+    reset=Command("AT+CRESET", 10.0),
     messages=MessageProfile(
         memories=("ME", "SM"),
         init_port=(
