@@ -11,10 +11,6 @@ from core.modem.emulator.reply import OK, AtError, Reply, info
 if TYPE_CHECKING:
     from core.modem.emulator.modem import Modem
 
-_GPS_STOP_S = 0.5
-_GPS_RESTART_S = 2.0
-"""After AT+CGPS=0 a restart is refused for 2 to 30 s (manual V3.00)."""
-
 
 def _cgps(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     if command.kind is Kind.READ:
@@ -27,8 +23,8 @@ def _cgps(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     if wanted:
         modem.gps.start()
         return OK
-    modem.gps.stop(_GPS_RESTART_S)
-    return Reply(after=lambda: modem.later(_GPS_STOP_S, lambda: modem.urc("+CGPS: 0"), "gps"))
+    modem.gps.stop()
+    return Reply(after=lambda: modem.later(modem.gps.stop_s, lambda: modem.urc("+CGPS: 0"), "gps"))
 
 
 def _cgpsinfo(modem: "Modem", _port: AtPort, command: Command) -> Reply:

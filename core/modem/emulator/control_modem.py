@@ -48,6 +48,12 @@ class SimSet(Struct, frozen=True, forbid_unknown_fields=True):
     state: Literal["READY", "SIM PIN", "SIM PUK", "absent", "busy", "failure"]
     pin: Annotated[str, Meta(pattern="^[0-9]{4,8}$")] | None = None
     puk: Annotated[str, Meta(pattern="^[0-9]{8}$")] | None = None
+    pin_tries: Annotated[int, Meta(ge=0, le=3)] | None = None
+    puk_tries: Annotated[int, Meta(ge=0, le=10)] | None = None
+    imsi: Annotated[str, Meta(pattern="^[0-9]{14,15}$")] | None = None
+    iccid: Annotated[str, Meta(pattern="^[0-9A-F]{18,20}$")] | None = None
+    provider: Annotated[str, Meta(pattern=r'^[^"\r\n]{0,40}$')] | None = None
+    quiet: bool = False
 
 
 class RadioSet(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +68,9 @@ class GpsSet(Struct, frozen=True, forbid_unknown_fields=True):
     north: Annotated[float, Meta(ge=-90, le=90)] | None | UnsetType = UNSET
     east: Annotated[float, Meta(ge=-180, le=180)] = 0.0
     metres: float = 0.0
+    stop_s: Seconds | None = None
+    restart_s: Seconds | None = None
+    silent: bool | None = None
 
 
 def status(modem: Modem, _params: Nothing) -> object:
@@ -141,10 +150,11 @@ def reset(modem: Modem, params: Replug) -> None:
 def sim_set(modem: Modem, params: SimSet) -> None:
     before = modem.sim_state
     modem.sim.state = SimState(params.state)
-    if params.pin is not None:
-        modem.sim.pin = params.pin
-    if params.puk is not None:
-        modem.sim.puk = params.puk
+    for name in ("pin", "puk", "pin_tries", "puk_tries", "imsi", "iccid", "provider"):
+        if (value := getattr(params, name)) is not None:
+            setattr(modem.sim, name, value)
+    if params.quiet:
+        return
     if modem.sim.state in (SimState.READY, SimState.PIN, SimState.PUK):
         modem.sim.pin_enabled = modem.sim.state is not SimState.READY
         modem.urc(f"+CPIN: {modem.sim.state}")
@@ -171,11 +181,15 @@ def radio_set(modem: Modem, params: RadioSet) -> None:
 
 
 def gps_set(modem: Modem, params: GpsSet) -> None:
-    """A fix at that place; without north, none."""
+    """A fix at that place; with north null, or with nothing at all, none. The rest stays as it was unless given."""
+    gps = modem.gps
     if isinstance(params.north, float | int):
-        modem.gps.fix = (float(params.north), params.east, params.metres)
-    else:
-        modem.gps.fix = None
+        gps.fix = (float(params.north), params.east, params.metres)
+    elif params.north is None or (params.stop_s, params.restart_s, params.silent) == (None, None, None):
+        gps.fix = None
+    gps.stop_s = gps.stop_s if params.stop_s is None else params.stop_s
+    gps.restart_s = gps.restart_s if params.restart_s is None else params.restart_s
+    gps.silent = gps.silent if params.silent is None else params.silent
 
 
 METHODS: dict[str, tuple[type[Struct], Method]] = {

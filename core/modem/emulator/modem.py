@@ -60,6 +60,7 @@ class Modem:
         self.gps = Gps(self._send_nmea)
         self.contexts = dict(CONTEXTS)
         self.active_contexts = {1, 2}
+        self.volte = False
         self.call_waiting = True
         self.call_knobs: dict[str, int] = {}
         self.record_path: Path | None = None
@@ -198,7 +199,7 @@ class Modem:
         self.pcm.power_on()
         self.settings.power_on()
         self.radio.cfun = 1
-        self.gps.stop()
+        self.gps.power_on()
         self.call_knobs.clear()
         self._sim_ready_s = time.monotonic() + self.options.boot_s * 0.4
         if self.sim.pin_enabled and self.sim.state is SimState.READY:
