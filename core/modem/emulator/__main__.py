@@ -48,6 +48,8 @@ class EmulatorCommand:
         )
         add("--imei", default=IMEI, help="15 digits")
         add("--pin", help="the SIM asks for this PIN at each start")
+        add("--cevolte", action="store_true", help="AT+CEVOLTE is known; most firmwares answer ERROR (default)")
+        add("--cfun-drops", action="store_true", help="AT+CFUN=0 makes the stick leave the bus and come back")
         add("--own-number", default="", help="what AT+CNUM tells; most SIMs tell nothing")
         add("--sms-me", type=int, default=23, metavar="N", help="messages that the memory ME holds (default: 23)")
         add("--sms-sm", type=int, default=50, metavar="N", help="messages that the SIM holds (default: 50)")
@@ -72,6 +74,7 @@ class EmulatorCommand:
             imei=args.imei, pin=args.pin, own_number=args.own_number, transcript=args.transcript,
             sms_me=max(0, min(255, args.sms_me)), sms_sm=max(0, min(255, args.sms_sm)),
             reports_in_sr=args.reports_in_sr, drop_type_0=args.drop_type_0, ussd_packed=args.ussd_packed,
+            cevolte=args.cevolte, cfun_drops=args.cfun_drops,
         )  # fmt: skip
         try:
             asyncio.run(_serve(options))

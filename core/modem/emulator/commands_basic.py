@@ -84,6 +84,8 @@ def _cfun(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     modem.radio.cfun = level
     if level != 1:
         modem.calls.drop_all()
+    if level == 0 and modem.options.cfun_drops:
+        return Reply(after=modem.reset)
     return Reply(after=modem.tell_registration)
 
 

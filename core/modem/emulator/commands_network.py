@@ -144,6 +144,19 @@ def _cgact(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     return OK
 
 
+def _cevolte(modem: "Modem", _port: AtPort, command: Command) -> Reply:
+    """In no manual; known to a few firmwares (spec §2.3)."""
+    if not modem.options.cevolte or command.kind is Kind.TEST:
+        raise AtError
+    if command.kind is Kind.READ:
+        return info(f"+CEVOLTE: 1,{int(modem.volte)}")
+    params = command.params()
+    if len(params) != 2 or params[0] != "1":
+        raise AtError
+    modem.volte = number(params[1], 0, 1) == 1
+    return OK
+
+
 def _cgpaddr(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     """Addresses without quotes, as the real stick prints them."""
     if command.kind is Kind.TEST:
@@ -184,6 +197,7 @@ COMMANDS: dict[str, Handler] = {
     "+CNSMOD": _cnsmod,
     "+CGDCONT": _cgdcont,
     "+CGACT": _cgact,
+    "+CEVOLTE": _cevolte,
     "+CGPADDR": _cgpaddr,
     "+CGATT": _cgatt,
     "+CGAUTH": accepted,

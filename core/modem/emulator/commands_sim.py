@@ -121,7 +121,7 @@ def _provider(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     if command.kind is Kind.TEST:
         return OK
     need_ready(modem)
-    return info(f'+CSPN: "{modem.radio.operator}",0')
+    return info(f'+CSPN: "{modem.sim.provider}",0')
 
 
 COMMANDS: dict[str, Handler] = {

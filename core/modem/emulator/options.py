@@ -38,6 +38,10 @@ class Options:
     pin: str | None = None
     """Set: the SIM asks for it at each start."""
     own_number: str = ""
+    cevolte: bool = False
+    """AT+CEVOLTE is known, as to a few firmwares; the others answer ERROR."""
+    cfun_drops: bool = False
+    """AT+CFUN=0 makes the stick leave the bus and come back, as on one station."""
     sms_me: int = 23
     """Messages that the memory ME holds, and `sms_sm` the SIM."""
     sms_sm: int = 50
@@ -69,6 +73,7 @@ class Sim:
     puk_tries: int = 10
     iccid: str = "898600700907A6019125"
     imsi: str = "234150000000001"
+    provider: str = "Dialtone"
 
 
 @dataclass(slots=True)
