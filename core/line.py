@@ -362,6 +362,8 @@ class LineInfo:
     signal: LineSignal | None = None
     smsc: str | None = None
     memories: tuple[MemoryUse, ...] = ()
+    restarting_s: float | None = None
+    """While the line heals its modem by restarting it: about how long that still takes. No calls and messages then."""
 
 
 @dataclass(frozen=True, slots=True)

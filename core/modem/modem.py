@@ -125,6 +125,7 @@ class ModemLine:
             signal=known.signal if live else None,
             smsc=self._session.messages.smsc if self._session is not None else None,
             memories=self._session.messages.memories if self._session is not None else (),
+            restarting_s=self._healer.restarting_s,
         )
 
     @property
@@ -231,12 +232,13 @@ class ModemLine:
     async def report(self) -> LineReport:
         with public():
             session = self._serving()
-            found = await session.reporter.report(gap_s=self._config.at_gap_s)
+            found = await session.reporter.report(gap_s=self._past.gap.widened_s or self._config.at_gap_s)
         ports = ports_by_role(session.paths, self.usb)
         return replace(
             found,
             usb_path=self.usb.path if self.usb is not None else None,
             ports=tuple((role.value, path) for role, path in ports.items()),
+            carrier=session.carrier,
             resets_last_hour=self._healer.resets_last_hour,
             audio=self._healer.last_audio,
         )

@@ -18,6 +18,10 @@ class PortTaken(PortLost):
         self.path = path
 
 
+class PortSilent(PortLost):
+    """The port is there and answers nothing, AT neither."""
+
+
 class AtTimeout(Exception):
     """The modem didn't answer within the command's timeout_s."""
 

@@ -206,7 +206,8 @@ class Ladder:
         self._last: Rung | None = None
         self._reason = ""
         self._attempt = 1
-        self._began_s = 0.0
+        self.began_s = 0.0
+        """Of the rung under way."""
         # No limit reaches 128; what has none is only counted for modem.recovery.
         self._taken: dict[Rung, deque[float]] = {rung: deque(maxlen=128) for rung in Rung}
         self._helped: dict[Trouble, tuple[Rung, float]] = {}
@@ -344,7 +345,7 @@ class Ladder:
     def _take(self, now_s: float, condition: Condition, actions: list[Action]) -> None:
         assert self.rung is not None
         self._reason, self._last = condition.reason, self.rung
-        self._began_s, self._attempt = now_s, self.count(self.rung, now_s)
+        self.began_s, self._attempt = now_s, self.count(self.rung, now_s)
         if self.rung is Rung.HUMAN and self.trouble in ADVICE:
             self._reason = f"{self._reason}. {ADVICE[self.trouble]}"
         actions.append(Tell(self.rung, Outcome.STARTED, self._reason, self._attempt))
@@ -366,7 +367,7 @@ class Ladder:
 
     def _tell(self, outcome: Outcome, reason: str, now_s: float) -> Tell:
         assert self.rung is not None
-        return Tell(self.rung, outcome, reason, self._attempt, round(max(0.0, now_s - self._began_s), 3))
+        return Tell(self.rung, outcome, reason, self._attempt, round(max(0.0, now_s - self.began_s), 3))
 
 
 def _above(rung: Rung | None, trouble: Trouble) -> Rung | None:

@@ -172,7 +172,7 @@ class Session:
         return self._pcm_factory(self.paths.pcm, self._profile.pcm_format)
 
     def _call_goes_on(self, name: str) -> bool:
-        """A message that gets no answer, or a port that went deaf, must not cost the call that the other port steers."""
+        """A message without an answer, or a port gone deaf, must not cost the call that the other port steers."""
         other = next((port for port in self._ports if port.name != name), None)
         return other is not None and not other.deaf and bool(self.table.live())
 

@@ -37,6 +37,11 @@ class UssdControl:
         self._open = False
         self._cancelled_s = float("-inf")
 
+    @property
+    def active(self) -> bool:
+        """Whether a request waits for the network, or a session is open."""
+        return self._answer is not None or self._open
+
     def on_urc(self, port: str, urc: Urc) -> None:
         """One URC of either port."""
         found, now_s = lines.cusd(urc.text), time.monotonic()

@@ -248,8 +248,8 @@ class VoiceControl:
                     raise await self._refusal(reply)
 
     async def ask(self, command: Command) -> Reply:
-        """One exchange on the voice port, for the audio of a call."""
-        return await self._voice.send(command)
+        """One exchange for the audio of a call."""
+        return await self._free_port().send(command)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
