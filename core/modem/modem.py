@@ -33,6 +33,7 @@ from core.modem.gnss import Positioning
 from core.modem.healing import Healer, HealingTimes
 from core.modem.past import past_of
 from core.modem.port import PortLost, PortSilent, PortTaken
+from core.modem.ports_json import PortsFile, content_of
 from core.modem.profile import load_profile
 from core.modem.raw_at import checked
 from core.modem.report_ports import ports_by_role
@@ -99,6 +100,7 @@ class ModemLine:
         self._away_since_s: float | None = None
         self._changed = asyncio.Event()
         self._last_known = Facts()
+        self._ports_file = PortsFile(config.ports_json)
 
     @property
     def name(self) -> str:
@@ -137,6 +139,7 @@ class ModemLine:
         """For ever. Each life is a task of its own: a group that fails in a loop breaks asyncio.timeout on 3.11."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_absence(), name=f"modem.{self._name}.absence")
+            tasks.create_task(self._ports_file.run(), name=f"modem.{self._name}.ports_json")
             tasks.create_task(self._healer.run(), name=f"modem.{self._name}.recovery")
             tell = Tell(self._set_away, lambda reason: self._set_state(LineState.FAILED, reason))
             wait_s = LOOK_S
@@ -365,6 +368,7 @@ class ModemLine:
 
     def _set_state(self, state: LineState, reason: str | None, *, lost: bool = False) -> None:
         self._state, self._reason = state, reason
+        self._ports_file.show(content_of(self._session, self.usb) if state is LineState.READY else None)
         if state in (LineState.READY, LineState.FAILED):
             self._seen = True
             self._away_since_s = None
