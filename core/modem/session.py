@@ -174,7 +174,7 @@ class Session:
     def _call_goes_on(self, name: str) -> bool:
         """A message without an answer, or a port gone deaf, must not cost the call that the other port steers."""
         other = next((port for port in self._ports if port.name != name), None)
-        return other is not None and not other.deaf and bool(self.table.live())
+        return other is not None and not other.tied_up and bool(self.table.live())
 
     def _wire_log_failed(self) -> None:
         self._log.warning("the wire log can't be written and is off", line=self._name)
