@@ -102,11 +102,10 @@ def cgpsinfo(line: str) -> LineFix | None:
         at = datetime.strptime(f"{fields[4]} {fields[5].partition('.')[0]}", "%d%m%y %H%M%S").replace(tzinfo=UTC)
     except ValueError:
         at = None
-    knots = _number(fields[7])
     return LineFix(
         *place,
         altitude_m=_number(fields[6]),
-        speed_mps=knots * KNOT_MPS if knots is not None else None,
+        speed_mps=_mps(fields[7]),
         course_deg=_number(fields[8]),
         fixed_unix_s=at.timestamp() if at is not None else None,
     )
@@ -127,8 +126,7 @@ def _take_rmc(now: _Instant, message: Any) -> None:
     if message.status != "A":
         return
     now.place = now.place or _place(message)
-    knots = _number(message.spd_over_grnd)
-    now.speed_mps = round(knots * KNOT_MPS, 3) if knots is not None else None
+    now.speed_mps = _mps(message.spd_over_grnd)
     now.course_deg = _number(message.true_course)
     now.day = message.datestamp if isinstance(message.datestamp, date) else None
 
@@ -154,6 +152,11 @@ def _angle(text: str) -> float | None:
         return None
     degrees, minutes = divmod(value, 100)
     return round(degrees + minutes / 60, 9) if minutes < 60 else None
+
+
+def _mps(knots: object) -> float | None:
+    found = _number(knots)
+    return round(found * KNOT_MPS, 3) if found is not None else None
 
 
 def _number(value: object) -> float | None:
