@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dialtone
-from tests.station import Station, station
+from tests.station import START_S, Station, station
 
 TO = "+447700900123"
 FROM = "+447700900456"
@@ -23,6 +23,8 @@ class Books:
     """What happened, counted from both ends."""
 
     kills: int = 0
+    pulls: int = 0
+    """How often the modem was pulled out, too."""
     accepted: dict[str, str] = field(default_factory=dict)
     """client_ref to message_id, of every sms.send that was answered."""
     asked: set[str] = field(default_factory=set)
@@ -55,8 +57,21 @@ class Books:
         return [text for text in self.delivered if text not in self.kept]
 
     @property
+    def kept_twice(self) -> list[str]:
+        return [text for text in set(self.kept) if self.kept.count(text) > 1]
+
+    @property
     def told_twice(self) -> list[str]:
         return [text for text in set(self.told) if self.told.count(text) > 1]
+
+    def __str__(self) -> str:
+        doubles = sum(times > 1 for times in self.on_air.values())
+        return (
+            f"{self.kills} kills, {self.pulls} with the modem pulled: {len(self.accepted)} accepted, "
+            f"{len(self.lost)} lost, {doubles} doubled ({len(self.hidden_doubles)} in silence), "
+            f"{len(self.doubted)} once in doubt; {len(self.delivered)} delivered here, "
+            f"{len(self.lost_incoming)} lost, {len(self.kept_twice)} kept twice"
+        )
 
 
 async def kill_run(kills: int, seed: int) -> Books:
@@ -74,14 +89,30 @@ async def kill_run(kills: int, seed: int) -> Books:
 
 
 async def _busy_until_killed(made: Station, books: Books, number: int, chance: random.Random) -> None:
+    """Every fifth kill strikes at any moment of the start; the others once messages are accepted, however slow the
+    machine is. In two of five the modem is pulled out before; it comes back before the kill, or after it."""
+    accepted = len(books.accepted)
     async with asyncio.TaskGroup() as tasks:
         sending = tasks.create_task(_send(made, books, number))
         receiving = tasks.create_task(_deliver(made, books, number))
-        await asyncio.sleep(0.3 + 1.5 * chance.random())
+        if number % 5:
+            async with asyncio.timeout(START_S):
+                while len(books.accepted) == accepted:  # noqa: ASYNC110 - filled by _send
+                    await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1 + 1.2 * chance.random())
+        if number % 5 in (2, 4):
+            await made.control("usb.unplug")
+            books.pulls += 1
+            await asyncio.sleep(0.3 * chance.random())
+        if number % 5 == 2:
+            await made.control("usb.replug", renumber=True)
+            await asyncio.sleep(1.5 * chance.random())
         await made.stop_core(signal.SIGKILL)
         books.kills += 1
         sending.cancel()
         receiving.cancel()
+    if number % 5 == 4:
+        await made.control("usb.replug")
 
 
 async def _send(made: Station, books: Books, number: int) -> None:
@@ -93,16 +124,22 @@ async def _send(made: Station, books: Books, number: int) -> None:
                 on_unknown = "resend" if count % 3 == 0 else "hold"
                 answer = await phone.call("sms.send", to=TO, text=ref, client_ref=ref, on_unknown=on_unknown)
                 books.accepted[ref] = answer["message_id"]
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(ANSWER_S)  # a queue that stays short: what is left at the end takes as long
 
 
 async def _deliver(made: Station, books: Books, number: int) -> None:
     for count in range(100):
-        text = f"in-{number}-{count}" if count % 4 else f"in-{number}-{count} " + "long " * 60
-        message: dict[str, Any] = {"from": FROM, "text": text}
+        text = incoming(number, count)
+        message: dict[str, Any] = {"from": FROM, "text": text, "reference": (number * 29 + count) % 256}
         await made.control("sms.deliver", **message)
         books.delivered.append(text)
         await asyncio.sleep(0.08)
+
+
+def incoming(number: int, count: int) -> str:
+    """Every fourth comes in three parts, none of which is like that of any other message."""
+    key = f"in-{number}-{count}"
+    return key if count % 4 else f"{key} " * 40
 
 
 async def _settle(made: Station, books: Books) -> None:
@@ -118,8 +155,17 @@ async def _settle(made: Station, books: Books) -> None:
                 await asyncio.sleep(0.2)
         await _read_core(phone, books)
     _read_journal(made, books)
-    for each in (await made.control("sms.sent"))["decoded"]:
-        books.on_air[each["text"]] = books.on_air.get(each["text"], 0) + 1
+    await read_air(made, books)
+
+
+async def read_air(made: Station, books: Books) -> None:
+    """What the network took, page by page."""
+    first, total = 0, (await made.control("sms.sent", limit=1))["total"]
+    while first < total:
+        page = await made.control("sms.sent", first=first, limit=500)
+        for each in page["decoded"]:
+            books.on_air[each["text"]] = books.on_air.get(each["text"], 0) + 1
+        first += len(page["decoded"])
 
 
 async def _read_core(phone: dialtone.Phone, books: Books) -> None:
