@@ -167,11 +167,12 @@ async def desk(
     commits: bool = False,
     sms: SmsConfig | None = None,
     usb: UsbSource | None = None,
+    personal_wire_log: bool = False,
 ) -> AsyncIterator[Desk]:
     """usb: in place of the USB of this machine."""
     sources = UsbSources(usb)
     source = sources.for_line(config, load_profile(config.modem))
-    line = ModemLine("sim", config, open_pcm=open_pcm, sms=sms, usb=source)
+    line = ModemLine("sim", config, open_pcm=open_pcm, sms=sms, usb=source, personal_wire_log=personal_wire_log)
     found = Desk(line, commits=commits)
     async with asyncio.TaskGroup() as tasks:
         work = (sources.run(), line.run(), found.listen(), found.read_mail())
