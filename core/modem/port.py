@@ -302,7 +302,7 @@ class AtPort:
     async def _after_timeout(self, job: Job) -> None:
         """Once more in step with the modem before the next command goes out, or the port is lost."""
         if job.handed_over:
-            await self._wait_out()
+            await self._wait_out(STUCK_S)
             return
         self._timeouts_in_row += 1
         if self._timeouts_in_row < MAX_TIMEOUTS and await self._probe(1.0):
@@ -312,7 +312,7 @@ class AtPort:
         self.counts.resyncs += 1
         self._log.warning("port resynchronised", port=self.name)
 
-    async def _wait_out(self, patience_s: float = STUCK_S) -> None:
+    async def _wait_out(self, patience_s: float) -> None:
         """Until a modem that is silent over a message answers AT again. Its ^Z may also have been lost: then ESC
         leaves the prompt; what is under way no ESC takes back."""
         until_s = time.monotonic() + patience_s
