@@ -22,7 +22,7 @@ FORGET_S = 86_400.0
 RESET_S = 60.0
 """How long after a command that resets the modem its loss is expected."""
 
-_RESETS = re.compile(r"AT(\+CRESET|\+CFUN|\+CPOF|\+CUSBPIDSWITCH=|\+CNMP=|\+QPOWD)", re.IGNORECASE)
+_RESETS = re.compile(r"AT(\+CRESET|\+CFUN=|\+CPOF|\+CUSBPIDSWITCH=|\+CNMP=|\+QPOWD)", re.IGNORECASE)
 
 
 class GapRule:

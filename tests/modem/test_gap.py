@@ -15,7 +15,7 @@ GAP_S = 0.15
 
 
 def _quick_commands_then_loss(rule: GapRule, at_s: float) -> bool:
-    rule.sent("AT+CREG?", at_s)
+    rule.sent("AT+CFUN?", at_s)
     rule.sent("AT+CSQ", at_s + 0.01)
     return rule.lost(at_s + 0.05)
 
