@@ -315,7 +315,7 @@ class AtPort:
     async def _wait_out(self, patience_s: float) -> None:
         """Until a modem that is silent over a message answers AT again. Its ^Z may also have been lost: then ESC
         leaves the prompt; what is under way no ESC takes back."""
-        until_s = time.monotonic() + patience_s
+        until_s = time.monotonic() + (STUCK_S if patience_s is None else patience_s)
         self.deaf = True
         try:
             while not await self._probe(1.0):
