@@ -71,14 +71,22 @@ def _refusal(name: str, rest: str) -> str | None:
     if rest in ("?", "=?") or (rest == "" and name in _PASSIVE):
         return None
     if name == "+CFUN":
-        return {"=7": _OFF, "=6": _RESET}.get(rest) or (_RESET if "," in rest and not rest.endswith(",0") else None)
-    if name == "+CLCK" and not rest.replace(" ", "").endswith(",2"):
+        return _cfun_refusal(rest)
+    if name == "+CLCK" and not rest.endswith(",2"):
         return "Wrong passwords use up the SIM's tries; change its lock in a telephone."
     if name == "+CPWD":
         return "Wrong passwords use up the SIM's tries; change its PIN in a telephone."
     if name[0] == "S" and "=" in name:
         return _TALK  # S0 would answer calls, S3 and S4 change the ends of lines
     return _BASIC.get(name) or _EXTENDED.get(name)
+
+
+def _cfun_refusal(rest: str) -> str | None:
+    """Radio off, minimum and full are harmless: the daemon sees them and says so."""
+    found = re.fullmatch(r"=0*([0-9])(?:,0*([0-9]))?", rest)
+    if found is None or found[1] == "7":
+        return _OFF
+    return None if found[1] in "014" and found[2] in (None, "0") else _RESET
 
 
 def _commands(body: str) -> Iterator[tuple[str, str]]:
@@ -92,7 +100,7 @@ def _commands(body: str) -> Iterator[tuple[str, str]]:
             at += 1
         elif name := _NAME.match(body, at):
             end = _end(body, name.end())
-            yield name[0].upper(), body[name.end() : end].strip()
+            yield name[0].upper(), body[name.end() : end].replace(" ", "")
             at = end
         elif body[at] in "Dd":
             yield "D", body[at + 1 :]
