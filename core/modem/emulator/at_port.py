@@ -132,9 +132,9 @@ class AtPort:
                 after.append(reply.after)
             if final != "OK":
                 break
-        lost = self._faults.strike(FaultKind.NO_REPLY, text)
+        lost = self._faults.strike(FaultKind.NO_REPLY, text, self.interface)
         if lost is None:
-            late = self._faults.strike(FaultKind.LATE_REPLY, text)
+            late = self._faults.strike(FaultKind.LATE_REPLY, text, self.interface)
             if late is not None:
                 await asyncio.sleep(late.delay_s)
             self._finish(self._disturbed(out, text), final)
@@ -144,10 +144,10 @@ class AtPort:
     async def _swallowed(self, commands: list[Command], text: str) -> bool:
         """Faults that keep the command from being carried out at all."""
         fault = self._faults.get(FaultKind.NO_REPLY)
-        if fault is not None and not fault.executed and fault.hits(text):
-            self._faults.strike(FaultKind.NO_REPLY, text)
+        if fault is not None and not fault.executed and fault.hits(text, self.interface):
+            self._faults.strike(FaultKind.NO_REPLY, text, self.interface)
             return True
-        error = self._faults.strike(FaultKind.ERROR_REPLY, text)
+        error = self._faults.strike(FaultKind.ERROR_REPLY, text, self.interface)
         if error is not None:
             self.commands += len(commands)
             self._finish(b"", error.text)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from core.modem.emulator.at_line import Command, Kind
 from core.modem.emulator.at_port import AtPort, PortSettings
+from core.modem.emulator.faults import Cure
 from core.modem.emulator.handler import Handler, accepted, fixed, number
 from core.modem.emulator.options import FIRMWARE, MODEL
 from core.modem.emulator.reply import OK, AtError, Reply, info
@@ -81,6 +82,8 @@ def _cfun(modem: "Modem", _port: AtPort, command: Command) -> Reply:
         return Reply(after=modem.reset)
     if again or level in (2, 3) or (modem.radio.cfun == 7 and level != 7):
         raise AtError
+    if level == 1 and modem.radio.cfun != 1:
+        modem.faults.cure(Cure.RADIO)
     modem.radio.cfun = level
     if level != 1:
         modem.calls.drop_all()

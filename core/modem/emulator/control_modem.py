@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core.errors import InvalidParams, NotNow
 from core.modem.emulator.control import Method
-from core.modem.emulator.faults import Fault, FaultKind
+from core.modem.emulator.faults import Cure, Fault, FaultKind
 from core.modem.emulator.modem import Modem
 from core.modem.emulator.options import VERSION, SimState
 
@@ -34,6 +34,15 @@ class FaultSet(Struct, frozen=True, forbid_unknown_fields=True):
     stop: bool = False
     healthy_calls: Annotated[int, Meta(ge=0)] = 1
     refusals: Annotated[int, Meta(ge=1)] = 2
+    denied: bool = False
+    port: Literal["if02", "if03"] | None = None
+    until: Cure | None = None
+
+
+class Storm(Struct, frozen=True, forbid_unknown_fields=True):
+    text: Annotated[str, Meta(min_length=1, max_length=559)] = "+CSQ: 18,99"
+    per_s: Annotated[int, Meta(ge=1, le=5000)] = 500
+    duration_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
 
 
 class FaultClear(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,16 +125,33 @@ def fault_set(modem: Modem, params: FaultSet) -> None:
         Fault(
             params.kind, params.command, times, params.delay_s, text, data, params.executed, params.after_bytes,
             params.after_s, params.delay_ms, params.gain_db, params.stop, params.healthy_calls, params.refusals,
+            params.denied, int(params.port[2:]) if params.port is not None else None, params.until,
         )
     )  # fmt: skip
     if params.kind is FaultKind.ECHO:
         modem.far.set_echo(params.delay_ms, params.gain_db)
+    if params.kind in (FaultKind.NETWORK_STUCK, FaultKind.SIM_HUNG):
+        modem.tell_registration()
 
 
 def fault_clear(modem: Modem, params: FaultClear) -> None:
     modem.faults.clear(params.kind)
     if params.kind in (None, FaultKind.ECHO):
         modem.far.set_echo(None)
+    if params.kind in (None, FaultKind.NETWORK_STUCK, FaultKind.SIM_HUNG):
+        modem.tell_registration()
+
+
+def urc_storm(modem: Modem, params: Storm) -> None:
+    """Answers at once; the lines go to the ports that AT+CATR names."""
+    modem.tasks.create_task(modem.storm(params.text, params.per_s, params.duration_s), name="emulator.storm")
+
+
+def brownout(modem: Modem, _params: Nothing) -> None:
+    """Gone at once, and back by itself after the --reset-s of the start."""
+    if not modem.ports.plugged:
+        raise NotNow("It is unplugged.")
+    modem.brownout()
 
 
 def unplug(modem: Modem, _params: Nothing) -> None:
@@ -197,6 +223,8 @@ METHODS: dict[str, tuple[type[Struct], Method]] = {
     "modem.reset": (Replug, reset),
     "fault.set": (FaultSet, fault_set),
     "fault.clear": (FaultClear, fault_clear),
+    "urc.storm": (Storm, urc_storm),
+    "usb.brownout": (Nothing, brownout),
     "usb.unplug": (Nothing, unplug),
     "usb.replug": (Replug, replug),
     "sim.set": (SimSet, sim_set),

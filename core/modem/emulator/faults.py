@@ -21,6 +21,17 @@ class FaultKind(StrEnum):
     DOWNLINK_MUTE = "downlink_mute"
     RATE_16K = "rate_16k"
     DEGRADING = "degrading"
+    SIM_HUNG = "sim_hung"
+    NETWORK_STUCK = "network_stuck"
+    BROWNOUT = "brownout"
+
+
+class Cure(StrEnum):
+    """What ends a fault by itself; each stronger one does as well."""
+
+    RADIO = "radio"
+    RESET = "reset"
+    POWER = "power"
 
 
 WEDGE = frozenset({FaultKind.CPCMREG_REFUSED, FaultKind.UPLINK_STUCK, FaultKind.BYTE_SHIFT, FaultKind.DOWNLINK_MUTE})
@@ -28,7 +39,9 @@ WEDGE = frozenset({FaultKind.CPCMREG_REFUSED, FaultKind.UPLINK_STUCK, FaultKind.
 
 @dataclass(slots=True)
 class Fault:
-    """One fault. times: strikes left, None for ever. command: a name (`AT+CSQ`, `CSQ`) or a start (`+CPCMREG=1`)."""
+    """One fault. times: strikes left, None for ever. command: a name (`AT+CSQ`, `CSQ`) or a start (`+CPCMREG=1`).
+    port: the USB interface that it strikes at, None for both AT ports. until: what ends it, None for nothing.
+    """
 
     kind: FaultKind
     command: str | None = None
@@ -44,8 +57,13 @@ class Fault:
     stop: bool = False
     healthy_calls: int = 1
     refusals: int = 2
+    denied: bool = False
+    port: int | None = None
+    until: Cure | None = None
 
-    def hits(self, command_text: str) -> bool:
+    def hits(self, command_text: str, port: int | None = None) -> bool:
+        if self.port is not None and port is not None and self.port != port:
+            return False
         if self.command is None:
             return True
         wanted = self.command.upper().removeprefix("AT")
@@ -67,17 +85,20 @@ class Faults:
     def clear(self, kind: FaultKind | None = None) -> None:
         self._set = [fault for fault in self._set if kind is not None and fault.kind != kind]
 
-    def cure_by_reset(self) -> None:
-        self._set = [fault for fault in self._set if fault.kind not in WEDGE]
+    def cure(self, by: Cure) -> None:
+        """The radio was off and is on again, the modem restarted, or its power was cut."""
+        cures = {Cure.RADIO: (Cure.RADIO,), Cure.RESET: (Cure.RADIO, Cure.RESET), Cure.POWER: tuple(Cure)}[by]
+        wedges = WEDGE if by is not Cure.RADIO else frozenset()
+        self._set = [fault for fault in self._set if fault.kind not in wedges and fault.until not in cures]
 
     def get(self, kind: FaultKind) -> Fault | None:
         """The latest fault of that kind, without using it up."""
         return next((fault for fault in reversed(self._set) if fault.kind == kind), None)
 
-    def strike(self, kind: FaultKind, command_text: str = "") -> Fault | None:
+    def strike(self, kind: FaultKind, command_text: str = "", port: int | None = None) -> Fault | None:
         """The first fault of that kind that is meant for this command, used once; None if there is none."""
         for fault in self._set:
-            if fault.kind == kind and fault.hits(command_text):
+            if fault.kind == kind and fault.hits(command_text, port):
                 if fault.times is not None:
                     fault.times -= 1
                     if fault.times <= 0:

@@ -11,7 +11,7 @@ from core.modem.emulator.at_line import Command
 from core.modem.emulator.at_port import AtPort, PortSettings
 from core.modem.emulator.call_control import CallControl
 from core.modem.emulator.far_end import FarEnd
-from core.modem.emulator.faults import FaultKind, Faults
+from core.modem.emulator.faults import Cure, FaultKind, Faults
 from core.modem.emulator.gps import Gps
 from core.modem.emulator.options import CONTEXTS, Counters, DialScript, Options, Radio, Sim, SimState
 from core.modem.emulator.pcm import PcmEndpoint
@@ -97,6 +97,15 @@ class Modem:
         """The ports that AT+CATR lets hear unsolicited lines."""
         return [self.at[interface] for interface in _URC_PORTS.get(self.settings["+CATR"], ())]
 
+    async def storm(self, text: str, per_s: int, duration_s: float) -> None:
+        """One line again and again, in bursts of 10 ms."""
+        began_s, said = time.monotonic(), 0
+        while (passed_s := time.monotonic() - began_s) < duration_s:
+            for _ in range(int(passed_s * per_s) - said):
+                self.urc(text)
+                said += 1
+            await asyncio.sleep(0.01)
+
     def later(self, delay_s: float, step: Callable[[], None], name: str) -> None:
         async def wait() -> None:
             await asyncio.sleep(delay_s)
@@ -109,15 +118,18 @@ class Modem:
     @property
     def sim_state(self) -> SimState:
         """As AT sees it: busy for a moment after each start."""
-        if self.sim.state is not SimState.ABSENT and time.monotonic() < self._sim_ready_s:
+        hung = time.monotonic() < self._sim_ready_s or self.faults.get(FaultKind.SIM_HUNG) is not None
+        if self.sim.state is not SimState.ABSENT and hung:
             return SimState.BUSY
         return self.sim.state
 
     @property
     def registration(self) -> int:
-        """<stat> of +CREG: 1 home, 2 searching, 0 not searching."""
+        """<stat> of +CREG: 1 home, 2 searching, 0 not searching, 3 denied."""
         if self.radio.cfun != 1 or self.sim_state is not SimState.READY:
             return 0
+        if (stuck := self.faults.get(FaultKind.NETWORK_STUCK)) is not None:
+            return 3 if stuck.denied else 2
         return 1 if self.radio.registered else 2
 
     @property
@@ -160,8 +172,20 @@ class Modem:
 
     def unplug(self) -> None:
         """Power and bus are gone at once; calls drop, and nobody is told."""
-        self._power_off()
+        self._power_off(Cure.POWER)
         self.ports.unplug()
+
+    def brownout(self) -> None:
+        """The supply gave in: gone at once, back by itself after reset_s."""
+        if self.ports.plugged and not self._restarting:
+            self._restarting = True
+            self.unplug()
+            self.later(self.options.reset_s, self._back, "brownout")
+
+    def _back(self) -> None:
+        self._restarting = False
+        if not self.ports.plugged:
+            self.replug()
 
     def replug(self, *, renumber: bool = False) -> None:
         self._power_on()
@@ -177,13 +201,14 @@ class Modem:
     async def _restart(self, *, renumber: bool) -> None:
         await asyncio.sleep(_RESET_GRACE_S)
         if self.ports.plugged:
-            self.unplug()
+            self._power_off(Cure.RESET)
+            self.ports.unplug()
             await asyncio.sleep(self.options.reset_s)
         self._restarting = False
         if not self.ports.plugged:
             self.replug(renumber=renumber)
 
-    def _power_off(self) -> None:
+    def _power_off(self, cure: Cure) -> None:
         if self._boot is not None:
             self._boot.cancel()
         self.power_cycles += 1
@@ -191,7 +216,7 @@ class Modem:
         self.ussd.drop()
         self.calls.drop_all()
         self.pcm.unregister()
-        self.faults.cure_by_reset()
+        self.faults.cure(cure)
         for port in self.at.values():
             port.reset()
 
@@ -248,6 +273,9 @@ class Modem:
         from core.modem.emulator.commands import run_command  # the tables need Modem's type
 
         self.counters.commands += 1
+        if self.faults.strike(FaultKind.BROWNOUT, command.text, port.interface) is not None:
+            self.brownout()
+            return Reply(silent=True)
         return await run_command(self, port, command)
 
     def cpcmreg_refused(self) -> bool:
