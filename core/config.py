@@ -56,7 +56,7 @@ class StoreConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class LineConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[line.<name>]`. With nothing else the first modem on USB that fits is taken. usb_path or usb_serial choose
+    """One `[line.<name>]`. With nothing else the only modem on USB that fits is taken. usb_path or usb_serial choose
     one; ports_dir (links if02, if03, if04 by USB interface number) or the three ports stand in place of USB."""
 
     modem: str = "sim7600"

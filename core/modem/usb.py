@@ -96,8 +96,8 @@ class UsbSource(Protocol):
         """A place of its own in the changes; what is there already comes as ADDED."""
         ...
 
-    async def looked(self) -> None:
-        """Until `run` has looked once: before that, nothing there means nothing."""
+    async def look(self) -> None:
+        """Until `run` has looked once more, from now on: for the start, and for whoever has seen a port hang up."""
         ...
 
     async def run(self) -> None:
@@ -112,16 +112,21 @@ class UsbBoard:
         self._devices: tuple[UsbModem, ...] = ()
         self._changed = asyncio.Event()
         self._looked = asyncio.Event()
+        self.looks = 0
+        """How often anything was published, be it the same as before."""
 
     def devices(self) -> tuple[UsbModem, ...]:
         return self._devices
 
-    async def looked(self) -> None:
-        """Until something was published, be it that nothing is there."""
-        await self._looked.wait()
+    async def looked(self, times: int) -> None:
+        """Until there were that many looks."""
+        while self.looks < times:
+            await self._looked.wait()
 
     def publish(self, devices: Iterable[UsbModem]) -> None:
+        self.looks += 1
         self._looked.set()
+        self._looked = asyncio.Event()
         found = tuple(sorted(devices, key=lambda modem: modem.path))
         if found == self._devices:
             return

@@ -49,8 +49,9 @@ class FolderUsbSource:
     def watch(self) -> UsbWatch:
         return UsbWatch(self._board)
 
-    async def looked(self) -> None:
-        await self._board.looked()
+    async def look(self) -> None:
+        self._heard.set()
+        await self._board.looked(self._board.looks + 1)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -19,6 +19,10 @@ LOOK_S = 0.2
 """Between two looks at ports given by name, and at a tty that is said to be there and isn't: a program that was killed
 leaves its links behind."""
 
+FRESH_S = 2.0
+"""For a look at the USB before a choice: without events, what was seen last may be a plug ago. It takes some ms, unless
+the kernel is busy with another stick, for which no line waits."""
+
 NOT_CONNECTED = "the modem's ports are not there"
 _NEEDED = (Role.AT, Role.VOICE, Role.PCM)
 
@@ -80,8 +84,8 @@ class UsbPorts:
         self._partial: tuple[tuple[str, int], float] | None = None  # which plug has not all its ports, since when
 
     async def find(self, tell: Tell) -> Found:
-        await self._source.looked()
         while True:
+            await self._look()
             again_s: float | None = None
             try:
                 modem = choose(self._source.devices(), self._selector)
@@ -138,6 +142,11 @@ class UsbPorts:
             tell.unusable(f"{wrong} With switch_composition = true Dialtone does it." if configure else str(wrong))
             return None
         return await self._switcher.switch(wrong.modem, tell.unusable)
+
+    async def _look(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FRESH_S):
+                await self._source.look()
 
     async def _change(self, within_s: float | None = None) -> None:
         """Until something changes on the USB; a watch behind the times says so once more than needed."""

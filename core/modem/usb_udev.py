@@ -102,8 +102,10 @@ class SysfsUsbSource:
     def watch(self) -> UsbWatch:
         return UsbWatch(self._board)
 
-    async def looked(self) -> None:
-        await self._board.looked()
+    async def look(self) -> None:
+        wanted = self.scans + 1  # one that is under way began too early
+        self._heard.set()
+        await self._board.looked(wanted)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -206,6 +206,23 @@ async def test_where_there_is_no_usb_at_all_the_line_waits_and_nothing_is_compla
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
+async def test_without_events_a_replug_under_the_same_names_is_not_taken_for_the_stick_before_it(
+    usb: UsbBench, modem: Emulator
+) -> None:
+    usb.plug(HERE, modem)
+    source = SysfsUsbSource(str(usb.tree.root), str(usb.tree.dev), monitor=lambda: None, rescan_s=3600)
+    async with desk(modem.config(ports_dir=None), usb=source) as phone:
+        first = phone.line.usb
+        before = len(phone.told)
+        await modem("usb.unplug")
+        await phone.is_in(LineState.RECONNECTING)
+        await modem("usb.replug")
+        usb.replug(HERE, modem)
+        await _ready_again(phone, before)
+        assert first is not None and phone.line.usb is not None
+        assert not phone.line.usb.same_plug(first)
+
+
 async def test_ports_given_by_name_are_found_again_after_a_replug(modem: Emulator) -> None:
     names = {"at_port": "if02", "voice_port": "if03", "pcm_port": "if04"}
     ports = {key: str(modem.folder / link) for key, link in names.items()}

@@ -52,6 +52,13 @@ def test_a_line_for_one_family_passes_over_the_other() -> None:
     assert choose(both, UsbSelector(products=frozenset({"2c7c:0125"}))).path == "1-2"
 
 
+def test_a_line_for_one_family_does_not_mind_another_familys_composition() -> None:
+    with pytest.raises(NoSuchModem):
+        choose([stick("1-1", product="9011")], UsbSelector(products=frozenset({"2c7c:0125"})))
+    with pytest.raises(WrongComposition):
+        choose([stick("1-1", product="9011")], UsbSelector(products=frozenset({"1e0e:9001"})))
+
+
 def test_a_modem_in_another_composition_is_explained_and_can_be_switched() -> None:
     with pytest.raises(WrongComposition, match="RNDIS") as refusal:
         choose([stick("1-1", product="9011")], UsbSelector())

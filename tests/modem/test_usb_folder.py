@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.modem import usb_folder
 from core.modem.emulator.ptys import PortSet
 from core.modem.usb import UsbDoes
 from core.modem.usb_folder import FolderUsbSource
@@ -152,4 +154,19 @@ async def test_the_emulator_comes_and_goes_under_new_numbers(tmp_path: Path) -> 
             again = await following(watch)
             assert again.does is UsbDoes.ADDED and again.modem.complete
             assert (folder / "ttyUSB7").exists()
+        assert (await following(watch)).does is UsbDoes.REMOVED
+
+
+async def test_without_inotify_the_folder_is_looked_at_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**options: object) -> object:
+        raise OSError(errno.EMFILE, "Too many open files")  # inotify_init(2), with no instance left for this user
+
+    monkeypatch.setattr(usb_folder, "Inotify", refused)
+    monkeypatch.setattr(usb_folder, "UNWATCHED_S", 0.02)
+    async with running(FolderUsbSource(str(tmp_path))) as watch:
+        link(tmp_path, 0, 1, 2, 3, 4)
+        assert (await following(watch)).does is UsbDoes.ADDED
+        unlink(tmp_path, 0, 1, 2, 3, 4)
         assert (await following(watch)).does is UsbDoes.REMOVED

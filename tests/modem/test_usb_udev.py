@@ -185,3 +185,12 @@ def test_with_real_udev_events_it_follows_a_stick() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout
+
+
+async def test_who_asks_for_a_look_gets_one_that_began_afterwards(tree: SysfsTree) -> None:
+    source = SysfsUsbSource(str(tree.root), str(tree.dev), monitor=lambda: None, rescan_s=NEVER_S)
+    async with running(source), asyncio.timeout(10):
+        for number in range(3):
+            await source.look()
+            assert len(source.devices()) == number
+            tree.plug(f"1-{number}", ttys=ttys(5 * number))

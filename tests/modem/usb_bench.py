@@ -27,6 +27,15 @@ class UsbBench:
         self._devnum += 1
         self.tree.plug(path, ttys=names, devnum=self._devnum)
 
+    def replug(self, path: str, modem: Emulator) -> None:
+        """Out and in again before anybody has looked: the device first, since its nodes are what is waited for."""
+        self._devnum += 1
+        (self.tree.root / "bus/usb/devices" / path / "devnum").write_text(f"{self._devnum}\n")
+        for interface, name in ttys(0).items():
+            node = self.tree.dev / name
+            node.unlink()
+            self._node(name, modem.folder / f"if{interface:02d}")
+
     def plug_as(self, path: str, product: str, ports: dict[int, str]) -> None:
         """In another composition: ptys by interface number."""
         names = ttys(0, tuple(ports))
