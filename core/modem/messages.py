@@ -222,7 +222,9 @@ class MessageBox:
             elif doomed is not None:
                 await self._delete(doomed)
             elif self._wanted:
-                await self._list(self._shelves[self._wanted.pop()])
+                name = next(name for name in self._shelves if name in self._wanted)
+                self._wanted.remove(name)
+                await self._list(self._shelves[name])
             elif self._count_due:
                 self._count_due = False
                 await self._count()
@@ -260,8 +262,6 @@ class MessageBox:
         started_s = time.monotonic()
         shelf.deleting(indices)
         reply = await self._within(shelf, command)
-        if shelf.life != self._life:
-            return
         self._count_due = True
         if reply is not None and reply.ok:
             shelf.deleted(indices)

@@ -1,6 +1,7 @@
 """MessageBox against firmware that does as it likes: what it refuses, forgets or tells wrongly."""
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import pytest
 
 from core.line import HeldPdu, LineLateReference, LineLateRefusal, LineMail, LineMessage, Place
 from core.modem import messages as messages_module
+from core.modem import outgoing
 from core.modem.at import Command, Urc
 from core.modem.messages import MessageBox
 from core.modem.port import AtPort
@@ -17,7 +19,6 @@ from tests.modem.scripted import OK, ScriptedModem, running, scripted_modem, unt
 
 PROFILE = load_profile("sim7600")
 STORAGE = 'AT+CPMS="ME","SM","ME"'
-EMPTY = b'\r\n+CPMS: "ME",0,23,"SM",0,50,"ME",0,23\r\n' + OK
 
 
 class Box:
@@ -43,7 +44,7 @@ class Box:
         before = -1
         while before != len(self.modem.heard):
             before = len(self.modem.heard)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)  # longer than the port is quiet after it has synchronised
 
 
 @asynccontextmanager
@@ -74,9 +75,13 @@ async def modem(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ScriptedModem]
             "AT+CSMS?": b"\r\n+CSMS: 0,1,1,1\r\n" + OK,
             "AT+CSCA?": b'\r\n+CSCA: "+447700900000",145\r\n' + OK,
             STORAGE: b"\r\n+CPMS: 0,23,0,50,0,23\r\n" + OK,
-            "AT+CPMS?": EMPTY,
+            "AT+CPMS?": lambda _: _counted(scripted),
         }
         yield scripted
+
+
+def _counted(modem: ScriptedModem, sim: int = 0) -> bytes:
+    return f'\r\n+CPMS: "{_memory(modem)}",0,23,"SM",{sim},50,"ME",0,23\r\n'.encode() + OK
 
 
 def _listed(*messages: tuple[int, str]) -> bytes:
@@ -195,7 +200,7 @@ async def test_a_message_that_nobody_was_told_of_is_found_by_the_count(modem: Sc
         lists = modem.heard.count("AT+CMGL=4")
         assert lists == 3  # each memory once, at the start
         modem.answers["AT+CMGL=4"] = lambda _: _listed((7, "00AA")) if _memory(modem) == "SM" else OK
-        modem.answers["AT+CPMS?"] = b'\r\n+CPMS: "ME",0,23,"SM",1,50,"ME",0,23\r\n' + OK
+        modem.answers["AT+CPMS?"] = lambda _: _counted(modem, sim=1)
         await until(lambda: len(box.mail) == 1)
         assert box.places() == [Place(1, "SM", 7)]
         await box.hears("AT+CPMS?", 6)
@@ -215,6 +220,79 @@ async def test_memories_that_one_question_does_not_cover_are_asked_each(modem: S
         await box.settles()
         box_is_up.append(True)
         await until(lambda: len(box.mail) == 1)
+
+
+async def test_a_memory_that_the_modem_lacks_is_looked_into_once(modem: ScriptedModem) -> None:
+    modem.answers['AT+CPMS="SR"'] = b"\r\n+CMS ERROR: 302\r\n"
+    async with _box(modem, sweep_s=0.1) as box:
+        await box.hears("AT+CPMS?", 4)
+        assert modem.heard.count('AT+CPMS="SR"') == 1
+
+
+async def test_a_list_without_an_answer_is_asked_for_again_from_the_right_memory(modem: ScriptedModem) -> None:
+    profile = dataclasses.replace(PROFILE.messages, list_timeout_s=0.1, memories=("ME",), seldom=())
+    modem.answers["AT+CMGL=4"] = lambda _: _listed((0, "00AA")) if modem.heard.count("AT+CMGL=4") > 1 else b""
+    modem.answers['AT+CPMS="ME"'] = b"\r\n+CPMS: 1,23,0,50,1,23\r\n" + OK
+    async with _box(modem, profile) as box:
+        await until(lambda: len(box.mail) == 1)
+        at = modem.heard.index("AT+CMGL=4")
+        assert modem.heard[at + 1 : at + 3] == ["AT", 'AT+CPMS="ME"']  # it may have restarted
+
+
+async def test_a_memory_is_chosen_once_for_what_follows_one_another(modem: ScriptedModem) -> None:
+    async with _box(modem) as box:
+        modem.say(b'\r\n+CMTI: "ME",1\r\n')
+        await box.settles()
+        before = len([command for command in modem.heard if command.startswith("AT+CPMS=")])
+        for index in range(2, 5):
+            modem.say(f'\r\n+CMTI: "ME",{index}\r\n'.encode())
+            await box.settles()
+        assert len([command for command in modem.heard if command.startswith("AT+CPMS=")]) <= before + 1
+
+
+async def test_a_chain_that_failed_is_the_last_one(modem: ScriptedModem) -> None:
+    slots = {index: f"00{index:02X}" for index in range(12)}
+
+    def single(command: str) -> bytes:
+        if not command.startswith("AT+CMGD"):
+            return OK
+        if ";" in command:
+            return b"\r\nERROR\r\n"
+        del slots[int(command.removeprefix("AT+CMGD="))]
+        return OK
+
+    modem.otherwise = single
+    modem.answers["AT+CMGL=4"] = lambda _: _listed(*sorted(slots.items())) if _memory(modem) == "ME" else OK
+    async with _box(modem) as box:
+        await until(lambda: len(box.mail) == 12)
+        box.box.discard(box.places())
+        await until(lambda: not slots)
+        assert len([command for command in modem.heard if ";+CMGD" in command]) == 1
+        assert len(box.mail) == 12
+
+
+async def test_more_keeps_the_link_once_for_a_run_and_is_given_up_where_it_is_refused(
+    modem: ScriptedModem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = itertools.count()
+
+    def prompted(_: str) -> bytes:
+        asyncio.get_running_loop().call_later(0.02, modem.say, f"\r\n+CMGS: {next(references)}\r\n".encode() + OK)
+        return b"\r\n> "
+
+    modem.answers["AT+CMGS=1"] = prompted
+    async with _box(modem) as box:
+        await until(lambda: box.box.can_send)
+
+        async def send() -> int:
+            return await box.box.send(b"\x01", smsc=None, more=True, timeout_s=2)
+
+        assert [await send() for _ in range(3)] == [0, 1, 2]
+        assert modem.heard.count("AT+CMMS=1") == 1
+        monkeypatch.setattr(outgoing, "LINK_S", 0.0)
+        modem.answers["AT+CMMS=1"] = b"\r\nERROR\r\n"
+        assert [await send() for _ in range(3)] == [3, 4, 5]
+        assert modem.heard.count("AT+CMMS=1") == 2
 
 
 async def test_direct_deliveries_are_acknowledged_where_the_modem_wants_it(modem: ScriptedModem) -> None:

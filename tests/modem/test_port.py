@@ -311,6 +311,17 @@ async def test_a_deaf_port_that_a_call_needs_is_kept_until_it_does_not(
             await port.send(Command("AT+CSQ"))
 
 
+async def test_a_modem_that_never_saw_the_end_of_the_payload_is_freed(
+    modem: ScriptedModem, port: AtPort, quick: None
+) -> None:
+    await port.send(Command("AT+CSQ"))
+    modem.answers |= {"AT+CMGS=2": b"\r\n> ", "AT": lambda _: OK if b"\x1b" in modem.raw else b""}
+    with pytest.raises(HandedOver):
+        await port.send(_message(timeout_s=0.05))
+    assert (await port.send(Command("AT+CSQ"))).ok
+    assert modem.raw.index(b"\x1b") > modem.raw.index(b"0001\x1a")
+
+
 async def test_a_message_at_its_prompt_makes_way_for_a_hang_up_and_goes_next(
     modem: ScriptedModem, port: AtPort
 ) -> None:
