@@ -150,6 +150,7 @@ async def _work(desk: Desk) -> None:
         watch.changed.set()
 
     desk.phone.on_connect(woken)
+    ended: Exception | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(desk.handlers.run(), name="spool.handlers")
@@ -158,7 +159,9 @@ async def _work(desk: Desk) -> None:
             tasks.create_task(calls.run(), name="spool.calls")
             tasks.create_task(Receiver(desk, sender, calls).run(), name="spool.receive")
     except* (ScopeMissing, dialtone.DialtoneError) as group:
-        raise _first(group) from None
+        ended = _first(group)  # raised here it would come out in a group again
+    if ended is not None:
+        raise ended
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:
