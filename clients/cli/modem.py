@@ -95,6 +95,8 @@ def _params(args: argparse.Namespace) -> Json:
         case "status":
             return {"fresh": True} if args.fresh else {}
         case "history":
+            if not 1 <= args.limit <= 500:
+                raise UsageError("--limit must be 1 to 500")
             return {"limit": args.limit}
         case "reset":
             return {"reason": args.reason} if args.reason else {}
