@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -274,6 +275,7 @@ class Rig:
     nmea: ScriptedModem
     positioning: Positioning
     told: list[LineEvent]
+    link: Path
     in_call: bool = False
 
     @property
@@ -284,6 +286,10 @@ class Rig:
     def fixes(self) -> list[LineFix]:
         return [fact for fact in self.told if isinstance(fact, LineFix)]
 
+    def unplug_nmea(self) -> None:
+        self.link.unlink()  # first: somebody else may get the same pty a moment later
+        self.nmea.unplug()
+
     def say(self, *sentences: str) -> None:
         self.nmea.say("".join(f"{one}\r\n" for one in sentences).encode())
 
@@ -292,13 +298,14 @@ class Rig:
 async def rig(gnss_profile: GnssProfile | None = None, *, on: bool = False, shared: bool = False) -> AsyncIterator[Rig]:
     told: list[LineEvent] = []
     positioning = Positioning(gnss_profile or profile(), told.append, on=on)
-    with scripted_modem() as at, scripted_modem() as nmea:
+    with scripted_modem() as at, scripted_modem() as nmea, tempfile.TemporaryDirectory() as folder:
         at.answers[WHERE] = b"\r\n+CGPSINFO: ,,,,,,,,\r\n" + OK
-        made = Rig(at, nmea, positioning, told)
+        made = Rig(at, nmea, positioning, told, Path(folder, "if01"))
+        made.link.symlink_to(nmea.path)
         async with running(AtPort("at", at.path, urcs=("+CGPS:",))) as port, asyncio.TaskGroup() as tasks:
             ready = asyncio.Event()
             ready.set()
-            receiver = Receiver(port, nmea.path, lambda: made.in_call, shared=shared)
+            receiver = Receiver(port, str(made.link), lambda: made.in_call, shared=shared)
 
             async def pump() -> None:
                 while True:
@@ -345,7 +352,7 @@ async def test_a_lost_nmea_port_ends_nothing_and_the_modem_is_asked_instead(monk
         await made.positioning.switch(True)
         await until(lambda: made.listens)
         made.at.answers[WHERE] = b"\r\n+CGPSINFO: 5231.2,N,01324.3,E,211126,120000.0,34.0,0.0,0\r\n" + OK
-        made.nmea.unplug()
+        made.unplug_nmea()
         await until(lambda: bool(made.fixes()))
         assert made.fixes()[0].latitude == 52.52
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from core.errors import ModemBusy, ModemOffline, ModemRefused, NotFound, Unsupported
+from core.errors import ModemOffline, ModemRefused, NotFound, Unsupported
 from core.events import LocationFix, Scope
 from core.line import Line
 from core.modems import fix_event
@@ -31,7 +31,7 @@ class LocationInfo(Struct, frozen=True, kw_only=True):
     fixed_at: Annotated[str, Meta(description="UTC of the fix, RFC 3339")] | None = None
 
 
-_SWITCHING = (NotFound, Unsupported, ModemOffline, ModemBusy, ModemRefused)
+_SWITCHING = (NotFound, Unsupported, ModemOffline, ModemRefused)
 
 
 @method("location.start", scope=Scope.ADMIN, errors=_SWITCHING, since="0.3")
