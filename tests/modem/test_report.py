@@ -21,7 +21,7 @@ from core.modem.report import Reporter
 from core.modem.report_builder import ReportBuilder, is_ims
 from core.modem.status import StatusWatch
 from tests.modem.line_desk import Emulator, desk, emulator
-from tests.modem.scripted import OK, ScriptedModem, running, scripted_modem
+from tests.modem.scripted import OK, ScriptedModem, running, scripted_modem, until
 
 PROFILE = load_profile("sim7600")
 QUESTIONS = PROFILE.cells + PROFILE.report
@@ -314,6 +314,11 @@ async def test_signal_and_technology_are_told_as_they_change(stick: Emulator) ->
         await stick("radio.set", technology="wcdma")
         await phone.hears(LineSignal, lambda signal: signal == LineSignal(-95, access_technology="wcdma"))
         assert (await phone.line.report()).volte is False
+        await stick("radio.set", technology="gsm", operator_number="310260", operator="Elsewhere")
+        await until(lambda: phone.line.info.operator == "Elsewhere")
+        await asyncio.sleep(report_module.CACHE_S)
+        found = await phone.line.report()
+        assert (found.band, found.mcc_mnc, found.cereg, found.creg) == ("EGSM 900", "310-260", "unknown", "home")
 
 
 async def test_reports_during_a_call_leave_it_alone(stick: Emulator) -> None:

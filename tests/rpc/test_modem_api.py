@@ -1,7 +1,9 @@
 """modem.* over the socket: what is shown to whom, and what is done by hand; on a whole station and on a line."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -109,6 +111,16 @@ async def test_the_signal_is_told_without_asking_and_its_changes_are_moments() -
         assert "seq" not in told
 
 
+async def test_the_networks_time_is_offered_with_its_zone() -> None:
+    async with station() as made, made.phone() as (phone, _):
+        await made.ready(phone)
+        async with asyncio.timeout(20):
+            while (told := (await phone.call("modem.status", fresh=True))["network_time"]) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)  # it is asked for once the line is ready, and no event tells of it
+        off_s = (datetime.fromisoformat(told) - datetime.now(UTC)).total_seconds()
+        assert abs(off_s) < 30
+
+
 async def test_the_carrier_is_that_of_the_sim() -> None:
     async with station() as made, made.phone() as (phone, _):
         await made.ready(phone)
@@ -126,6 +138,8 @@ async def test_a_pin_opens_the_sim_and_stands_nowhere_afterwards() -> None:
         await made.start_core()
         async with made.phone() as (phone, watch):
             await watch.wait("modem.state", lambda params: params["state"] == "failed")
+            locked = await phone.call("modem.status", fresh=True)
+            assert (locked["sim"], locked["pin_tries_left"], locked["imsi"]) == ("SIM PIN", 3, None)
             wrong = await refusal(phone, "modem.unlock", pin=WRONG)
             assert (wrong.kind, wrong.data["tries_left"]) == ("sim_locked", 2)
             for bad in ("12a4", "123", PIN * 2, ""):

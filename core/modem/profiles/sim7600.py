@@ -54,6 +54,8 @@ PROFILE = ModemProfile(
         Command("AT+CCWA=1,1", 60.0),
         Command("AT+CNSMOD=1", 20.0),  # its OK can take more than 5 s
         Command("AT+AUTOCSQ=1,1", 20.0),
+        Command("AT+CTZU=1"),  # the network sets the modem's clock; the factory value differs by manual
+        Command("AT+CTZR=1"),
     ),
     cells=("AT+CPSI?",),
     report=_REPORT,
