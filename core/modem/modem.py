@@ -1,7 +1,6 @@
 """ModemLine: a modem with its SIM as a Line. Finds the modem, brings it up, loses it, finds it again."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -25,6 +24,7 @@ from core.line import (
     UssdAnswer,
 )
 from core.log import Log
+from core.modem.absence import Absence
 from core.modem.call_audio import PcmFactory
 from core.modem.call_state import Intent
 from core.modem.endings import End, first, public
@@ -97,8 +97,7 @@ class ModemLine:
         self._reason: str | None = None
         self._told: tuple[LineState, str | None] | None = None
         self._seen = False
-        self._away_since_s: float | None = None
-        self._changed = asyncio.Event()
+        self._absence = Absence(config.lost_after_s, self._say_lost)
         self._last_known = Facts()
         self._ports_file = PortsFile(config.ports_json)
 
@@ -138,7 +137,7 @@ class ModemLine:
     async def run(self) -> None:
         """For ever. Each life is a task of its own: a group that fails in a loop breaks asyncio.timeout on 3.11."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_absence(), name=f"modem.{self._name}.absence")
+            tasks.create_task(self._absence.run(), name=f"modem.{self._name}.absence")
             tasks.create_task(self._ports_file.run(), name=f"modem.{self._name}.ports_json")
             tasks.create_task(self._healer.run(), name=f"modem.{self._name}.recovery")
             tell = Tell(self._set_away, lambda reason: self._set_state(LineState.FAILED, reason))
@@ -360,18 +359,19 @@ class ModemLine:
 
     def _set_away(self, reason: str) -> None:
         """Gone: reconnecting for a while if it was ever there, then offline."""
-        if self._away_since_s is None:
-            self._away_since_s = time.monotonic()
-            self._changed.set()
+        self._absence.began()
         if self._state is not LineState.OFFLINE or self._told is None:
             self._set_state(LineState.RECONNECTING if self._seen else LineState.OFFLINE, reason)
+
+    def _say_lost(self) -> None:
+        self._set_state(LineState.OFFLINE, self._reason, lost=True)
 
     def _set_state(self, state: LineState, reason: str | None, *, lost: bool = False) -> None:
         self._state, self._reason = state, reason
         self._ports_file.show(content_of(self._session, self.usb) if state is LineState.READY else None)
         if state in (LineState.READY, LineState.FAILED):
             self._seen = True
-            self._away_since_s = None
+        self._absence.note(state)
         # Trying again is no news: while it is away only the first reason is told.
         same = self._told is not None and (
             self._told == (state, reason) or self._told[0] is state is not LineState.FAILED
@@ -380,15 +380,3 @@ class ModemLine:
             self._told = (state, reason)
             self._log.info("line", line=self._name, state=state, reason=reason, lost=lost)
             self._facts.put(LineStatus(state, reason, lost))
-
-    async def _watch_absence(self) -> None:
-        """Says once that the modem is lost, when it has been away for lost_after_s."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            since_s = self._away_since_s
-            if since_s is None:
-                continue
-            await asyncio.sleep(max(0.0, since_s + self._config.lost_after_s - time.monotonic()))
-            if self._away_since_s == since_s:
-                self._set_state(LineState.OFFLINE, self._reason, lost=True)

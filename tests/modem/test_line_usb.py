@@ -163,6 +163,22 @@ async def test_a_stick_that_leaves_the_usb_without_hanging_up_its_ports_is_lost_
         await phone.hears(LineStatus, lambda status: status.lost)
 
 
+async def test_a_stick_that_is_back_and_being_configured_is_not_lost_until_it_goes_again(
+    usb: UsbBench, modem: Emulator
+) -> None:
+    config = modem.config(ports_dir=None, lost_after_s=1.0, at_gap_s=0.2)  # bringing it up takes seconds so
+    async with desk(config, ready=False, usb=usb.source()) as phone:
+        await phone.is_in(LineState.OFFLINE)
+        gone_s = time.monotonic()
+        usb.plug(HERE, modem)
+        await phone.is_in(LineState.STARTING)
+        await until(lambda: time.monotonic() > gone_s + 1.8)
+        assert [status.state for status in phone.of(LineStatus)] == [LineState.OFFLINE, LineState.STARTING]
+        usb.unplug(HERE)
+        lost = await phone.hears(LineStatus, lambda status: status.lost, within_s=0.8)
+        assert lost.state is LineState.OFFLINE
+
+
 async def test_a_life_ends_with_one_of_its_own_ports_and_not_with_another(usb: UsbBench, modem: Emulator) -> None:
     usb.plug(HERE, modem)
     source = usb.source()
