@@ -1,6 +1,6 @@
 """The table of calls: which ones there are, and their rows and facts on disk, always in one transaction."""
 
-from asyncio import TaskGroup
+from asyncio import Task, TaskGroup
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -221,12 +221,12 @@ class CallBook:
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> Task[None]:
         """A task that belongs to a call: its failure is logged and stays its own."""
         if self.tasks is None:
             work.close()
             raise RuntimeError("the call service is not running")
-        self.tasks.create_task(_kept(work, name), name=name)
+        return self.tasks.create_task(_kept(work, name), name=name)
 
 
 async def _kept(work: Coroutine[Any, Any, None], name: str) -> None:

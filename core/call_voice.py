@@ -20,6 +20,9 @@ CLOSE_AUDIO_S = 6.0
 END_FOLLOWS_S = 1.0
 """A port that closes is mostly the end of the call, whose own fact is a moment behind it."""
 
+LOOK_S = 0.5
+"""Between two looks at the audio of a call that is up."""
+
 LINE_CATCHES_UP_S, LINE_CATCHES_UP_TRIES = 0.3, 10
 """+CLCC is polled once a second at most."""
 
@@ -56,7 +59,12 @@ class CallVoice:
                 return
             if port is None:
                 return
-            if not await self._talk.run(call, port, greeting, self._on_quiet, self._on_digit):
+            watching = self._book.spawn(self._watch(call, port), "call.audio_watch")
+            try:
+                went_well = await self._talk.run(call, port, greeting, self._on_quiet, self._on_digit)
+            finally:
+                watching.cancel()
+            if not went_well:
                 call.end_hint = EndReason.ERROR
                 await self._hang_up(call)
                 return
@@ -92,9 +100,15 @@ class CallVoice:
                     raise
         return await line.open_audio(call.handle)
 
-    async def _no_audio(self, call: Call, problem: AudioFailed) -> None:
-        if call.state is not CallState.ACTIVE:
-            return
+    async def _watch(self, call: Call, port: AudioPort) -> None:
+        """Tells, once, when one side stops hearing the other. The call goes on: whoever steers it decides."""
+        while not await call.ended_within(LOOK_S):
+            ailment = port.ailment if call.state is CallState.ACTIVE else None
+            if ailment is not None:
+                await self._tell_failed(call, AudioFailed(ailment))
+                return
+
+    async def _tell_failed(self, call: Call, problem: AudioFailed) -> None:
         attempts = problem.details.get("attempts")
         event = CallAudioFailed(
             line=call.line,
@@ -105,6 +119,11 @@ class CallVoice:
         call.audio_failed = True
         call.changed.set()
         await self._book.tell(call, event)
+
+    async def _no_audio(self, call: Call, problem: AudioFailed) -> None:
+        if call.state is not CallState.ACTIVE:
+            return
+        await self._tell_failed(call, problem)
         if not await call.ended_within(self._config.silence_limit_s):
             call.end_hint = EndReason.ERROR
             await self._hang_up(call)

@@ -17,7 +17,7 @@ from core.call_fsm import Do, On, Wish, check, step
 from core.call_voice import CallVoice
 from core.clock import rfc3339
 from core.config import Config
-from core.dialable import dialable
+from core.dialable import dialable, refuse_unless_ready
 from core.errors import LineBusy, ModemOffline, NotFound, PublicError
 from core.events import (
     CallAlerting,
@@ -42,7 +42,6 @@ from core.line import (
     LineReleased,
     LineRing,
     LineSignal,
-    LineState,
     LineStatus,
 )
 from core.log import Log
@@ -304,8 +303,7 @@ class CallService:
         await self._guard.permit("call", wanted, line.name)
         if self._stopping:
             raise ModemOffline("The daemon is stopping.")
-        if line.info.state is not LineState.READY:
-            raise ModemOffline(f"Line {line.name} is {line.info.state}: {line.info.reason or 'no modem'}.")
+        refuse_unless_ready(line)
         busy = [call for call in self.book.on_line(line.name) if call.state is not CallState.HELD]
         if busy or line.name in self._dialing:
             raise LineBusy()

@@ -1,15 +1,19 @@
-"""Which strings may reach ATD: data, never part of a command (TS 27.007 §6.2, TS 22.030 for MMI)."""
+"""Which strings may reach ATD, and when: data, never part of a command (TS 27.007 §6.2, TS 22.030 for MMI)."""
 
 import re
 
 from core.config import CallConfig
-from core.errors import EmergencyDenied, NotDialable
+from core.errors import EmergencyDenied, ModemOffline, ModemRestarting, NotDialable
+from core.line import Line, LineState
 
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 """E.164 allows 15 digits; private and carrier-select prefixes are longer in practice."""
 _SHORT_CODE = re.compile(r"[0-9][0-9*#]{0,5}")
 _SEPARATORS = re.compile("[ ().\\-/\u00a0\u2009\u202f\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What people and address books put between digits: also spaces that don't break, all hyphens, and direction marks."""
+
+RETRY_S = 2.0
+"""A client that is told to come back later waits this long at least."""
 
 EMERGENCY = frozenset({"112", "911", "999", "000", "110", "118", "119", "08", "15", "17", "18", "061", "091"})
 """Codes that a phone treats as emergency without asking its SIM (TS 22.101 §10.1.1) and widespread national ones."""
@@ -32,6 +36,15 @@ def dialable(text: str, config: CallConfig) -> str:
     if config.emergency == "deny" and number.lstrip("+") in EMERGENCY:
         raise EmergencyDenied()
     return number
+
+
+def refuse_unless_ready(line: Line) -> None:
+    """ModemRestarting, with retry_after_s, while the line heals its modem; ModemOffline with its reason otherwise."""
+    info = line.info
+    if info.restarting_s is not None:
+        raise ModemRestarting(retry_after_s=round(max(info.restarting_s, RETRY_S), 1))
+    if info.state is not LineState.READY:
+        raise ModemOffline(f"Line {line.name} is {info.state}: {info.reason or 'no modem'}.")
 
 
 def blocked(number: str | None, withheld: bool, patterns: tuple[str, ...]) -> bool:

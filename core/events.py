@@ -411,7 +411,7 @@ class ModemRecovery(Event, frozen=True, kw_only=True):
     """The daemon heals a modem: one rung of the ladder began, helped or did not (docs/recovery.md)."""
 
     rung: Annotated[str, Meta(description="resync, other_port, radio, reset, usb_reset, power or human")]
-    state: Annotated[str, Meta(description="started, succeeded or failed")]
+    state: Annotated[str, Meta(description="started, succeeded, failed or skipped")]
     reason: Annotated[str, Meta(description="What was wrong, for people")]
     attempt: Annotated[int, Meta(description="How often this rung was taken within the hour")] = 1
     duration_s: Annotated[float | None, Meta(description="Set when it is over")] = None

@@ -119,6 +119,10 @@ class AudioPort(Protocol):
     def flush(self) -> int:
         """Barge-in: drops queued frames that have not gone out; gives how many."""
 
+    @property
+    def ailment(self) -> str | None:
+        """What is wrong with it while it is open, for people: one side hears nothing. None while both carry."""
+
 
 @dataclass(frozen=True, slots=True)
 class LineIncoming:

@@ -28,6 +28,8 @@ class ModemService:
         self._config = config
         self._store = store
         self._clients = clients
+        self._called: set[str] = set()
+        """Lines for which a person is called now."""
         self._reports = ReportBook()
         self._gpsd = {
             name: GpsdServer(name, port, partial(_location, line))
@@ -83,7 +85,7 @@ class ModemService:
                 tx.fact(ModemLost(line=line.name, reason=status.reason))
 
         await self._store.write(work)
-        if status.state is LineState.READY:
+        if status.state is LineState.READY and line.name not in self._called:  # an alarm of an earlier run
             await self._clients.core_alarm(f"modem_human.{line.name}", None)
 
     async def _recovery(self, line: Line, happened: LineRecovery) -> None:
@@ -92,7 +94,11 @@ class ModemService:
             attempt=happened.attempt, duration_s=happened.duration_s,
         )  # fmt: skip
         await self._store.write(lambda tx: tx.fact(event))
-        if happened.rung == "human":
+        if happened.rung == "human" and happened.state == "succeeded":
+            self._called.discard(line.name)
+            await self._clients.core_alarm(f"modem_human.{line.name}", None)
+        elif happened.rung == "human":
+            self._called.add(line.name)
             await self._clients.core_alarm(f"modem_human.{line.name}", happened.reason, "error")
 
     async def report(self, name: str | None, *, fresh: bool = False) -> DatedReport | None:

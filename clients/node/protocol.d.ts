@@ -1710,7 +1710,7 @@ export interface ModemRecoveryEvent {
   call_id?: string | null;
   /** resync, other_port, radio, reset, usb_reset, power or human */
   rung: string;
-  /** started, succeeded or failed */
+  /** started, succeeded, failed or skipped */
   state: string;
   /** What was wrong, for people */
   reason: string;

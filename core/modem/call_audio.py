@@ -57,6 +57,8 @@ class PcmStats(Protocol):
     def measured_rate_hz(self) -> int | None: ...
     @property
     def stuck(self) -> bool: ...
+    @property
+    def deaf(self) -> bool: ...
 
 
 class VoicePort(AudioPort, Protocol):
@@ -243,7 +245,8 @@ class CallAudio:
     async def _stop(self, opening: _Opening, drain_ms: int) -> None:
         assert opening.port is not None
         stats = await opening.port.stop(drain_ms)
-        report = report_of(stats, self._format, attempts=opening.attempts, open_ms=opening.open_ms)
+        held = self._table.was_held(opening.handle)
+        report = report_of(stats, self._format, attempts=opening.attempts, open_ms=opening.open_ms, held=held)
         self._log.info("audio closed", verdict=report.verdict, stalls=report.uplink_stalls, attempts=report.attempts)
         self._keep(opening.handle, report)
 
@@ -254,8 +257,13 @@ class CallAudio:
             self._reports.pop(next(iter(self._reports)))
 
 
-def report_of(stats: PcmStats, pcm_format: PcmFormat, *, attempts: int, open_ms: int | None) -> AudioReport:
-    """The report of audio that came up. The number of attempts is the best sign of how healthy the endpoint is."""
+def report_of(
+    stats: PcmStats, pcm_format: PcmFormat, *, attempts: int, open_ms: int | None, held: bool = False
+) -> AudioReport:
+    """The report of audio that came up. The number of attempts is the best sign of how healthy the endpoint is.
+
+    held: the call was on hold for a while, in which silence on the port is no sign.
+    """
     length_s = max(stats.duration_s, 0.001)
     in_per_s, out_per_s = round(stats.bytes_in / length_s), round(stats.bytes_out / length_s)
     return AudioReport(
@@ -271,14 +279,15 @@ def report_of(stats: PcmStats, pcm_format: PcmFormat, *, attempts: int, open_ms:
         uplink_silence_frames=stats.uplink_silence_frames,
         uplink_stalls=stats.uplink_stalls,
         alignment_shifts=stats.alignment_shifts,
-        verdict=_verdict(stats, pcm_format, attempts, in_per_s, out_per_s),
+        verdict=_verdict(stats, pcm_format, attempts, (in_per_s, out_per_s), held=held),
     )
 
 
-def _verdict(stats: PcmStats, pcm_format: PcmFormat, attempts: int, in_per_s: int, out_per_s: int) -> AudioVerdict:
-    least = pcm_format.bytes_per_s * CARRIES
-    long_enough = stats.duration_s >= MEASURABLE_S
-    if stats.stuck or (long_enough and (in_per_s < least or out_per_s < least)):
+def _verdict(
+    stats: PcmStats, pcm_format: PcmFormat, attempts: int, per_s: tuple[int, int], *, held: bool
+) -> AudioVerdict:
+    dead = stats.duration_s >= MEASURABLE_S and min(per_s) < pcm_format.bytes_per_s * CARRIES
+    if stats.stuck or ((dead or stats.deaf) and not held):
         return AudioVerdict.ONE_WAY
     rate = stats.measured_rate_hz
     off_rate = rate is not None and abs(rate - pcm_format.rate_hz) > pcm_format.rate_hz // 10

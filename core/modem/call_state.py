@@ -44,6 +44,7 @@ class Entry:
     rings: dict[str, int] = field(default_factory=dict)
     rings_said: int = 0
     answered: bool = False
+    was_held: bool = False
     active_since_s: float | None = None
     keys: dict[str, int] = field(default_factory=dict)
     keys_said: int = 0

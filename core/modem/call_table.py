@@ -66,6 +66,11 @@ class CallTable:
         entry = self._entries.get(handle)
         return entry if entry is not None and entry.ending_since_s is None else None
 
+    def was_held(self, handle: int) -> bool:
+        """Whether that call, of now or just over, has been on hold."""
+        entries = (*self._entries.values(), *(entry for _, entry in self._released))
+        return any(entry.was_held for entry in entries if entry.handle == handle)
+
     def needs_poll(self) -> bool:
         """While a call exists here or in the modem."""
         return bool(self._entries) or not self._list_empty
@@ -376,6 +381,7 @@ class CallTable:
         if entry.incoming:
             self._announce(entry)
         entry.state = state
+        entry.was_held = entry.was_held or state is CallState.HELD
         if state is CallState.ACTIVE:
             entry.answered = True
             entry.active_since_s = at_s if entry.active_since_s is None else entry.active_since_s

@@ -15,12 +15,12 @@ from core.line import AudioReport, AudioVerdict, LineEvent, LineRecovery
 from core.log import Log
 from core.modem.at import Command
 from core.modem.endings import End
-from core.modem.port import PortLost
+from core.modem.port import AtPort, AtTimeout, PortLost
 from core.modem.recovery import Condition, Ladder, Outcome, Rung, RungTimes, Stage, Take, Tell, Trouble
 from core.modem.rungs import UsbReset
 from core.modem.session import Session
-from core.modem.symptoms import Signs, Symptoms, SymptomTimes
-from core.modem.treatment import Treatment
+from core.modem.symptoms import Signs, Symptoms, SymptomTimes, worth_a_reset
+from core.modem.treatment import AT, Treatment
 
 USSD_S = 180.0
 """A USSD session that nobody goes on with holds a restart up no longer; networks end them after a minute or two."""
@@ -33,12 +33,13 @@ _RESTARTING = frozenset({Rung.RADIO, Rung.RESET, Rung.USB_RESET, Rung.POWER})
 
 @dataclass(frozen=True, slots=True)
 class HealingTimes:
-    """Seconds. settle_s: from a call's end to a restart, for what still comes of it. radio_pause_s: the
-    maker's advice. fall_s: from OK to AT+CRESET until the ports go. typical_s: a restart's whole length,
-    until one has been measured.
+    """Seconds. probe_s: a port that nothing was sent on for that long is asked whether it still answers. settle_s: from
+    a call's end to a restart, for what still comes of it. radio_pause_s: the maker's advice. fall_s: from OK to
+    AT+CRESET until the ports go. typical_s: a restart's whole length, until one has been measured.
     """
 
     look_s: float = 1.0
+    probe_s: float = 30.0
     settle_s: float = 1.0
     radio_pause_s: float = 10.0
     fall_s: float = 20.0
@@ -91,6 +92,8 @@ class Healer:
         self._again = False
         self._resyncs = 0
         self._bad_call: int | None = None
+        self._probe_due_s = 0.0
+        self._probed: dict[str, int] = {}
         self._in_flight = 0
         self._busy_s = float("-inf")
         self._ussd_since_s: float | None = None
@@ -123,10 +126,10 @@ class Healer:
         policy = self._config.audio_reset
         if policy == "never":
             return
-        if report.verdict is not AudioVerdict.HEALTHY:
+        if worth_a_reset(report):
             self._bad_call = handle
             self._signs = replace(self._signs, audio=report.verdict)
-        elif handle != self._bad_call:
+        elif report.verdict is AudioVerdict.HEALTHY and handle != self._bad_call:
             self._signs = replace(self._signs, audio=None)
         allowed = self.resets_last_hour < self._config.resets_per_hour
         if policy == "after_every_call" and allowed:
@@ -201,9 +204,22 @@ class Healer:
                         await self._wake.wait()
                 self._wake.clear()
 
+    def _probe(self, tasks: asyncio.TaskGroup, now_s: float) -> None:
+        """A port that fell silent must not be found out about by the next call."""
+        session = self._session
+        if session is None or not session.serving or now_s < self._probe_due_s:
+            return
+        self._probe_due_s = now_s + self._times.probe_s
+        counts = {port.name: port.counts.commands for port in session.ports}
+        for port in session.ports:
+            if counts[port.name] == self._probed.get(port.name) and not port.busy:
+                tasks.create_task(_say_at(port), name=f"modem.{self._name}.{port.name}.probe")
+        self._probed = counts
+
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         now_s = time.monotonic()
         self._observe(now_s)
+        self._probe(tasks, now_s)
         for action in self._ladder.look(now_s, self._condition(now_s)):
             match action:
                 case Tell():
@@ -315,3 +331,9 @@ class Healer:
         self._by_hand = None
         length_s = round(time.monotonic() - hand.began_s, 3)
         self._tell(Tell(Rung.RESET, outcome, reason, hand.attempt, length_s))
+
+
+async def _say_at(port: AtPort) -> None:
+    """What comes of it is the port's own business."""
+    with suppress(AtTimeout, PortLost, ModemBusy):
+        await port.send(AT)

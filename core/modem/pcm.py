@@ -80,6 +80,11 @@ class PcmPort:
         """Drops what has not gone out; gives how many frames. After it at most the frame under way is still sent."""
         return self._uplink.flush()
 
+    @property
+    def ailment(self) -> str | None:
+        """What is wrong with it while it is open; None while both directions carry."""
+        return None if self._pump is None or self._stopped else self._pump.ailment
+
     def stats(self) -> PcmStats:
         """So far; after stop() for good."""
         return PcmStats() if self._pump is None else self._pump.stats()

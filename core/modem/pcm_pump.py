@@ -27,6 +27,9 @@ SMALL_READ_GAP_S = 0.005
 """After a read of less than half a frame: a port that gives byte by byte must not cost a wake-up for each."""
 PRIORITY = 5
 """SCHED_RR, above all that isn't real-time and below the kernel's own threads."""
+DEAF_S = 4.0
+"""Without a byte of downlink for this long the far end isn't heard: silence comes as bytes, too, and an end of the call
+is known within two polls of the modem's list."""
 TEAR_GRACE_S = 0.04
 """Beyond the drain, for the rest of a frame that is half out."""
 
@@ -37,7 +40,7 @@ class PcmStats:
 
     downlink_dropped_frames: not read in time, or left out to get rid of delay. uplink_silence_frames: sent because
     nothing was there to say. uplink_stalls: frames that the port did not take within two frames' time. stuck: it took
-    nothing for a second and was written to no more. lost: the port went away.
+    nothing for a second and was written to no more. deaf: nothing came for DEAF_S. lost: the port went away.
     """
 
     bytes_in: int = 0
@@ -49,6 +52,7 @@ class PcmStats:
     alignment_shifts: int = 0
     measured_rate_hz: int | None = None
     stuck: bool = False
+    deaf: bool = False
     lost: bool = False
 
 
@@ -79,7 +83,8 @@ class PcmPump:
         self._gave_up = False
         self._read_after_s = 0.0
         self._stop_s: float | None = None
-        self._started_s = time.monotonic()
+        self._started_s = self._heard_s = time.monotonic()
+        self._longest_gap_s = 0.0
         self._ended_s: float | None = None
         self._input = select.poll()
         self._input.register(fd, select.POLLIN)
@@ -102,8 +107,23 @@ class PcmPump:
             alignment_shifts=self._downlink.alignment_shifts,
             measured_rate_hz=self._meter.rate_hz,
             stuck=self._writer.stuck,
+            deaf=max(self._longest_gap_s, self._gap_s) >= DEAF_S,
             lost=self._lost,
         )
+
+    @property
+    def ailment(self) -> str | None:
+        """What is wrong at this moment, for people; None while both directions carry."""
+        if self._writer.stuck:
+            return "The modem takes no more audio: the far end doesn't hear us."
+        if self._gap_s >= DEAF_S and not self._lost:
+            return "The modem gives no more audio: we don't hear the far end."
+        return None
+
+    @property
+    def _gap_s(self) -> float:
+        """Since the last byte of downlink."""
+        return (self._ended_s or time.monotonic()) - self._heard_s
 
     def run(self) -> None:
         """The thread. EIO, ENODEV, a hang-up or the end of the file mean that the modem is gone."""
@@ -169,6 +189,8 @@ class PcmPump:
         if len(data) * 2 < self._wire.frame_bytes:
             self._read_after_s = now_s + SMALL_READ_GAP_S
         self._bytes_in += len(data)
+        self._longest_gap_s = max(self._longest_gap_s, now_s - self._heard_s)
+        self._heard_s = now_s
         self._clock.heard(len(data) / self._wire.bytes_per_s, now_s)
         self._downlink.feed(data)
         if not self._meter.done:

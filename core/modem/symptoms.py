@@ -6,12 +6,29 @@ Modems are slow to start and networks to find: every sign has its patience befor
 from collections import deque
 from dataclasses import dataclass
 
-from core.line import AudioVerdict
+from core.line import AudioReport, AudioVerdict
 from core.modem.lines_network import REGISTERED
 from core.modem.recovery import Trouble
 
 SIM_PASSING = ("BUSY", "FAILURE", "ABSENT", None)
 """States of a SIM that a restart may end: sticks have come up without theirs on slow hosts (spec §5)."""
+
+
+STALLS = 3
+"""Single frames that the port did not take in time are normal (spec §3.5)."""
+
+
+def worth_a_reset(report: AudioReport) -> bool:
+    """Whether this call's audio says that the next one's will be bad (spec §3.6). A call that was over before its audio
+    could come up says nothing, and a byte that was lost on the way was found again."""
+    match report.verdict:
+        case AudioVerdict.HEALTHY:
+            return False
+        case AudioVerdict.ONE_WAY:
+            return True
+    rate_hz = report.measured_rate_hz
+    off_rate = rate_hz is not None and abs(rate_hz - report.rate_hz) > report.rate_hz // 10
+    return report.attempts > 1 or report.uplink_stalls >= STALLS or off_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from core.config import LineConfig
 from core.errors import ModemBusy
 from core.modem.at import Command
-from core.modem.port import AtTimeout
+from core.modem.port import AtPort, AtTimeout
 from core.modem.recovery import Rung
 from core.modem.rungs import NoUsbReset, UsbReset, ask_alone, run_power_command
 from core.modem.session import PortPaths, Session
@@ -117,9 +117,7 @@ class Treatment:
     async def order_reset(self, session: Session) -> str | None:
         """The modem takes the command to restart, or why not. PortLost when it went at once."""
         self._expect_fall(self._fall_s + self._reset.timeout_s)
-        for port in session.ports:
-            if port.deaf:
-                continue
+        for port in _free_first(session):
             try:
                 reply = await port.send(self._reset, urgent=True)
             except AtTimeout:
@@ -193,8 +191,13 @@ class Treatment:
 
 async def _ask(session: Session, command: Command) -> bool:
     """On the first port that answers in time. PortLost."""
-    for port in session.ports:
+    for port in _free_first(session):
         with suppress(AtTimeout, ModemBusy):
             reply = await port.send(command)
             return reply.ok
     return False
+
+
+def _free_first(session: Session) -> list[AtPort]:
+    """Ports that don't wait for the network's slow answers, or for one that never comes, before those that do."""
+    return sorted((port for port in session.ports if not port.deaf), key=lambda port: port.tied_up)

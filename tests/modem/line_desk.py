@@ -15,9 +15,11 @@ from core.audio import PcmFormat
 from core.config import LineConfig, SmsConfig
 from core.line import HeldPdu, LineEvent, LineIncoming, LineMail, LineMessage, LineReleased, LineState, LineStatus
 from core.modem.call_audio import VoicePort
+from core.modem.healing import HealingTimes
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
 from core.modem.profile import load_profile
+from core.modem.rungs import UsbReset
 from core.modem.usb import UsbSource
 from core.modem.usb_sources import UsbSources
 
@@ -168,11 +170,22 @@ async def desk(
     sms: SmsConfig | None = None,
     usb: UsbSource | None = None,
     personal_wire_log: bool = False,
+    healing: HealingTimes | None = None,
+    usb_reset: UsbReset | None = None,
 ) -> AsyncIterator[Desk]:
     """usb: in place of the USB of this machine."""
     sources = UsbSources(usb)
     source = sources.for_line(config, load_profile(config.modem))
-    line = ModemLine("sim", config, open_pcm=open_pcm, sms=sms, usb=source, personal_wire_log=personal_wire_log)
+    line = ModemLine(
+        "sim",
+        config,
+        open_pcm=open_pcm,
+        sms=sms,
+        usb=source,
+        personal_wire_log=personal_wire_log,
+        healing=healing,
+        usb_reset=usb_reset,
+    )
     found = Desk(line, commits=commits)
     async with asyncio.TaskGroup() as tasks:
         work = (sources.run(), line.run(), found.listen(), found.read_mail())

@@ -170,6 +170,7 @@ class Stats:
     alignment_shifts: int = 0
     measured_rate_hz: int | None = 8000
     stuck: bool = False
+    deaf: bool = False
 
 
 @pytest.mark.parametrize(
@@ -182,6 +183,7 @@ class Stats:
         (Stats(measured_rate_hz=16000), 1, AudioVerdict.SUSPECT),
         (Stats(measured_rate_hz=None), 1, AudioVerdict.HEALTHY),
         (Stats(stuck=True), 1, AudioVerdict.ONE_WAY),
+        (Stats(deaf=True), 1, AudioVerdict.ONE_WAY),
         (Stats(bytes_out=3000), 1, AudioVerdict.ONE_WAY),
         (Stats(bytes_in=0), 1, AudioVerdict.ONE_WAY),
         (Stats(bytes_in=0, bytes_out=0, duration_s=0.2), 1, AudioVerdict.HEALTHY),
@@ -191,3 +193,8 @@ def test_the_verdict_follows_from_the_counts(stats: Stats, attempts: int, verdic
     report = report_of(stats, LINE_FORMAT, attempts=attempts, open_ms=400)
     assert report.verdict is verdict
     assert report.in_bytes_per_s == round(stats.bytes_in / stats.duration_s)
+
+
+@pytest.mark.parametrize("stats", [Stats(deaf=True), Stats(bytes_in=0)])
+def test_silence_on_the_port_of_a_call_that_was_held_is_no_sign(stats: Stats) -> None:
+    assert report_of(stats, LINE_FORMAT, attempts=1, open_ms=400, held=True).verdict is AudioVerdict.HEALTHY

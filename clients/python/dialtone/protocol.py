@@ -1997,7 +1997,7 @@ class ModemRecoveryEvent(TypedDict):
     call_id: NotRequired[str | None]
     # resync, other_port, radio, reset, usb_reset, power or human
     rung: str
-    # started, succeeded or failed
+    # started, succeeded, failed or skipped
     state: str
     # What was wrong, for people
     reason: str

@@ -18,6 +18,7 @@ from core.errors import (
     ModemBusy,
     ModemOffline,
     ModemRefused,
+    ModemRestarting,
     NotDialable,
     NotFound,
     NotNow,
@@ -35,7 +36,7 @@ CallId = Annotated[str, Meta(max_length=40, description="Left out: the only live
 Token = Annotated[str, Meta(max_length=64, description="From call.claim, for connections that don't hold the claim")]
 LineName = Annotated[str, Meta(max_length=31, description="Left out: the default line")]
 
-LINE_ERRORS = (ModemOffline, ModemBusy, ModemRefused, TimedOut)
+LINE_ERRORS = (ModemOffline, ModemRestarting, ModemBusy, ModemRefused, TimedOut)
 CALL_ERRORS = (NotFound, NotNow, Claimed, *LINE_ERRORS)
 
 

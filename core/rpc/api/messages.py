@@ -15,6 +15,7 @@ from core.errors import (
     ModemBusy,
     ModemOffline,
     ModemRefused,
+    ModemRestarting,
     NotDialable,
     NotFound,
     NotNow,
@@ -146,7 +147,7 @@ class UssdText(Struct, frozen=True, kw_only=True):
 SEND_ERRORS = (
     NotFound, NotDialable, EmergencyDenied, GuardRefused, LimitExceeded, TooLong, RefTaken, InvalidParams, StoreFailed,
 )  # fmt: skip
-USSD_ERRORS = (NotFound, ModemOffline, ModemBusy, ModemRefused, TimedOut, UssdFailed, InvalidParams)
+USSD_ERRORS = (NotFound, ModemOffline, ModemRestarting, ModemBusy, ModemRefused, TimedOut, UssdFailed, InvalidParams)
 
 
 @method("sms.send", scope=Scope.MESSAGES, errors=SEND_ERRORS, since="0.2", facts=True)
