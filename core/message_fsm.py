@@ -19,6 +19,7 @@ class On(StrEnum):
     REFUSED = "refused"  # for good
     RETRY = "retry"  # refused for now
     NO_ANSWER = "no_answer"  # handed over, and the answer is lost
+    STILL_UNKNOWN = "still_unknown"  # taken out of the queue, in which it waited to be sent again
     REPORTED = "reported"  # the recipient has every part
     REPORT_FAILED = "report_failed"  # the service centre gave up on a part
     EXPIRED = "expired"  # its time ran out before the network took it
@@ -35,6 +36,12 @@ TABLE: dict[tuple[SmsState, On], SmsState] = {
     (S.QUEUED, On.PICKED): S.SENDING,
     (S.QUEUED, On.EXPIRED): S.EXPIRED,
     (S.QUEUED, On.CANCEL): S.CANCELLED,
+    # Of a message that waits to be sent again because nobody knows whether it was sent:
+    (S.QUEUED, On.KNOWN_SENT): S.SENT,
+    (S.QUEUED, On.MORE): S.QUEUED,
+    (S.QUEUED, On.REPORT_FAILED): S.FAILED,
+    (S.QUEUED, On.KNOWN_FAILED): S.FAILED,
+    (S.QUEUED, On.STILL_UNKNOWN): S.UNKNOWN,
     (S.SENDING, On.PART_TAKEN): S.SENDING,
     (S.SENDING, On.TAKEN): S.SENT,
     (S.SENDING, On.REFUSED): S.FAILED,

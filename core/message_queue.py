@@ -21,6 +21,8 @@ from core.line import Line, LineLateReference, LineLateRefusal, SendRefused, Sen
 from core.log import Log
 from core.message_errors import Refusal, reason, refusal
 from core.message_fsm import On, step
+from core.message_reports import book_early
+from core.message_steps import finish, known_sent, move, resend, take_out
 from core.store import messages as rows
 from core.store.store import Store, Tx
 
@@ -161,16 +163,21 @@ class SendQueue:
         at = rfc3339()
         if job.part not in rows.parts_in(tx, job.message_id, "unknown"):
             return  # resolved meanwhile
+        message = rows.outgoing(tx, job.message_id)
+        if message.state not in (SmsState.UNKNOWN, SmsState.QUEUED):
+            return
         if isinstance(answer, LineLateReference):
             known_sent(tx, job.message_id, at, answer.reference)
+            book_early(tx, message, message.send_at or message.created_at, at)
             return
         why = {"reason": reason(answer.cms), "cms": answer.cms, "network_text": answer.text[:160]}
         if refusal(answer.cms) is Refusal.PERMANENT:
             rows.update_part(tx, job.message_id, job.part, state="failed")
-            move(tx, job.message_id, On.KNOWN_FAILED, at, **why)
+            move(tx, job.message_id, On.KNOWN_FAILED, at, next_try_at=None, **why)
         elif refusal(answer.cms) is not Refusal.UNCERTAIN:
-            message = rows.outgoing(tx, job.message_id)
-            resend(tx, job.message_id, at, next_try_at=self._next_try(message), **why)
+            rows.update_part(tx, job.message_id, job.part, state="waiting")
+            if message.state is SmsState.UNKNOWN:
+                resend(tx, job.message_id, at, next_try_at=self._next_try(message), **why)
 
     # --- handing over --------------------------------------------------------------------------------------------
 
@@ -259,11 +266,11 @@ class SendQueue:
             if job is not None:
                 return Turn(job)
         for message_id in rows.due_to_expire(tx, self._line.name, at):
-            move(tx, message_id, On.EXPIRED, at, reason="too_late", next_try_at=None)
+            take_out(tx, message_id, On.EXPIRED, at, reason="too_late")
         message = rows.next_due(tx, self._line.name, at) if may_pick else None
         if message is None:
             return Turn(None, rows.next_time(tx, self._line.name, at))
-        part = rows.next_waiting(tx, message.message_id)
+        part = self._first_part(tx, message)
         if part is None:  # resolved by hand to nothing left
             move(tx, message.message_id, On.PICKED, at)
             finish(tx, message.message_id, at)
@@ -271,14 +278,26 @@ class SendQueue:
         move(tx, message.message_id, On.PICKED, at, attempts=message.attempts + 1, next_try_at=None, reason=None)
         return Turn(self._hand(tx, message, part))
 
+    def _first_part(self, tx: Tx, message: rows.Outgoing) -> rows.Part | None:
+        """Until here an answer or a report could have cleared up what is sent again now."""
+        for part in rows.parts_in(tx, message.message_id, "unknown"):
+            rows.update_part(tx, message.message_id, part, state="waiting")
+        return rows.next_waiting(tx, message.message_id)
+
     def _hand(self, tx: Tx, message: rows.Outgoing, part: rows.Part) -> Job:
         rows.update_part(tx, part.message_id, part.part, state="handed")
         return Job(part.message_id, part.part, part.tpdu, message.smsc, more=part.part < message.parts)
 
     def _apply(self, tx: Tx, outcome: Outcome, at: str) -> Job | None:
-        """Writes an outcome; the job of the same message that follows it."""
+        """Writes an outcome, and what reports have said already; the job of the same message that follows it."""
+        message = rows.outgoing(tx, outcome.job.message_id)
+        since = rows.changed_at(tx, message.message_id)
+        following = self._apply_alone(tx, message, outcome, at)
+        book_early(tx, message, since, at)
+        return following
+
+    def _apply_alone(self, tx: Tx, message: rows.Outgoing, outcome: Outcome, at: str) -> Job | None:
         job = outcome.job
-        message = rows.outgoing(tx, job.message_id)
         match outcome:
             case Taken():
                 rows.update_part(tx, job.message_id, job.part, state="sent", reference=outcome.reference, sent_at=at)
@@ -292,9 +311,7 @@ class SendQueue:
                     step(message.state, On.PART_TAKEN)
                     return self._hand(tx, message, following)
             case Unanswered():
-                rows.update_part(tx, job.message_id, job.part, state="unknown")
-                move(tx, job.message_id, On.NO_ANSWER, at, reason=outcome.reason)
-                self._resend_if_allowed(tx, message, at)
+                self._in_doubt(tx, message, [job.part], outcome.reason, at)
             case NotGiven():
                 rows.update_part(tx, job.message_id, job.part, state="waiting")
                 move(tx, job.message_id, On.RETRY, at, reason="waiting_for_line", attempts=message.attempts - 1)
@@ -302,8 +319,15 @@ class SendQueue:
                 self._refused(tx, message, outcome, at)
         return None
 
-    def _resend_if_allowed(self, tx: Tx, message: rows.Outgoing, at: str) -> None:
-        if message.on_unknown == "resend" and message.attempts <= MAX_RESENDS:
+    def _in_doubt(self, tx: Tx, message: rows.Outgoing, parts: list[int], why: str, at: str) -> None:
+        """Whether these parts were sent is unknown, unless a report has come before the doubt."""
+        since = rows.changed_at(tx, message.message_id)
+        for part in parts:
+            rows.update_part(tx, message.message_id, part, state="unknown")
+        move(tx, message.message_id, On.NO_ANSWER, at, reason=why)
+        book_early(tx, message, since, at)
+        allowed = message.on_unknown == "resend" and message.attempts <= MAX_RESENDS
+        if allowed and rows.outgoing(tx, message.message_id).state is SmsState.UNKNOWN:
             resend(tx, message.message_id, at, next_try_at=self._next_try(message))
 
     def _refused(self, tx: Tx, message: rows.Outgoing, refused: Refused, at: str) -> None:
@@ -335,44 +359,9 @@ class SendQueue:
             if not handed:
                 move(tx, message.message_id, On.RETRY, at)
                 continue
-            for part in handed:
-                rows.update_part(tx, message.message_id, part, state="unknown")
-            move(tx, message.message_id, On.NO_ANSWER, at, reason="core_restarted")
-            self._resend_if_allowed(tx, message, at)
+            self._in_doubt(tx, message, handed, "core_restarted", at)
         return Turn(None)
 
 
 class Work(Protocol):
     def __call__(self, tx: Tx, /) -> Turn: ...
-
-
-def move(tx: Tx, message_id: str, happened: On, at: str, **columns: object) -> SmsState:
-    """Takes a message one step through the table, writes it and tells it. NotNow when the table has no such step."""
-    after = step(rows.outgoing(tx, message_id).state, happened)
-    rows.update(tx, message_id, at, state=after, **columns)
-    rows.tell(tx, message_id)
-    return after
-
-
-def finish(tx: Tx, message_id: str, at: str) -> None:
-    """The network has taken the last part."""
-    message = rows.outgoing(tx, message_id)
-    happened = On.TAKEN if message.state is SmsState.SENDING else On.KNOWN_SENT
-    move(tx, message_id, happened, at, sent_at=at, reason=None, cms=None, network_text=None, next_try_at=None)
-
-
-def resend(tx: Tx, message_id: str, at: str, **columns: object) -> None:
-    """Parts that were not taken, or of which nobody knows, go back into the queue."""
-    for part in rows.parts_in(tx, message_id, "unknown", "failed"):
-        rows.update_part(tx, message_id, part, state="waiting", status=None)
-    move(tx, message_id, On.RESEND, at, **columns)
-
-
-def known_sent(tx: Tx, message_id: str, at: str, reference: int | None = None) -> None:
-    """What was unknown was sent after all; further parts follow if there are any."""
-    for part in rows.parts_in(tx, message_id, "unknown"):
-        rows.update_part(tx, message_id, part, state="sent", reference=reference, sent_at=at)
-    if rows.next_waiting(tx, message_id) is None:
-        finish(tx, message_id, at)
-    else:
-        move(tx, message_id, On.MORE, at, reason=None)

@@ -24,7 +24,8 @@ from core.line import Line, LineLateReference, LineLateRefusal, UssdAnswer, Ussd
 from core.log import Log
 from core.message_fsm import On
 from core.message_inbox import Inbox, tell_incomplete
-from core.message_queue import SendQueue, known_sent, move, resend
+from core.message_queue import SendQueue
+from core.message_steps import known_sent, move, resend, take_out
 from core.modem.pdu import (
     Address,
     Alphabet,
@@ -385,7 +386,7 @@ class MessageService:
         def work(tx: Tx) -> MessageRow:
             if rows.outgoing(tx, message_id).parts_sent:
                 raise NotNow("A part of this message has been sent already.")
-            move(tx, message_id, On.CANCEL, rfc3339(), reason="by_client", next_try_at=None)
+            take_out(tx, message_id, On.CANCEL, rfc3339(), reason="by_client")
             return _found(tx, message_id)
 
         return await self._store.write(work)

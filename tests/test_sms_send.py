@@ -97,15 +97,15 @@ async def test_a_recipient_that_is_refused_for_now_waits_while_others_go_on() ->
 
 
 async def test_no_network_holds_the_line_back_and_counts_against_no_message() -> None:
-    async with station(FAST) as made, made.phone("sms.*") as (phone, watch):
+    async with station(FAST) as made, made.phone("sms.*", "alarm.*") as (phone, watch):
         await made.ready(phone)
         await made.control("sms.network", refuse={"times": 1, "cms": 330})
         answer = await phone.call("sms.send", to=TO, text="x")
         again = await watch.wait("sms.status", lambda p: p["reason"] == "smsc_missing")
         assert again["state"] == "queued"
-        alarms = (await phone.call("status"))["alarms"]
-        assert [alarm["alarm"] for alarm in alarms] == ["smsc_missing.sim"]
+        await watch.wait("alarm.raised", lambda p: p["alarm"] == "smsc_missing.sim")
         await until(watch, answer["message_id"], "sent")
+        await watch.wait("alarm.cleared", lambda p: p["alarm"] == "smsc_missing.sim")
         assert (await phone.call("status"))["alarms"] == []
 
 
@@ -187,7 +187,11 @@ async def test_a_core_killed_between_hand_over_and_answer_reports_the_message_as
             await made.stop_core(signal.SIGKILL)
         await made.start_core()
         async with made.phone("sms.*") as (phone, _):
-            found = await phone.call("sms.get", message_id=answer["message_id"])
+            for _ in range(100):  # the socket is there before the queue has looked at what was left
+                found = await phone.call("sms.get", message_id=answer["message_id"])
+                if found["state"] != "sending":
+                    break
+                await asyncio.sleep(0.1)
             assert (found["state"], found["reason"]) == ("unknown", "core_restarted")
 
 

@@ -20,6 +20,10 @@ OPEN = "state IN ('queued', 'sending', 'unknown')"
 """As in the index messages_open: SQLite uses a partial index only where its condition stands in the query."""
 
 
+LATEST_REPORTS = 1000
+"""Those that can have come while one part was on its way to the network."""
+
+
 class NewMessage(Struct, frozen=True, kw_only=True):
     """One row of messages before it is written; columns as in migration 0003."""
 
@@ -251,26 +255,65 @@ def open_with(tx: Tx, line: str, *states: SmsState) -> list[Outgoing]:
     return [_outgoing(row) for row in rows]
 
 
-def part_reported(tx: Tx, line: str, peer: str, reference: int, since: str) -> tuple[str, int] | None:
-    """The sent part that a report speaks of: the newest with this reference to this recipient that is not delivered
-    yet, else the newest. References are 8 bits and come round (TS 23.040 §9.2.3.6)."""
-    row = tx.execute(
-        """SELECT p.message_id, p.part FROM message_parts p JOIN messages m USING (message_id)
-            WHERE p.reference = ? AND p.sent_at >= ? AND m.direction = 'out' AND m.line = ? AND m.peer = ?
-            ORDER BY p.state = 'delivered', p.sent_at DESC LIMIT 1""",
-        (reference, since, line, peer),
-    ).fetchone()
-    return None if row is None else (row[0], row[1])
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A part that a report may speak of. sent_at: RFC 3339, None when nobody knows."""
+
+    message_id: str
+    part: int
+    state: str
+    peer: str
+    sent_at: str | None
 
 
-def unknown_parts(tx: Tx, line: str, peer: str) -> list[tuple[str, int]]:
-    """Parts to this recipient whose answer was lost."""
-    rows = tx.execute(
-        f"""SELECT p.message_id, p.part FROM message_parts p JOIN messages m USING (message_id)
-            WHERE m.line = ? AND {OPEN.replace("state", "m.state")} AND m.peer = ? AND p.state = 'unknown'""",
+_REPORTED = """
+    SELECT p.message_id, p.part, p.state, m.peer, p.sent_at FROM message_parts p JOIN messages m USING (message_id)
+        WHERE m.direction = 'out' AND m.report = 1 AND m.line = ?"""
+
+
+def parts_reported(tx: Tx, line: str, peer: str | None, reference: int, since: str) -> list[Reported]:
+    """Parts that the network took under this reference, newest first; peer None: to whomever. References are 8 bits and
+    come round (TS 23.040 §9.2.3.6)."""
+    found = tx.execute(
+        f"{_REPORTED} AND p.reference = ? AND p.sent_at >= ? AND (? IS NULL OR m.peer = ?) "
+        "ORDER BY p.sent_at DESC LIMIT 100",
+        (line, reference, since, peer, peer),
+    )
+    return [Reported(*row) for row in found]
+
+
+def parts_in_doubt(tx: Tx, line: str, peer: str) -> list[Reported]:
+    """Parts to this recipient whose answer was lost (unknown) or has yet to come (handed)."""
+    found = tx.execute(
+        f"{_REPORTED} AND {OPEN.replace('state', 'm.state')} AND m.peer = ? AND p.state IN ('unknown', 'handed')",
         (line, peer),
     )
-    return [(row[0], row[1]) for row in rows]
+    return [Reported(*row) for row in found]
+
+
+def changed_at(tx: Tx, message_id: str) -> str:
+    """When the message was changed last; '' when there is none of that id."""
+    row = tx.execute("SELECT updated_at FROM messages WHERE message_id = ?", (message_id,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def state_of_part(tx: Tx, message_id: str, part: int) -> str | None:
+    row = tx.execute("SELECT state FROM message_parts WHERE message_id = ? AND part = ?", (message_id, part)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def unmatched_reports(tx: Tx, line: str, peer: str, since: str) -> list[tuple[int, int, int, str | None]]:
+    """(id, reference, status, discharged_at) of reports from this recipient that fitted nothing, oldest first; of the
+    last LATEST_REPORTS alone."""
+    return tx.execute(
+        """SELECT id, reference, status, discharged_at FROM message_reports WHERE message_id IS NULL
+            AND id > (SELECT max(id) FROM message_reports) - ? AND line = ? AND peer = ? AND at >= ? ORDER BY id""",
+        (LATEST_REPORTS, line, peer, since),
+    ).fetchall()
+
+
+def match_report(tx: Tx, report_id: int, message_id: str, part: int) -> None:
+    tx.execute("UPDATE message_reports SET message_id = ?, part = ? WHERE id = ?", (message_id, part, report_id))
 
 
 def queued(tx: Tx, line: str) -> int:
