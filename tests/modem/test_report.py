@@ -321,6 +321,19 @@ async def test_signal_and_technology_are_told_as_they_change(stick: Emulator) ->
         assert (found.band, found.mcc_mnc, found.cereg, found.creg) == ("EGSM 900", "310-260", "unknown", "home")
 
 
+async def test_the_networks_word_reaches_the_report_of_a_modem_without_a_clock(stick: Emulator) -> None:
+    async with desk(stick.config(poll_s=0.2)) as phone:
+        await stick("fault.set", kind="error_reply", command="AT+CCLK")
+        await stick("fault.set", kind="urc_in_reply", urc="+CTZV: 4,26/08/11,10:30:35,0", times=1)
+        await until(lambda: phone.line.info.operator is not None)
+        told = None
+        async with asyncio.timeout(10):
+            while told is None:
+                told = (await phone.line.report()).network_time
+                await asyncio.sleep(0.1)
+        assert told.startswith("2026-08-11T11:3") and told.endswith("+01:00")
+
+
 async def test_reports_during_a_call_leave_it_alone(stick: Emulator) -> None:
     async with desk(stick.config()) as phone:
         await stick("call.incoming", number="+447700900123")
