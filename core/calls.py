@@ -154,6 +154,7 @@ class CallService:
         settings = CallSettings.of(self._config)
         call = Call(line.name, incoming.handle, Direction.IN, settings, CallState.INCOMING, incoming.number)
         call.withheld, call.waiting = incoming.withheld, incoming.waiting
+        self.talk.warm()
         await self.book.announce(call)
         self.steering.assign(call)
         self._answering.begin(call)
@@ -312,6 +313,7 @@ class CallService:
             await self._guard.within_limits("call", wanted, line.name)
             handle = await line.dial(wanted, hide_number=hide_number)
             self._guard.dialled(line.name)
+            self.talk.warm()
         finally:
             self._dialing.discard(line.name)
         call = Call(line.name, handle, Direction.OUT, CallSettings.of(self._config), CallState.DIALING, wanted)

@@ -49,6 +49,10 @@ class Talk:
         self._config, self._store, self._speech = config, store, speech
         self._presses: deque[_Press] = deque(maxlen=64)
 
+    def warm(self) -> None:
+        """A call is coming or going out."""
+        self._speech.tts.warm()
+
     async def run(
         self,
         call: Call,

@@ -33,14 +33,22 @@ class TtsService:
         self._jobs: deque[SpeechJob] = deque()  # at most MAX_STREAMS; `stream` refuses more
         self._change = threading.Condition()
         self._stopping = False
+        self._warm_wanted = self._warmed = False
         self._thread: threading.Thread | None = None
 
     async def start(self) -> None:
-        """Starts the thread, which loads the engine meanwhile; the first text then doesn't wait for that."""
+        """Starts the thread. The engine is loaded by the first text, or before it by `warm`."""
         if self._thread is None:
-            self._stopping = False
+            self._stopping = self._warmed = False
             self._thread = threading.Thread(target=self._run, name="tts", daemon=True)
             self._thread.start()
+
+    def warm(self) -> None:
+        """A call is coming: loads the engine now, in the thread, so that the first text doesn't wait for it. An idle
+        station does without: the engine and numpy are a third of the daemon's memory."""
+        with self._change:
+            self._warm_wanted = True
+            self._change.notify_all()
 
     async def close(self) -> None:
         with self._change:
@@ -142,8 +150,12 @@ class TtsService:
     # --- in the thread ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        _warm(self._config.engine)
         while (job := self._next()) is not None:
+            if not self._warmed:
+                self._warmed = True
+                _warm(self._config.engine)
+            if isinstance(job, _Warming):
+                continue
             problem: PublicError | None = None
             try:
                 finished = job.step()
@@ -163,10 +175,12 @@ class TtsService:
         for job in jobs:
             job.finish(EngineMissing("Speech has ended: the daemon is stopping."))
 
-    def _next(self) -> SpeechJob | None:
+    def _next(self) -> "SpeechJob | _Warming | None":
         """The next job in turn that may go on; waits for one. None: end."""
         with self._change:
             while not self._stopping:
+                if self._warm_wanted and not self._warmed:
+                    return _Warming()
                 for _ in range(len(self._jobs)):
                     job = self._jobs[0]
                     self._jobs.rotate(-1)
@@ -174,6 +188,10 @@ class TtsService:
                         return job
                 self._change.wait(60.0)  # woken by every read, close and new text; the limit is only a guard
             return None
+
+
+class _Warming:
+    """Nothing to say yet, but soon."""
 
 
 class _Cache:

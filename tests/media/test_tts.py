@@ -1,6 +1,7 @@
 """Speech out as calls use it: streams, rates, marks, cancellation, bounds, cache."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -302,3 +303,30 @@ def test_a_text_without_stops_is_cut_at_commas_or_spaces() -> None:
     text = "word " * 50 + "here, " + "word " * 100
     first = next(sentences(text))[1]
     assert first.endswith("here, ")
+
+
+async def test_the_engine_is_loaded_when_a_call_is_announced_and_not_before() -> None:
+    """In a process of its own: this one has loaded everything long ago."""
+    script = """
+import asyncio, time
+from core.config import TtsConfig
+from core.media.tts import TtsService
+def loaded():
+    return any("espeak" in line for line in open("/proc/self/maps"))
+async def main():
+    service = TtsService(TtsConfig())
+    await service.start()
+    await asyncio.sleep(0.3)
+    print(loaded())
+    service.warm()
+    until = time.monotonic() + 10
+    while not loaded() and time.monotonic() < until:
+        await asyncio.sleep(0.02)
+    print(loaded())
+    await service.close()
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(30):
+        out, _ = await process.communicate()
+    assert out.decode().split() == ["False", "True"]
