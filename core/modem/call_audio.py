@@ -1,10 +1,11 @@
 """The voice of a call on the PCM port: opening that is verified, closing in the order that keeps the modem healthy.
 
-OK to AT+CPCMREG=1 means nothing on a SIM7600; only AT+CPCMREG? reading 1 does. Writing before that wedges the endpoint
-until the module restarts. Reference of the modem, §§3.3, 3.5, 3.6.
+The commands are the family's (AudioProfile). OK to AT+CPCMREG=1 means nothing on a SIM7600; only AT+CPCMREG? reading 1
+does. Writing before that wedges the endpoint until the module restarts. Reference of the modem, §§3.3, 3.5, 3.6.
 """
 
 import asyncio
+import errno
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,15 +15,16 @@ from core.audio import PcmFormat
 from core.errors import AudioFailed, NotNow
 from core.line import AudioPort, AudioReport, AudioVerdict, CallState
 from core.log import Log
-from core.modem import lines
 from core.modem.at import Command, Reply
 from core.modem.call_table import CallTable
 from core.modem.port import AtTimeout, PortLost
+from core.modem.profile import AudioProfile
 
 RETRY_S = 0.6
-SETTLE_S = 0.3
-"""After AT+CPCMREG=0, before the next =1."""
+BUSY_S = 2.0
+"""How long the reader of NMEA has to let go of a port that both share; it closes within milliseconds."""
 
+BUSY_GAP_S = 0.05
 CLOSE_TRIES = 3
 DRAIN_MS = 100
 MEASURABLE_S = 1.0
@@ -30,10 +32,6 @@ MEASURABLE_S = 1.0
 
 CARRIES = 0.5
 """Share of the nominal bytes below which a direction counts as dead."""
-
-OPEN = Command("AT+CPCMREG=1", 3.0)
-CLOSE = Command("AT+CPCMREG=0", 3.0)
-READ_BACK = Command("AT+CPCMREG?", 3.0)
 
 
 class PcmStats(Protocol):
@@ -67,6 +65,7 @@ class VoicePort(AudioPort, Protocol):
     def open(self) -> None: ...
     def flush_input(self) -> None: ...
     def start(self) -> None: ...
+    def hold(self, on: bool) -> None: ...
     async def stop(self, drain_ms: int = DRAIN_MS) -> PcmStats: ...
 
 
@@ -95,6 +94,7 @@ class CallAudio:
         table: CallTable,
         new_port: Callable[[], VoicePort],
         pcm_format: PcmFormat,
+        profile: AudioProfile,
         *,
         window_s: float,
         delay_s: float,
@@ -104,6 +104,7 @@ class CallAudio:
         self._table = table
         self._new_port = new_port
         self._format = pcm_format
+        self._profile = profile
         self._window_s = window_s
         self._delay_s = delay_s
         self._reports = reports
@@ -145,6 +146,12 @@ class CallAudio:
                 await self._close_endpoint()
         return self._reports.pop(handle, None)
 
+    def on_urc(self, line: str) -> None:
+        """Flow control, where the family has it."""
+        wanted = self._profile.flow(line) if self._profile.flow is not None else None
+        if wanted is not None and self._current is not None and self._current.port is not None:
+            self._current.port.hold(not wanted)
+
     async def lose(self) -> None:
         """The modem went. What was open is closed without a word to it."""
         async with self._lock:  # an opening under way fails with its port
@@ -155,10 +162,10 @@ class CallAudio:
     async def _open(self, opening: _Opening, active_since_s: float) -> None:
         deadline_s = time.monotonic() + self._window_s
         first_s = max(active_since_s + self._delay_s, await self._reset_endpoint())
-        port = self._new_port()
+        for command in self._profile.prepare:
+            await self._try(command)
         try:
-            port.open()
-            opening.port = port
+            opening.port = port = await self._take_port()
             await asyncio.sleep(max(0.0, first_s - time.monotonic()))
             await self._register(opening, port, deadline_s)
         except OSError as problem:
@@ -166,6 +173,21 @@ class CallAudio:
             raise AudioFailed(text, attempts=opening.attempts) from None
         port.start()
         opening.open_ms = round((time.monotonic() - active_since_s) * 1000)
+
+    async def _take_port(self) -> VoicePort:
+        """OSError. Asking for the port makes the reader of NMEA let go, so each try asks anew."""
+        until_s = time.monotonic() + BUSY_S
+        while True:
+            port = self._new_port()
+            try:
+                port.open()
+            except OSError as problem:
+                busy = problem.errno in (errno.EBUSY, errno.EWOULDBLOCK)
+                if not busy or not self._profile.shares_port or time.monotonic() >= until_s:
+                    raise
+            else:
+                return port
+            await asyncio.sleep(BUSY_GAP_S)
 
     async def _register(self, opening: _Opening, port: VoicePort, deadline_s: float) -> None:
         """Tries until the modem says that the port carries the call. OSError when the tty goes."""
@@ -184,19 +206,19 @@ class CallAudio:
         """A clean start unless the endpoint is known to be closed. Gives the earliest time of the first try."""
         if self._known_closed and await self._reads() is False:
             return time.monotonic()
-        await self._try(CLOSE)
-        return time.monotonic() + SETTLE_S
+        await self._try(self._profile.close)
+        return time.monotonic() + self._profile.settle_s
 
     async def _try_once(self) -> bool:
         self._known_closed = False
-        reply = await self._try(OPEN)
+        reply = await self._try(self._profile.open)
         return reply is not None and reply.ok and await self._reads() is True
 
     async def _reads(self) -> bool | None:
-        reply = await self._try(READ_BACK)
+        reply = await self._try(self._profile.read_state)
         if reply is None:
             return None
-        return next((state for line in reply.lines if (state := lines.cpcmreg(line)) is not None), None)
+        return next((state for line in reply.lines if (state := self._profile.state(line)) is not None), None)
 
     async def _try(self, command: Command) -> Reply | None:
         """A modem that doesn't answer in time has failed this try only."""
@@ -210,7 +232,7 @@ class CallAudio:
         self._known_closed = False
         try:
             for _ in range(CLOSE_TRIES):
-                await self._try(CLOSE)
+                await self._try(self._profile.close)
                 if await self._reads() is False:
                     return
         except PortLost:

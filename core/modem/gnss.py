@@ -230,7 +230,10 @@ class Positioning:
             while self._wanted and self.fix is not None:
                 self._settle(True, None)
                 if self._nmea is not None and not (profile.yields_to_calls and receiver.calls()):
-                    await self._nmea.open()
+                    if profile.listen is not None and not self._nmea.is_open:
+                        await self._ask(receiver, profile.listen)
+                    if self._nmea is not None and not (profile.yields_to_calls and receiver.calls()):
+                        await self._nmea.open()
                     if receiver.calls():
                         self.let_go()  # the call came while it was being opened
                 silent_s = time.monotonic() - self._heard_s

@@ -121,8 +121,8 @@ def cbc(line: str) -> float | None:
 
 
 def iccid(line: str) -> str | None:
-    """+ICCID: <id>, the answer to AT+CICCID; it may hold hexadecimal letters and an F at the end as padding."""
-    found = re.fullmatch(r"\+I?C?CID: ?\"?([0-9A-Fa-f]{10,24})\"?", line)
+    """+ICCID: <id>, or Quectel's +QCCID: <id>; it may hold hexadecimal letters and an F at the end as padding."""
+    found = re.fullmatch(r"\+(?:I?C?|QC)CID: ?\"?([0-9A-Fa-f]{10,24})\"?", line)
     return found[1].upper().rstrip("F") if found else None
 
 

@@ -62,6 +62,11 @@ class PcmPort:
         thread.start()
         self._fd, self._pump, self._thread = None, pump, thread
 
+    def hold(self, on: bool) -> None:
+        """The modem wants nothing more for a moment, or goes on. Nothing is lost: room() stays at 0 meanwhile."""
+        if self._pump is not None:
+            self._pump.hold(on)
+
     async def read(self) -> Tick:
         """The next tick. AudioClosed at once after stop() or when the modem goes, even if older ticks were left."""
         if self._pump is None:

@@ -30,6 +30,8 @@ PRIORITY = 5
 DEAF_S = 4.0
 """Without a byte of downlink for this long the far end isn't heard: silence comes as bytes, too, and an end of the call
 is known within two polls of the modem's list."""
+HELD_S = 1.0
+"""The longest that the modem's flow control is obeyed: its word to go on may have been lost."""
 TEAR_GRACE_S = 0.04
 """Beyond the drain, for the rest of a frame that is half out."""
 
@@ -83,6 +85,7 @@ class PcmPump:
         self._gave_up = False
         self._read_after_s = 0.0
         self._stop_s: float | None = None
+        self._held_until_s = 0.0
         self._started_s = self._heard_s = time.monotonic()
         self._longest_gap_s = 0.0
         self._ended_s: float | None = None
@@ -95,6 +98,10 @@ class PcmPump:
         """Ends the thread as soon as the uplink ring is empty, or after drain_s. Seen within one ptime."""
         stop_s = time.monotonic() + drain_s
         self._stop_s = stop_s if self._stop_s is None else min(stop_s, self._stop_s)
+
+    def hold(self, on: bool) -> None:
+        """Nothing is begun while it holds; the frame under way is finished. For HELD_S at most."""
+        self._held_until_s = time.monotonic() + HELD_S if on else 0.0
 
     def stats(self) -> PcmStats:
         return PcmStats(
@@ -221,7 +228,7 @@ class PcmPump:
             return self._silence
         if self._writer.take_late():
             return self._sending
-        if self._writer.pending:
+        if self._writer.pending or now_s < self._held_until_s:
             return self._silence
         frame = self._uplink.take()
         self._silence_frames += frame is None

@@ -2,8 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from core.audio import LINE_FORMAT, PcmFormat
 from core.line import LineFix
@@ -71,7 +71,7 @@ class GnssProfile:
     start, stop; state asks whether it runs, and a line that begins with running says yes. stopped: the URC, without
     blanks, that ends a stop, before which a new start is refused; None where a stop is over with its OK.
     position asks for the place now, read_position understands the answer. yields_to_calls: the NMEA port carries the
-    voice of calls, and is let go of for them.
+    voice of calls, and is let go of for them. listen: makes sentences come from that port, sent before each opening.
     """
 
     start: Command
@@ -82,6 +82,27 @@ class GnssProfile:
     read_position: Callable[[str], LineFix | None]
     stopped: str | None = None
     yields_to_calls: bool = False
+    listen: Command | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioProfile:
+    """How the voice of a call gets onto the PCM port, and off it.
+
+    read_state asks whether the port carries it, and state understands a line of the answer: only that is believed.
+    settle_s: between close and the next open. prepare: sent before the port is opened; an ERROR is tolerated.
+    shares_port: with NMEA, whose reader may need a moment to let go. flow understands the URC that stops the uplink
+    (False) and lets it go on (True); None where a family has no such thing.
+    """
+
+    open: Command
+    close: Command
+    read_state: Command
+    state: Callable[[str], bool | None]
+    settle_s: float = 0.3
+    prepare: tuple[Command, ...] = ()
+    shares_port: bool = False
+    flow: Callable[[str], bool | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +111,11 @@ class ModemProfile:
 
     usb_ids: "vendor:product" of the compositions (usb_roles) that are this family's own; the ports' roles stand there.
     A folder of links (ports_dir) is taken for the first.
-    urcs: as AtChannel takes them. init_port runs on each AT port, init_once on the voice port, init_late on the AT port
-    once the line is ready, because the network takes seconds over it. An ERROR to any of them is tolerated: firmware
-    differs. reset: restarts the modem, USB and all. cells: questions about the serving cell, asked with every poll; report: those that only a report asks.
+    urcs: as AtChannel takes them. says: beginnings of URCs that have other names elsewhere, and those names, by which
+    the rest of the core knows them. init_port runs on each AT port, init_once on the voice port, init_late on the AT
+    port once the line is ready, because the network takes seconds over it. An ERROR to any of them is tolerated:
+    firmware differs. reset: restarts the modem, USB and all. cells: questions about the serving cell, asked with every
+    poll; report: those that only a report asks.
     """
 
     name: str
@@ -102,12 +125,18 @@ class ModemProfile:
     init_once: tuple[Command, ...]
     init_late: tuple[Command, ...]
     messages: MessageProfile
+    audio: AudioProfile
+    says: Mapping[str, str] = field(default_factory=dict)
     gnss: GnssProfile | None = None
     bring_up: BringUpProfile = BringUpProfile()
     cells: tuple[str, ...] = ()
     report: tuple[str, ...] = ()
     pcm_format: PcmFormat = LINE_FORMAT
     reset: Command = Command("AT+CFUN=1,1", 15.0)
+
+    def known(self, urc: str) -> str:
+        """The URC by the name that the rest of the core knows it by."""
+        return next((name for start, name in self.says.items() if urc.startswith(start)), urc)
 
 
 def profile_names() -> list[str]:

@@ -10,7 +10,7 @@ from core.config import LineConfig, SmsConfig
 from core.errors import ModemBusy, NotNow
 from core.line import AudioReport, LineCarrier, LineEvent, LineMessage, LineState
 from core.log import Log
-from core.modem.at import Command, Reply
+from core.modem.at import Command, Reply, Urc
 from core.modem.bringup import BringUp
 from core.modem.bringup_steps import SIM_PATIENCE_S, Step, passing, sim_poll_s
 from core.modem.call_audio import CallAudio, PcmFactory, VoicePort
@@ -80,7 +80,7 @@ class Session:
         self.voice = VoiceControl(self._voice_port, self._at_port, self.table)
         self._sim_changed = asyncio.Event()
         self._polled = asyncio.Event()
-        self.status = StatusWatch(self._at_port, emit, self._on_sim, cells=profile.cells)
+        self.status = StatusWatch(self._at_port, emit, self._on_sim, cells=profile.cells, iccid=profile.bring_up.iccid)
         ports = (self._at_port, *(port for port in self._ports if port is not self._at_port))
         self.reporter = Reporter(ports, self.status, profile.cells + profile.report)
         self.sim = SimControl(self._at_port, self.status, past.pins, profile.bring_up)
@@ -95,6 +95,7 @@ class Session:
             self.table,
             self._open_pcm,
             profile.pcm_format,
+            profile.audio,
             window_s=config.audio_window_s,
             delay_s=config.audio_delay_s,
             reports=reports,
@@ -221,6 +222,9 @@ class Session:
     async def _pump(self, port: AtPort) -> None:
         while True:
             urc = await port.next_urc()
+            if (known := self._profile.known(urc.text)) != urc.text:
+                urc = Urc(known, urc.pdu)
+            self.audio.on_urc(urc.text)
             self.voice.on_urc(port.name, urc)
             self.status.on_urc(urc)
             self._bring.on_urc(urc)

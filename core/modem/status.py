@@ -16,6 +16,7 @@ from core.modem.signal import SignalState
 
 SIM_ABSENT = "ABSENT"
 _SIM_ERRORS = {10: SIM_ABSENT, 11: "SIM PIN", 12: "SIM PUK", 13: "FAILURE", 14: "BUSY", 15: "WRONG"}
+ICCID = Command("AT+CICCID", prefixes=("+ICCID:",))
 _IDENTITY = (("manufacturer", "AT+CGMI"), ("model", "AT+CGMM"), ("imei", "AT+CGSN"))
 
 
@@ -47,6 +48,7 @@ class StatusWatch:
         on_sim: Callable[[], None],
         *,
         cells: tuple[str, ...] = ("AT+CPSI?",),
+        iccid: Command = ICCID,
     ) -> None:
         """cells: what to ask for the serving cell; what the modem doesn't know is asked once."""
         self.facts = Facts()
@@ -56,6 +58,7 @@ class StatusWatch:
         self.time = NetworkTime()
         self._signal = SignalState()
         self._cells = cells
+        self._iccid = iccid
         self._named: tuple[str | None, str | None] | None = None  # the network that the operator's name belongs to
         self._domains: dict[str, lines.Registration] = {}
 
@@ -123,13 +126,16 @@ class StatusWatch:
     async def _identify_sim(self) -> None:
         if (reply := await self._ask("AT+CIMI")) is not None and reply.lines:
             self.facts.imsi = lines.digits(reply.lines[0])
-        if (reply := await self._ask("AT+CICCID", ("+ICCID:",))) is not None and reply.lines:
+        if (reply := await self._send(self._iccid)) is not None and reply.lines:
             self.facts.iccid = lines.iccid(reply.lines[0])
 
-    async def _ask(self, question: str, prefixes: tuple[str, ...] | None = None) -> Reply | None:
+    async def _ask(self, question: str) -> Reply | None:
+        return await self._send(Command(question))
+
+    async def _send(self, command: Command) -> Reply | None:
         """None when no answer came; the next poll asks again."""
         try:
-            return await self._port.send(Command(question, prefixes=prefixes))
+            return await self._port.send(command)
         except (AtTimeout, ModemBusy):
             return None
 

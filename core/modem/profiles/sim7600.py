@@ -5,7 +5,8 @@ CLIP, CLCC, CVHU and the PCM settings are volatile: all of it is sent again in e
 
 from core.modem.at import Command
 from core.modem.gnss_fix import cgpsinfo
-from core.modem.profile import BringUpProfile, GnssProfile, MessageProfile, ModemProfile, Switch
+from core.modem.lines import cpcmreg
+from core.modem.profile import AudioProfile, BringUpProfile, GnssProfile, MessageProfile, ModemProfile, Switch
 
 _CALLS = (
     "RING", "+CRING:", "+CLIP:", "+CLCC:", "+CCWA:", "VOICE CALL:", "MISSED_CALL:", "+RXDTMF:", "+CSSI:", "+CSSU:",
@@ -82,6 +83,12 @@ PROFILE = ModemProfile(
         # UCS2 carries any text, also one of several lines. It is put back after each exchange: left on, a station's
         # sticks hung after a while, and it makes hexadecimal of operator names and callers' numbers.
         charset="UCS2",
+    ),
+    audio=AudioProfile(
+        open=Command("AT+CPCMREG=1", 3.0),
+        close=Command("AT+CPCMREG=0", 3.0),
+        read_state=Command("AT+CPCMREG?", 3.0),
+        state=cpcmreg,
     ),
     bring_up=BringUpProfile(
         pin_tries=Command("AT+SPIC"),
