@@ -86,9 +86,12 @@ class SendRequest:
     dry_run: bool = False
 
     def digest(self) -> str:
-        """The same for the same request, so that a repeated client_ref is told from a new message."""
-        plain = msgspec.to_builtins(self)
-        return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
+        """The same for the same request, so that a repeated client_ref is told from a new message. What was left out
+        is left out, so that a later version with more fields makes the same of it."""
+        said = {
+            name: value for name, value in msgspec.to_builtins(self).items() if value is not None and value is not False
+        }
+        return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +255,25 @@ class MessageService:
 
     async def send(self, request: SendRequest) -> MessageRow:
         """Accepts a message: it is on disk when this answers. See sms.send for the errors."""
+        digest = request.digest()
+        try:
+            row, tpdus = await self._prepared(request, digest)
+        except PublicError:  # its time is over, a list or the configuration has changed: that is no matter for a repeat
+            known = await self._store.write(lambda tx: _known(tx, request, digest))
+            if known is None:
+                raise
+            return known
+
+        def work(tx: Tx) -> MessageRow:
+            return _known(tx, request, digest) or self._accept(tx, row, tpdus)
+
+        try:
+            return await self._store.write(work)
+        finally:  # after a StoreFailed it may be written as well, only later
+            self._boxes[row.line].queue.wake()
+
+    async def _prepared(self, request: SendRequest, digest: str) -> tuple[rows.NewMessage, list[bytes]]:
+        """The row and its parts, when the message may be sent at all."""
         line = self.line_named(request.line)
         await self._guard.ready()
         address = sms_address(
@@ -259,22 +281,10 @@ class MessageService:
         )
         await self._guard.permit("sms", address.text, line.name)
         submits = self._composed(request, address)
-        row = self._row(request, line.name, address, submits)
-        tpdus = [encode_submit(each) for each in submits]
+        return self._row(request, digest, line.name, address, submits), [encode_submit(each) for each in submits]
 
-        def work(tx: Tx) -> MessageRow:
-            return self._accept(tx, request, row, tpdus)
-
-        accepted = await self._store.write(work)
-        self._boxes[line.name].queue.wake()
-        return accepted
-
-    def _accept(self, tx: Tx, request: SendRequest, row: rows.NewMessage, tpdus: list[bytes]) -> MessageRow:
-        """In one transaction: known already, within the limits, written."""
-        if row.client_ref is not None and row.digest is not None:
-            known = rows.known_ref(tx, row.client_ref, row.digest)
-            if known is not None:
-                return _found(tx, known)
+    def _accept(self, tx: Tx, row: rows.NewMessage, tpdus: list[bytes]) -> MessageRow:
+        """In one transaction: within the limits, written."""
         if row.state is SmsState.QUEUED:
             self._guard.limit_work(tx, "sms", row.line, unix_s(), row.parts, number=row.number)
             if rows.queued(tx, row.line) >= MAX_QUEUED:
@@ -340,7 +350,9 @@ class MessageService:
             seconds = self._config.sms.validity_s
         return None if seconds is None else timedelta(seconds=seconds)
 
-    def _row(self, request: SendRequest, line: str, address: Address, submits: tuple[Submit, ...]) -> rows.NewMessage:
+    def _row(
+        self, request: SendRequest, digest: str, line: str, address: Address, submits: tuple[Submit, ...]
+    ) -> rows.NewMessage:
         at = rfc3339()
         if request.expires_at is not None and request.expires_at <= max(at, request.send_at or ""):
             raise InvalidParams("expires_at must lie after send_at and in the future.", path="expires_at")
@@ -368,7 +380,7 @@ class MessageService:
             created_at=at,
             updated_at=at,
             client_ref=None if dry else request.client_ref,
-            digest=None if dry or request.client_ref is None else request.digest(),
+            digest=None if dry or request.client_ref is None else digest,
             priority=rows.PRIORITIES.index(request.priority),
             report=config.report if request.report is None else request.report,
             on_unknown=request.on_unknown or config.on_unknown,
@@ -460,10 +472,10 @@ def utc(at: str, path: str) -> str:
     """A client's RFC 3339 time as core.clock writes it. InvalidParams without a zone."""
     try:
         found = datetime.fromisoformat(at)
+        if found.tzinfo is None or not 1970 <= found.year < 9999:
+            raise ValueError
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise InvalidParams("Give a time as RFC 3339 with its zone: 2026-11-21T12:00:00Z.", path=path)
+        raise InvalidParams("Give a time as RFC 3339 with its zone: 2026-11-21T12:00:00Z.", path=path) from None
     return rfc3339(found.astimezone(UTC).timestamp())
 
 
@@ -476,6 +488,14 @@ def _elements(udh: bytes) -> tuple[Element, ...]:
         found.append(Element(udh[0], udh[2 : 2 + udh[1]]))
         udh = udh[2 + udh[1] :]
     return tuple(found)
+
+
+def _known(tx: Tx, request: SendRequest, digest: str) -> MessageRow | None:
+    """The message that was accepted under the client_ref of this request before. RefTaken when it was another one."""
+    if request.client_ref is None or request.dry_run:
+        return None
+    message_id = rows.known_ref(tx, request.client_ref, digest)
+    return None if message_id is None else _found(tx, message_id)
 
 
 def _found(tx: Tx, message_id: str) -> MessageRow:

@@ -1,7 +1,9 @@
 """What becomes of messages when answers and reports come late, early, twice or not at all."""
 
 import asyncio
+from typing import Any
 
+from core.clock import rfc3339, unix_s
 from tests.station import station
 from tests.test_sms_send import TO, kind_of, sent_texts, states, until
 
@@ -16,6 +18,58 @@ async def test_a_report_saves_the_recipient_the_second_copy_that_its_sender_allo
         assert states(watch, lost["message_id"])[2:] == ["unknown", "queued", "sent", "delivered"]
         await asyncio.sleep(3.0)
         assert len(await sent_texts(made)) == 1
+
+
+async def test_a_repeated_client_ref_is_answered_whatever_has_changed_since() -> None:
+    soon = rfc3339(unix_s() + 12)
+    async with station() as made:
+        wanted: dict[str, Any] = {"to": TO, "text": "once", "client_ref": "door-2", "expires_at": soon}
+        async with made.phone("sms.*") as (phone, watch):
+            first = await phone.call("sms.send", **wanted)
+            await until(watch, first["message_id"], "sent")
+        await made.stop_core()
+        made.config.write_text(
+            f'{made.config.read_text()}\n[guard]\ndeny = ["{TO}"]\nsms_per_day = 1\ndry_run = true\n'
+        )
+        await made.start_core()
+        async with made.phone("sms.*") as (phone, _):
+            assert await kind_of(phone, "sms.send", to=TO, text="twice", client_ref="door-3") == "guard_refused"
+            while rfc3339() <= soon:
+                assert (await phone.call("sms.send", **wanted))["message_id"] == first["message_id"]
+                await asyncio.sleep(1.0)
+            again = await phone.call("sms.send", **wanted)
+            assert (again["message_id"], again["state"]) == (first["message_id"], "sent")
+            assert (await phone.call("sms.list", direction="out"))["messages"] == [again]
+
+
+WRONG: list[dict[str, Any]] = [
+    {"send_at": "9999-12-31T23:59:59-14:00"},
+    {"expires_at": "0001-01-01T00:00:00+14:00"},
+    {"send_at": "tomorrow"},
+    {"send_at": "2030-01-01T00:00:00"},
+    {"to": 447700900123},
+    {"text": ["x"]},
+    {"text": "x", "data": "eA=="},
+    {"text": None, "data": "no base64!"},
+    {"report": "yes"},
+    {"priority": 1},
+    {"validity_s": "1h"},
+    {"client_ref": ""},
+    {"encoding": "gsm7", "text": "🎉"},
+    {"udh": "BQ=="},
+    {"smsc": "+44x"},
+    {"on_unknown": "maybe"},
+    {"message_class": True},
+    {"unknown": 1},
+]
+
+
+async def test_wrong_parameters_are_said_to_be_wrong_and_far_times_are_none() -> None:
+    async with station() as made, made.phone("sms.*") as (phone, _):
+        for wrong in WRONG:
+            assert await kind_of(phone, "sms.send", **{"to": TO, "text": "x"} | wrong) == "invalid_params", wrong
+        answer = await phone.call("sms.send", to=TO, text="x", expires_at="2032-01-01T00:00:00Z")
+        assert answer["state"] == "queued"
 
 
 async def test_a_resend_that_is_taken_back_is_unknown_and_not_cancelled() -> None:
