@@ -112,6 +112,17 @@ async def test_two_identical_sticks_and_no_choice_makes_the_line_say_how_to_choo
         assert phone.line.usb is not None and phone.line.usb.path == HERE
 
 
+async def test_a_line_for_one_family_leaves_the_other_alone(usb: UsbBench, modem: Emulator, other: Emulator) -> None:
+    usb.plug(THERE, other, first=5, usb_id="2c7c:0125")
+    async with desk(modem.config(ports_dir=None, lost_after_s=60), ready=False, usb=usb.source()) as phone:
+        offline = await phone.is_in(LineState.OFFLINE)
+        assert offline.reason is not None and "EC25" in offline.reason
+        usb.plug(HERE, modem, first=0)
+        await phone.is_in(LineState.READY)
+        assert phone.line.usb is not None and phone.line.usb.path == HERE
+        assert (await other("modem.status"))["commands"] == 0
+
+
 async def test_a_call_on_one_stick_feels_nothing_of_another_that_comes_and_goes(
     usb: UsbBench, modem: Emulator, other: Emulator
 ) -> None:
@@ -163,6 +174,18 @@ async def test_a_stick_that_leaves_the_usb_without_hanging_up_its_ports_is_lost_
         await phone.hears(LineStatus, lambda status: status.lost)
 
 
+async def test_another_enumeration_ends_the_life_even_if_all_names_are_as_before(
+    usb: UsbBench, modem: Emulator
+) -> None:
+    usb.plug(HERE, modem)
+    async with desk(modem.config(ports_dir=None), usb=usb.source()) as phone:
+        before = len(phone.told)
+        usb.renumber(HERE)
+        gone = await phone.is_in(LineState.RECONNECTING)
+        assert gone.reason == f"plugged in anew at USB {HERE}"
+        await _ready_again(phone, before)
+
+
 async def test_a_stick_that_is_back_and_being_configured_is_not_lost_until_it_goes_again(
     usb: UsbBench, modem: Emulator
 ) -> None:
@@ -201,12 +224,13 @@ async def test_a_stick_without_all_its_ports_is_waited_for_and_then_explained(
     usb: UsbBench, modem: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usb_ports, "MOST_S", 1.0)
+    started_s = time.monotonic()
     usb.plug(HERE, modem, interfaces=(0, 1, 2, 3))
     async with desk(modem.config(ports_dir=None, lost_after_s=60), ready=False, usb=usb.source()) as phone:
         failed = await phone.is_in(LineState.FAILED)
         assert failed.reason is not None
         assert "Ports missing: pcm" in failed.reason and "no kernel driver took it" in failed.reason
-        assert phone.of(LineStatus)[0].state is LineState.OFFLINE
+        assert time.monotonic() - started_s > 1.0
         usb.add(HERE, 4, "ttyUSB4", modem)
         await phone.is_in(LineState.READY)
 
@@ -267,7 +291,7 @@ def test_the_lines_of_a_daemon_share_one_look_at_the_usb_and_one_at_each_folder(
     config = Emulator(tmp_path).config
     usb = [sources.for_line(config(ports_dir=None, usb_path=path), profile) for path in (HERE, THERE)]
     assert usb[0] is usb[1] is not None
-    folders = [sources.for_line(config(ports_dir=str(tmp_path / name)), profile) for name in ("a", "a/", "b")]
+    folders = [sources.for_line(config(ports_dir=f"{tmp_path}/{name}"), profile) for name in ("a", "a/", "b")]
     assert folders[0] is folders[1] is not folders[2]
     named = config(ports_dir=None, at_port="/dev/a", voice_port="/dev/b", pcm_port="/dev/c")
     assert sources.for_line(named, profile) is None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.line import LineState, LineStatus
+from core.modem import modem as line_modem
 from core.modem import port, usb_lock, usb_switch
 from core.modem.usb_holder import PortHeld, lock_name
 from core.modem.usb_lock import PortLock
@@ -163,13 +164,29 @@ async def test_a_modem_that_comes_back_as_it_was_is_not_switched_in_circles(
             await again.hears(SWITCH_TO_9001)
 
 
-async def test_a_modem_that_refuses_to_switch_is_said_to(usb: UsbBench, modem: Emulator, rndis: ScriptedModem) -> None:
+async def test_a_modem_that_refuses_to_switch_is_said_to_and_not_asked_on_its_other_port(
+    usb: UsbBench, modem: Emulator, rndis: ScriptedModem
+) -> None:
     rndis.answers[SWITCH_TO_9001] = b"\r\nERROR\r\n"
+    with scripted_modem() as second:
+        usb.plug_as(HERE, "9011", {RNDIS_AT: rndis.path, RNDIS_AT + 1: second.path})
+        config = modem.config(ports_dir=None, switch_composition=True)
+        async with desk(config, ready=False, usb=usb.source()) as phone:
+            reason = await _failed(phone, "it refused (ERROR)")
+            assert "the next try is in 5 minutes" in reason
+            assert second.heard == []
+
+
+async def test_a_port_with_anothers_lock_file_is_not_used_for_the_switch(
+    usb: UsbBench, modem: Emulator, rndis: ScriptedModem, locks: Path
+) -> None:
     usb.plug_as(HERE, "9011", {RNDIS_AT: rndis.path})
     config = modem.config(ports_dir=None, switch_composition=True)
-    async with desk(config, ready=False, usb=usb.source()) as phone:
-        reason = await _failed(phone, "it refused (ERROR)")
-        assert "the next try is in 5 minutes" in reason
+    with bystander() as program:
+        (locks / lock_name(rndis.path)).write_text(f"{program.pid:10d}\n")
+        async with desk(config, ready=False, usb=usb.source()) as phone:
+            await _failed(phone, f"sleep (process {program.pid}) has port ttyUSB0")
+            assert rndis.heard == []
 
 
 async def test_a_port_that_does_not_answer_or_is_held_leaves_the_switch_to_the_next_one(
@@ -205,6 +222,21 @@ async def test_a_port_that_modem_manager_has_is_told_with_the_fix_and_taken_when
             assert 'ENV{ID_MM_DEVICE_IGNORE}="1"' in reason
             program.kill()
             await phone.is_in(LineState.READY)
+
+
+async def test_a_replug_ends_the_wait_for_a_port_that_somebody_had(
+    usb: UsbBench, modem: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_modem, "LOOK_S", 15.0)  # so that the pause is 30 s from the first time on
+    usb.plug(HERE, modem)
+    with holder(modem.folder / "if02", "minicom") as program:
+        async with desk(modem.config(ports_dir=None), ready=False, usb=usb.source()) as phone:
+            await _failed(phone, "Leave minicom")
+            program.kill()
+            program.wait()
+            usb.unplug(HERE)
+            usb.plug(HERE, modem, first=5)
+            await phone.is_in(LineState.READY, within_s=10)
 
 
 async def test_ports_are_locked_while_they_are_used_and_free_afterwards(

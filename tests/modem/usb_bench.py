@@ -19,18 +19,30 @@ class UsbBench:
     def source(self) -> SysfsUsbSource:
         return SysfsUsbSource(str(self.tree.root), str(self.tree.dev), monitor=lambda: None, rescan_s=LOOK_S)
 
-    def plug(self, path: str, modem: Emulator, first: int = 0, interfaces: tuple[int, ...] = SIM7600_PORTS) -> None:
+    def plug(
+        self,
+        path: str,
+        modem: Emulator,
+        first: int = 0,
+        interfaces: tuple[int, ...] = SIM7600_PORTS,
+        usb_id: str = "1e0e:9001",
+    ) -> None:
         """The emulator's ports as ttyUSB<first> and following; a new enumeration each time."""
         names = ttys(first, interfaces)
         for interface, name in names.items():
             self._node(name, modem.folder / f"if{interface:02d}")
         self._devnum += 1
-        self.tree.plug(path, ttys=names, devnum=self._devnum)
+        vendor, product = usb_id.split(":")
+        self.tree.plug(path, vendor=vendor, product=product, ttys=names, devnum=self._devnum)
+
+    def renumber(self, path: str) -> None:
+        """Another enumeration that looks like the one before."""
+        self._devnum += 1
+        (self.tree.root / "bus/usb/devices" / path / "devnum").write_text(f"{self._devnum}\n")
 
     def replug(self, path: str, modem: Emulator) -> None:
         """Out and in again before anybody has looked: the device first, since its nodes are what is waited for."""
-        self._devnum += 1
-        (self.tree.root / "bus/usb/devices" / path / "devnum").write_text(f"{self._devnum}\n")
+        self.renumber(path)
         for interface, name in ttys(0).items():
             node = self.tree.dev / name
             node.unlink()
