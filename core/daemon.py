@@ -52,7 +52,7 @@ async def run(config: Config) -> None:
 async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
     usb = UsbSources()
-    lines = {name: _line(name, table, usb, config.log.log_personal_data) for name, table in config.line.items()}
+    lines = {name: _line(name, table, config, usb) for name, table in config.line.items()}
     clients = ClientRegistry(store)
     guard = Guard(config.guard, config.call, store, sim_regions(lines))
     modems = ModemService(config, store, lines, clients)
@@ -106,12 +106,13 @@ async def _open_store(config: Config) -> Store:
         raise StartError(f"{path}: {problem}") from None
 
 
-def _line(name: str, table: LineConfig, sources: UsbSources, personal: bool) -> Line:
+def _line(name: str, table: LineConfig, config: Config, sources: UsbSources) -> Line:
     if table.modem not in profile_names():
         known = ", ".join(profile_names())
         raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows; there are: {known}")
     usb = sources.for_line(table, load_profile(table.modem))
-    return ModemLine(name, table, open_pcm=PcmPort, usb=usb, personal_wire_log=personal)
+    personal = config.log.log_personal_data
+    return ModemLine(name, table, open_pcm=PcmPort, usb=usb, personal_wire_log=personal, sms=config.sms)
 
 
 def _runtime_dir(config: Config) -> Path:

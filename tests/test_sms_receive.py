@@ -250,3 +250,13 @@ async def test_parts_that_can_no_longer_be_decoded_end_neither_the_message_nor_t
                         break
                     await asyncio.sleep(0.1)
             assert found[0]["text"] == "p" * 306 + " […] " and found[0]["missing"] == [3]
+
+
+async def test_a_modem_that_announces_nothing_is_looked_through_every_sweep_s() -> None:
+    async with station("[sms]\nsweep_s = 1.0\n", core=False) as made:
+        await at(made, "AT+CATR=1")  # unsolicited lines go to the UART, as some firmware has it
+        await made.start_core()
+        async with made.phone("sms.*") as (phone, watch):
+            await made.ready(phone)
+            await deliver(made, "unannounced")
+            assert (await watch.wait("sms.received", timeout_s=10))["text"] == "unannounced"
