@@ -143,14 +143,14 @@ class SendQueue:
         outcome: Outcome | None = None
         while True:
             self._woken.clear()
+            self._quiet.clear()
             turn = await self._turn(outcome)
             outcome = None
             if turn.job is None:
                 self._quiet.set()
                 await self._wait(turn.next_at)
                 continue
-            self._quiet.clear()
-            outcome = await self._hand_over(turn.job)
+            outcome = NotGiven(turn.job) if self._stopping else await self._hand_over(turn.job)
 
     async def late(self, answer: LineLateReference | LineLateRefusal) -> None:
         """The answer to the last part that got none comes after its deadline. StoreFailed; then it stays unknown."""
@@ -242,25 +242,30 @@ class SendQueue:
             and self._pacer.pace(self._line.name) <= 0
         )
         try:
-            return await self._insist(lambda tx: self._work(tx, outcome, may_pick))
+            return await self._insist(lambda tx, again: self._work(tx, outcome, may_pick, again))
         except Exception:  # a row that is not as it should be must stop neither the queue nor the daemon
             log.exception("a step of the send queue failed", line=self._line.name)
             return Turn(None, rfc3339(unix_s() + AFTER_MISTAKE_S))
 
     async def _insist(self, work: "Work") -> Turn:
-        """A write that has to happen: what was sent is sent, whether the disk is full or not."""
+        """A write that has to happen: what was sent is sent, whether the disk is full or not.
+
+        Of a disk that did not answer in time nobody knows whether the write happened; then `again` is True.
+        """
         tries = 0
         while True:
             try:
-                return await self._store.write(work)
+                return await self._store.write(lambda tx, again=tries > 0: work(tx, again))  # type: ignore[misc]
             except StoreFailed as problem:
                 if tries == 0:
                     log.error("the send queue can't write", line=self._line.name, problem=problem.message)
                 await asyncio.sleep(STORE_RETRY_S[min(tries, len(STORE_RETRY_S) - 1)])
                 tries += 1
 
-    def _work(self, tx: Tx, outcome: Outcome | None, may_pick: bool) -> Turn:
+    def _work(self, tx: Tx, outcome: Outcome | None, may_pick: bool, again: bool) -> Turn:
         at = rfc3339()
+        if again:
+            outcome = self._after_doubt(tx, outcome, at)
         if outcome is not None:
             job = self._apply(tx, outcome, at)
             if job is not None:
@@ -277,6 +282,18 @@ class SendQueue:
             return Turn(None, at)
         move(tx, message.message_id, On.PICKED, at, attempts=message.attempts + 1, next_try_at=None, reason=None)
         return Turn(self._hand(tx, message, part))
+
+    def _after_doubt(self, tx: Tx, outcome: Outcome | None, at: str) -> Outcome | None:
+        """Undoes what an earlier write, of which only the failure was told, has handed to nobody; the outcome unless it
+        stands there already."""
+        job = None if outcome is None else outcome.job
+        for message in rows.open_with(tx, self._line.name, SmsState.SENDING):
+            for part in rows.parts_in(tx, message.message_id, "handed"):
+                if job is None or (job.message_id, job.part) != (message.message_id, part):
+                    rows.update_part(tx, message.message_id, part, state="waiting")
+                    move(tx, message.message_id, On.RETRY, at, attempts=max(0, message.attempts - 1))
+        written = job is not None and rows.state_of_part(tx, job.message_id, job.part) != "handed"
+        return None if written else outcome
 
     def _first_part(self, tx: Tx, message: rows.Outgoing) -> rows.Part | None:
         """Until here an answer or a report could have cleared up what is sent again now."""
@@ -351,7 +368,7 @@ class SendQueue:
         begun = datetime.fromisoformat(message.send_at or message.created_at)
         return datetime.fromisoformat(at) > begun + timedelta(seconds=self._config.give_up_after_s)
 
-    def _recover(self, tx: Tx) -> Turn:
+    def _recover(self, tx: Tx, again: bool) -> Turn:
         """After a crash: what was handed over may have been sent; what was not, goes on from where it stood."""
         at = rfc3339()
         for message in rows.open_with(tx, self._line.name, SmsState.SENDING):
@@ -364,4 +381,4 @@ class SendQueue:
 
 
 class Work(Protocol):
-    def __call__(self, tx: Tx, /) -> Turn: ...
+    def __call__(self, tx: Tx, again: bool, /) -> Turn: ...

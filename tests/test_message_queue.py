@@ -1,7 +1,8 @@
 """The send queue of one line and its store, with a line whose answers the tests give."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from core.clock import new_message_id, rfc3339, unix_s
 from core.config import SmsConfig
+from core.errors import StoreFailed
 from core.events import SmsState
 from core.line import LineLateReference, SendUncertain
 from core.message_queue import SendQueue
@@ -230,6 +232,59 @@ async def test_a_report_is_never_booked_to_a_message_that_asked_for_none(store: 
         await report(store, 7)
     assert [each["message_id"] for each in told(store, "sms.report")] == [None]
     assert (await found(store, message_id)).state == "sent"
+
+
+async def given_up(store: Store, work: Callable[[Tx], object]) -> None:
+    with pytest.raises(StoreFailed):
+        await store.write(work)
+
+
+async def test_a_write_that_was_given_up_and_happened_yet_skips_no_part(
+    store: Store, line: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.store.worker.ANSWER_LIMIT_S", 0.3)
+    message_id = await accept(store, text="long " * 60)
+    other = await accept(store, BEN)
+    gate = threading.Event()
+    async with running(store, line) as queue:
+        first = await line.given(1)
+        async with asyncio.TaskGroup() as tasks:
+            hangs = tasks.create_task(given_up(store, lambda tx: gate.wait(10)))
+            await asyncio.sleep(0.1)
+            first.set_result(1)
+            await hangs
+            await asyncio.sleep(0.2)  # by now the queue's own write was given up as well
+            gate.set()
+        (await line.given(2)).set_result(2)
+        assert (await until(store, message_id, "sent")).parts_sent == 2
+        (await line.given(3)).set_result(3)
+        await until(store, other, "sent")
+        assert len(line.handed) == 3
+        assert queue.blocked_for_s == 0
+
+
+async def test_nothing_is_handed_over_after_the_stop(store: Store, line: ByHand) -> None:
+    async with running(store, line) as queue:
+        await asyncio.sleep(0.1)
+        message_id = await accept(store)
+        queue.wake()
+        async with asyncio.TaskGroup() as tasks:
+            gate = threading.Event()
+            tasks.create_task(store.write(lambda tx: gate.wait(10)))
+            await asyncio.sleep(0.1)  # its pick waits for the disk
+            stopped = tasks.create_task(queue.stop(5.0))
+            await asyncio.sleep(0.1)
+            assert not stopped.done()
+            gate.set()
+        assert (await found(store, message_id)).state == "queued"
+    assert line.handed == []
+
+
+async def test_of_many_messages_that_are_too_late_none_is_sent(store: Store, line: ByHand) -> None:
+    late = [await accept(store, expires_at=rfc3339(unix_s() - 1)) for _ in range(150)]
+    async with running(store, line):
+        await until(store, late[-1], "expired")
+    assert line.handed == []
 
 
 @pytest.mark.parametrize("written", ["447700900123", "07700900123", "7700900123"])

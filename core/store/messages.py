@@ -191,8 +191,9 @@ def next_due(tx: Tx, line: str, at: str) -> Outgoing | None:
     """The queued message that goes next: the highest priority, then the oldest, of those whose time has come."""
     row = tx.execute(
         f"""{_OUTGOING} WHERE line = ? AND {OPEN} AND state = 'queued' AND (send_at IS NULL OR send_at <= ?)
-            AND (next_try_at IS NULL OR next_try_at <= ?) ORDER BY priority, id LIMIT 1""",
-        (line, at, at),
+            AND (next_try_at IS NULL OR next_try_at <= ?) AND (expires_at IS NULL OR expires_at > ?)
+            ORDER BY priority, id LIMIT 1""",
+        (line, at, at, at),
     ).fetchone()
     return None if row is None else _outgoing(row)
 
