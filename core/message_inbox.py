@@ -4,6 +4,7 @@ A sweep's messages share one transaction. A second copy of a delivery is known b
 (TS 23.040: originator, time stamp, user data with its header), never by its text.
 """
 
+import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
@@ -49,6 +50,9 @@ log = Log("messages")
 GAP = " […] "
 """Stands where a part is missing."""
 
+
+DIRECT_AGAIN_S = 2.0
+"""Between tries to write a message that lies in no memory of the modem. What comes meanwhile waits in order."""
 
 JOIN_S = 3 * 86_400.0
 """Parts that come further apart are no longer taken for one message: an 8-bit reference has come round by then."""
@@ -124,18 +128,30 @@ class Inbox:
         places = [item.place for item in items if item.place is not None]
         try:
             mail = [understand(item.pdu, self._region()) for item in items]
-            try:
-                await self._store.write(lambda tx: self._write(tx, mail))
-            except StoreFailed:
-                raise
-            except Exception:
-                log.exception("a sweep was not written at once; now one by one", line=self._line.name)
-                await self._one_by_one(mail)
+            while True:
+                try:
+                    await self._keep(mail)
+                    break
+                except StoreFailed as problem:
+                    if len(places) == len(items):
+                        raise
+                    # Nowhere but here: the modem has handed it over and keeps none.
+                    log.error("a message can't be written yet", line=self._line.name, problem=problem.message)
+                    await asyncio.sleep(DIRECT_AGAIN_S)
         except BaseException:
             self._line.keep(places)
             raise
         self._told(mail)
         await self._line.discard(places)
+
+    async def _keep(self, mail: list[Mail]) -> None:
+        try:
+            await self._store.write(lambda tx: self._write(tx, mail))
+        except StoreFailed:
+            raise
+        except Exception:
+            log.exception("a sweep was not written at once; now one by one", line=self._line.name)
+            await self._one_by_one(mail)
 
     async def _one_by_one(self, mail: list[Mail]) -> None:
         """One that can't be booked is kept as octets, so that it neither is lost nor holds up the others."""

@@ -163,6 +163,16 @@ async def test_direct_flash_and_named_senders_and_ports() -> None:
         assert (data["data"], data["destination_port"], data["encoding"]) == ("AQI=", 2948, "binary")
 
 
+async def test_the_same_words_to_two_sims_in_the_same_second_are_two_messages() -> None:
+    news: dict[str, Any] = {"from": "MyBank", "text": "news", "at": "2026-11-21T12:00:00Z"}
+    async with station(lines=2) as made, made.phone("sms.*") as (phone, watch):
+        for name, control in zip(made.lines, made.controls, strict=True):
+            await made.ready(phone, name)
+            await control("sms.deliver", **news)
+        await watch.wait("sms.received", count=2)
+        assert {event.params["line"] for event in watch.named("sms.received")} == set(made.lines)
+
+
 async def test_octets_that_are_no_message_are_kept_and_do_not_stop_the_next_one() -> None:
     async with station() as made, made.phone("sms.*") as (phone, watch):
         await made.ready(phone)

@@ -351,8 +351,10 @@ def counts(connection: sqlite3.Connection, line: str, since: str) -> Counts:
 
 
 def seen(tx: Tx, identity: str, line: str, at: str) -> bool:
-    """Whether this delivery was taken before; remembers it."""
-    done = tx.execute("INSERT OR IGNORE INTO message_identities VALUES (?, ?, ?)", (identity, line, at)).rowcount
+    """Whether this line has taken this delivery before; remembers it. The network's identity does not name the
+    recipient: the same words to two SIMs in the same second are two messages."""
+    row = (f"{line} {identity}", line, at)
+    done = tx.execute("INSERT OR IGNORE INTO message_identities VALUES (?, ?, ?)", row).rowcount
     return done == 0
 
 
