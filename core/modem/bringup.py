@@ -21,6 +21,7 @@ from core.modem.carrier_choice import access_for, line_carrier, look_up
 from core.modem.carriers import Carrier
 from core.modem.lines_error import not_known
 from core.modem.lines_network import REGISTERED
+from core.modem.lines_quectel import qspn
 from core.modem.lines_report import cgact, cgdcont
 from core.modem.lines_sim import cfun, cspn
 from core.modem.past import Past
@@ -134,7 +135,7 @@ class BringUp:
     async def _find_carrier(self) -> None:
         facts, provider = self._status.facts, None
         if self._profile.provider is not None and (reply := await self._ask(self._profile.provider)) is not None:
-            provider = next((cspn(line) for line in reply.lines if cspn(line)), None)
+            provider = next((name for line in reply.lines if (name := cspn(line) or qspn(line))), None)
         if facts.imsi is None:
             return
         self._carrier = await look_up(self._config, facts.imsi, facts.iccid, provider)

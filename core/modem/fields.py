@@ -51,6 +51,14 @@ def plain_name(text: str) -> str:
     return _ucs2(text) if re.fullmatch(r"(00([2-7A-Fa-f][0-9A-Fa-f])){2,}", text) else text
 
 
+def dialled_number(text: str | None, kind: int | None) -> str | None:
+    """A number as it is dialled; type 145 is international, and some firmware leaves its + out. Else None."""
+    text = plain_number(text or "")
+    if not re.fullmatch(r"\+?[0-9*#A-Ca-c]{1,40}", text):
+        return None
+    return "+" + text if kind == 145 and text.isdigit() else text
+
+
 def _ucs2(text: str) -> str:
     return bytes.fromhex(text).decode("utf-16-be")
 

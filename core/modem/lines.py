@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from core.modem.fields import fields_of, number_at, plain_number, text_at
+from core.modem.fields import dialled_number, fields_of, number_at, text_at
 
 
 class Stat(IntEnum):
@@ -65,7 +65,7 @@ def clcc(line: str) -> ListedCall | None:
     stat, mode = number_at(fields, 2, 0, 6), number_at(fields, 3, 0, 9)
     if index is None or direction is None or stat is None or mode is None:
         return None
-    number = _number(text_at(fields, 5), number_at(fields, 6, 0, 255))
+    number = dialled_number(text_at(fields, 5), number_at(fields, 6, 0, 255))
     return ListedCall(index, direction == 1, Stat(stat), mode == 0, number)
 
 
@@ -140,13 +140,5 @@ def _caller(fields: tuple[str | None, ...], validity: int | None) -> CallerId | 
     kind = number_at(fields, 1, 128, 255)
     if kind is None:
         return None
-    number = _number(text_at(fields, 0), kind)
+    number = dialled_number(text_at(fields, 0), kind)
     return CallerId(number, number is None and validity != 2)
-
-
-def _number(text: str | None, kind: int | None) -> str | None:
-    """A number as it is dialled; type 145 is international, and some firmware leaves its + out. Else None."""
-    text = plain_number(text or "")
-    if not re.fullmatch(r"\+?[0-9*#A-Ca-c]{1,40}", text):
-        return None
-    return "+" + text if kind == 145 and text.isdigit() else text

@@ -15,6 +15,7 @@ from core.modem.at import Command, Kind, Reply, Urc
 from core.modem.call_state import Entry, Intent
 from core.modem.call_table import EMPTY_GAP_S, CallTable
 from core.modem.lines_error import error_of
+from core.modem.lines_quectel import ccinfo, qtonedet
 from core.modem.port import AtPort, AtTimeout
 
 POLL_S = 1.0
@@ -61,7 +62,7 @@ class VoiceControl:
     def on_urc(self, port: str, urc: Urc) -> None:
         """One URC of either port."""
         line, now_s, table = urc.text, time.monotonic(), self._table
-        if (listed := lines.clcc(line)) is not None:
+        if (listed := lines.clcc(line) or ccinfo(line)) is not None:
             table.on_listed(listed, now_s)
         elif line == "RING" or line.startswith("+CRING:"):
             table.on_ring(port, now_s)
@@ -69,7 +70,7 @@ class VoiceControl:
             table.on_caller(caller, now_s)
         elif (caller := lines.ccwa(line)) is not None:
             table.on_caller(caller, now_s, waiting=True)
-        elif (key := lines.rxdtmf(line)) is not None:
+        elif (key := lines.rxdtmf(line) or qtonedet(line)) is not None:
             table.on_key(port, key)
         else:
             self._on_hint(port, line, now_s)

@@ -30,7 +30,7 @@ TRANSCRIPTS = sorted(FOLDER.glob("*/*.at"))
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_a_transcript_gives_its_events_however_it_is_cut(path: Path, size: int) -> None:
     text = path.read_text(encoding="utf-8")
-    assert [str(event) for event in play(text, size)] == expected(text)
+    assert [str(event) for event in play(text, size, path.parent.name)] == expected(text)
 
 
 def test_every_profile_has_transcripts() -> None:

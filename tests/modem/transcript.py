@@ -5,19 +5,19 @@ from core.modem.profile import load_profile
 from core.modem.wirelog import unescape
 
 
-def channel() -> AtChannel:
-    return AtChannel(load_profile("sim7600").urcs)
+def channel(profile: str = "sim7600") -> AtChannel:
+    return AtChannel(load_profile(profile).urcs)
 
 
 def command_of(text: str) -> Command:
     kind = Kind.CALL if text.startswith(("ATD", "ATA")) else Kind.PLAIN
-    prefixes = {"AT+CICCID": ("+ICCID:",), "AT+CMGL=4": ("+CMGL:",)}.get(text)
+    prefixes = {"AT+CICCID": ("+ICCID:",), "AT+QGPSLOC=2": ("+QGPSLOC:",), "AT+CMGL=4": ("+CMGL:",)}.get(text)
     return Command(text, kind=kind, prefixes=prefixes)
 
 
-def play(text: str, size: int) -> list[AtEvent]:
+def play(text: str, size: int, profile: str = "sim7600") -> list[AtEvent]:
     """What a channel makes of the transcript when the modem's bytes come `size` at a time."""
-    at = channel()
+    at = channel(profile)
     events: list[AtEvent] = []
     for line in text.splitlines():
         mark, _, rest = line.partition(" ")

@@ -18,10 +18,10 @@ _SOCKET_PATH_BYTES = 106
 class EmulatorCommand:
     """The subcommand as the `dialtone` command line expects it."""
 
-    help = "a SIM7600 without hardware: ports, network, a talking far end and faults"
+    help = "a SIM7600 or EC25 without hardware: ports, network, a talking far end and faults"
     description = (
-        "Runs an emulated SIM7600G-H until SIGTERM or Ctrl-C. Prints the folder of its ports and its control socket\n"
-        "once both are ready.\n\n"
+        "Runs an emulated SIM7600G-H, or a Quectel EC25, until SIGTERM or Ctrl-C. Prints the folder of its ports and\n"
+        "its control socket once both are ready.\n\n"
         "example:\n"
         "  dialtone emulator --dir /tmp/modem --control /tmp/modem/control.sock\n"
         "  picocom --omap crcrlf /tmp/modem/if02        # type AT\n"
@@ -33,6 +33,7 @@ class EmulatorCommand:
         add = parser.add_argument
         add("--dir", required=True, type=Path, metavar="DIR", help="folder for the links ttyUSB0-4 and if00-if04")
         add("--control", type=Path, metavar="SOCK", help="control socket (default: DIR/control.sock)")
+        add("--model", choices=("sim7600", "ec25"), default="sim7600", help="whose commands it has (default: sim7600)")
         add("--seed", type=int, default=1, help="of bursts, noise and garbage (default: 1)")
         crs = parser.add_mutually_exclusive_group()
         doubled = "frame RING, NO CARRIER, +CRING and +RXDTMF with two CRs, as the firmware does (default)"
@@ -69,6 +70,7 @@ class EmulatorCommand:
             return 2
         options = Options(
             directory=args.dir.absolute(), control=control.absolute(), seed=args.seed, double_cr=args.double_cr,
+            model=args.model,
             ok_before_end=args.ok_before_end, missed_after_reject=args.missed_after_reject, wideband=args.wideband,
             boot_s=max(0.0, args.boot_s), reset_s=max(0.0, args.reset_s), burst_frames=args.burst_frames,
             imei=args.imei, pin=args.pin, own_number=args.own_number, transcript=args.transcript,

@@ -70,7 +70,7 @@ class CallControl:
         """The called party answers: BEGIN, then +CLCC 0 (spec §2.2)."""
         self._stop(call)
         self.table.connect(call, time.monotonic())
-        self._modem.urc("VOICE CALL: BEGIN")
+        self.tell_voice("VOICE CALL: BEGIN")
         self._line_changed()
         self.tell_clcc()
 
@@ -145,9 +145,10 @@ class CallControl:
     # --- the lines ---
 
     def tell_clcc(self, *ended: Call) -> None:
-        """+CLCC of every call, those just ended with stat 6, to the ports with AT+CLCC=1."""
+        """+CLCC of every call, those just ended with stat 6, to the ports with AT+CLCC=1. An EC25 says +QIND."""
+        kind = self._modem.personality
         for call in sorted([*self.table.live(), *ended], key=lambda call: call.index):
-            self._modem.urc(call.clcc(), lambda port: port.clcc)
+            self._modem.urc(kind.listed(call), lambda port: kind.wants_listed(self._modem.settings, port))
 
     def tell_released(self, ended: list[Call]) -> None:
         """What follows the OK to a local hang-up: +CLCC 6, and for a rejected ring NO CARRIER."""
@@ -156,7 +157,11 @@ class CallControl:
             if call.reason is Reason.REJECTED:
                 self._modem.urc("NO CARRIER")
                 if self._modem.options.missed_after_reject:
-                    self._modem.urc(self._missed_line(call))
+                    self.tell_voice(self._missed_line(call))
+
+    def tell_voice(self, line: str) -> None:
+        """VOICE CALL: and MISSED_CALL, which an EC25 doesn't have."""
+        self._modem.urc(line if self._modem.personality.tells_voice else None)
 
     def end_line(self, call: Call) -> str:
         duration_s = call.duration_s
@@ -224,7 +229,7 @@ class CallControl:
         self._stop(call)
         self.table.hold_active()
         self.table.connect(call, time.monotonic())
-        self._modem.urc("VOICE CALL: BEGIN")
+        self.tell_voice("VOICE CALL: BEGIN")
         self._line_changed()
 
     def _fail(self, call: Call, reason: Reason) -> None:
@@ -244,10 +249,10 @@ class CallControl:
         self._line_changed()
 
     def _tell_end(self, call: Call) -> None:
-        self._modem.urc(self.end_line(call))
+        self.tell_voice(self.end_line(call))
 
     def _tell_missed(self, call: Call) -> None:
-        self._modem.urc(self._missed_line(call))
+        self.tell_voice(self._missed_line(call))
 
     def _missed_line(self, call: Call) -> str:
         at = datetime.fromtimestamp(unix_s(), UTC).strftime("%I:%M%p")

@@ -9,6 +9,7 @@ from core.modem.emulator import (
     commands_call,
     commands_gps,
     commands_network,
+    commands_quectel,
     commands_sim,
     commands_sms,
     commands_ussd,
@@ -32,15 +33,20 @@ COMMANDS: dict[str, Handler] = (
     | commands_ussd.COMMANDS
     | commands_gps.COMMANDS
 )
+EC25 = {name: one for name, one in COMMANDS.items() if name not in commands_quectel.SIMCOM_ONLY}
+EC25 |= commands_quectel.COMMANDS
+NOT_EC25, NOT_SIM7600 = commands_quectel.SIMCOM_ONLY, commands_quectel.QUECTEL_SETTINGS
+"""Settings that this family doesn't have."""
 
 
 async def run_command(modem: Modem, port: AtPort, command: Command) -> Reply:
     """The reply to one command of a line. Raises AtError for those that fail."""
-    handler = COMMANDS.get(command.name)
+    commands, unknown = (EC25, NOT_EC25) if modem.options.model == "ec25" else (COMMANDS, NOT_SIM7600)
+    handler = commands.get(command.name)
     if handler is not None:
         reply = handler(modem, port, command)
         return reply if isinstance(reply, Reply) else await reply
-    if command.name in SETTINGS:
+    if command.name in SETTINGS and command.name not in unknown:
         return _setting(modem, command)
     counts = modem.counters.unknown_commands
     if command.name in counts or len(counts) < _UNKNOWN_KEPT:

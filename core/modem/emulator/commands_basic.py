@@ -1,18 +1,17 @@
 """ATE and its like, identity, power. SIM7600 AT manual V3.00 §2, §3; spec/sim7600 §1.2-1.4."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.modem.emulator.at_line import Command, Kind
 from core.modem.emulator.at_port import AtPort, PortSettings
 from core.modem.emulator.faults import Cure
 from core.modem.emulator.handler import Handler, accepted, fixed, number
-from core.modem.emulator.options import FIRMWARE, MODEL
+from core.modem.emulator.personality import Personality
 from core.modem.emulator.reply import OK, AtError, Reply, info
 
 if TYPE_CHECKING:
     from core.modem.emulator.modem import Modem
-
-_MAKER = "SIMCOM INCORPORATED"
 
 
 def _echo(_modem: "Modem", port: AtPort, command: Command) -> Reply:
@@ -51,10 +50,18 @@ def _factory(modem: "Modem", port: AtPort, command: Command) -> Reply:
 def _identity(modem: "Modem", _port: AtPort, command: Command) -> Reply:
     if command.kind is Kind.TEST:
         return OK
-    return info(
-        f"Manufacturer: {_MAKER}", f"Model: {MODEL}", f"Revision: {FIRMWARE}", f"IMEI: {modem.options.imei}",
-        "+GCAP: +CGSM",
-    )  # fmt: skip
+    kind = modem.personality
+    known = {"maker": kind.maker, "product": kind.product, "firmware": kind.firmware, "imei": modem.options.imei}
+    return info(*(line.format(**known) for line in kind.identity))
+
+
+def _is(tell: Callable[[Personality], str]) -> Handler:
+    """Always the same line of this family."""
+    return lambda modem, _port, command: OK if command.kind is Kind.TEST else info(tell(modem.personality))
+
+
+def _revision(kind: Personality) -> str:
+    return f"+CGMR: {kind.firmware}" if kind.tells_voice else kind.firmware
 
 
 def _imei(modem: "Modem", _port: AtPort, command: Command) -> Reply:
@@ -132,12 +139,12 @@ COMMANDS: dict[str, Handler] = {
     "+CMEE": _cmee,
     "I": _identity,
     "+SIMCOMATI": _identity,
-    "+CGMI": fixed(_MAKER),
-    "+GMI": fixed(_MAKER),
-    "+CGMM": fixed(MODEL),
-    "+GMM": fixed(MODEL),
-    "+CGMR": fixed(f"+CGMR: {FIRMWARE}"),
-    "+GMR": fixed(f"+CGMR: {FIRMWARE}"),
+    "+CGMI": _is(lambda kind: kind.maker),
+    "+GMI": _is(lambda kind: kind.maker),
+    "+CGMM": _is(lambda kind: kind.product),
+    "+GMM": _is(lambda kind: kind.product),
+    "+CGMR": _is(_revision),
+    "+GMR": _is(_revision),
     "+CGSN": _imei,
     "+GSN": _imei,
     "+CSUB": fixed("+CSUB: B03V01"),
@@ -145,7 +152,7 @@ COMMANDS: dict[str, Handler] = {
     "+CFUN": _cfun,
     "+CRESET": _reset,
     "+CPOF": _power_off,
-    "+CBC": fixed("+CBC: 3.811V"),
+    "+CBC": _is(lambda kind: kind.supply),
     "+CPMUTEMP": fixed("+CPMUTEMP: 33"),
     "+CUSBPIDSWITCH": _pid_switch,
 }

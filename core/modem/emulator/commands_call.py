@@ -61,7 +61,7 @@ def _released(modem: "Modem", port: AtPort, ended: list[Call]) -> Reply:
 
     def tell_lines() -> None:
         for line in lines:
-            modem.urc(line)
+            modem.calls.tell_voice(line)
 
     def after() -> None:
         if modem.options.ok_before_end:

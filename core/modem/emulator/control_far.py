@@ -129,8 +129,7 @@ async def dtmf(modem: Modem, params: Dtmf) -> object:
 
 
 def _tell_key(modem: Modem, key: str) -> None:
-    if modem.settings["+DDET"] == "1":
-        modem.urc(f"+RXDTMF: {key}")
+    modem.urc(modem.personality.key(modem.settings, key))
 
 
 async def record(modem: Modem, params: Record) -> None:

@@ -15,9 +15,10 @@ from core.modem.emulator.faults import Cure, FaultKind, Faults
 from core.modem.emulator.gps import Gps
 from core.modem.emulator.options import CONTEXTS, Counters, DialScript, Options, Radio, Sim, SimState
 from core.modem.emulator.pcm import PcmEndpoint
-from core.modem.emulator.ptys import AT_PORTS, NMEA_PORT, PCM_PORT, PortSet
+from core.modem.emulator.personality import PERSONALITIES
+from core.modem.emulator.ptys import AT_PORTS, NMEA_PORT, PortSet
 from core.modem.emulator.reply import Reply
-from core.modem.emulator.settings import Settings
+from core.modem.emulator.settings import OUTPORT, Settings
 from core.modem.emulator.sms_arrival import Arrivals
 from core.modem.emulator.sms_network import SmsNetwork
 from core.modem.emulator.sms_store import CAPACITY, SmsStore
@@ -26,8 +27,6 @@ from core.modem.emulator.ussd import Ussd
 
 _RESET_GRACE_S = 0.1
 """From the OK to AT+CRESET until the ports go; the OK must be read before."""
-_URC_PORTS = {"0": AT_PORTS, "2": (3,), "3": (2,)}
-"""AT+CATR: 0 all, 2 MODEM (if03), 3 ATCOM (if02); the others are no USB ports (spec §4.6)."""
 
 _log = Log("emulator")
 
@@ -37,6 +36,7 @@ class Modem:
 
     def __init__(self, options: Options, tasks: asyncio.TaskGroup) -> None:
         self.options = options
+        self.personality = PERSONALITIES[options.model]
         self.tasks = tasks
         self.loop = asyncio.get_running_loop()
         self.random = random.Random(options.seed)
@@ -50,10 +50,13 @@ class Modem:
         self.settings = Settings()
         self.counters = Counters()
         self.transcript = Transcript(options.transcript)
-        self.ports = PortSet(options.directory, self._on_bytes, self.loop)
+        voice_port = self.personality.voice_port
+        self.ports = PortSet(
+            options.directory, self._on_bytes, self.loop, count=self.personality.ports, voice_port=voice_port
+        )
         self.far = FarEnd(self.loop, seed=options.seed)
         self.pcm = PcmEndpoint(
-            self.ports.ports[PCM_PORT], self.far, self.faults, seed=options.seed, burst_frames=options.burst_frames
+            self.ports.ports[voice_port], self.far, self.faults, seed=options.seed, burst_frames=options.burst_frames
         )
         self.calls = CallControl(self)
         self.at = {interface: self._at_port(interface) for interface in AT_PORTS}
@@ -87,15 +90,20 @@ class Modem:
 
     # --- who hears what ---
 
-    def urc(self, text: str, want: Callable[[PortSettings], bool] | None = None) -> None:
-        """Sends an unsolicited line to the ports that AT+CATR names and that `want` it by their own settings."""
+    def urc(self, text: str | None, want: Callable[[PortSettings], bool] | None = None) -> None:
+        """Sends an unsolicited line to the ports that AT+CATR names and that `want` it by their own settings.
+
+        None: this family has no such line.
+        """
+        if text is None:
+            return
         for port in self.audible():
             if want is None or want(port.settings):
                 port.urc(text)
 
     def audible(self) -> list[AtPort]:
         """The ports that AT+CATR lets hear unsolicited lines."""
-        return [self.at[interface] for interface in _URC_PORTS.get(self.settings["+CATR"], ())]
+        return [self.at[interface] for interface in self.personality.urc_ports(self.settings)]
 
     async def storm(self, text: str, per_s: int, duration_s: float) -> None:
         """One line again and again, in bursts of 10 ms."""
@@ -164,7 +172,7 @@ class Modem:
         self.later(0.05, self._tell_unlocked, "unlock")
 
     def _tell_unlocked(self) -> None:
-        for text in ("+CPIN: READY", "SMS DONE", "PB DONE"):
+        for text in ("+CPIN: READY", *self.personality.after_pin, self.personality.sms_done, self.personality.pb_done):
             self.urc(text)
         self.tell_registration()
 
@@ -234,17 +242,20 @@ class Modem:
         """RDY, +CPIN, SMS DONE, PB DONE (spec §1.3); the last two only with an unlocked SIM."""
         step_s = self.options.boot_s / 5
         await asyncio.sleep(step_s)
-        self.urc("RDY")
+        for text in ("RDY", *self.personality.after_start):
+            self.urc(text)
         await asyncio.sleep(step_s)
         await asyncio.sleep(max(0.0, self._sim_ready_s - time.monotonic()))
         if self.sim.state in (SimState.READY, SimState.PIN, SimState.PUK):
             self.urc(f"+CPIN: {self.sim.state}")
         if self.sim.state is SimState.READY:
+            for text in self.personality.after_pin:
+                self.urc(text)
             self.tell_registration()
             await asyncio.sleep(2 * step_s)
-            self.urc("SMS DONE")
+            self.urc(self.personality.sms_done)
             await asyncio.sleep(step_s)
-            self.urc("PB DONE")
+            self.urc(self.personality.pb_done)
 
     async def _run_gps(self) -> None:
         while True:
@@ -263,6 +274,8 @@ class Modem:
         self.ports.ports[interface].send(data, self.loop)
 
     def _send_nmea(self, data: bytes) -> None:
+        if self.settings[OUTPORT] != "usbnmea":
+            return
         self._send(NMEA_PORT, data)
 
     def _on_bytes(self, interface: int, data: bytes) -> None:

@@ -5,8 +5,6 @@ from enum import StrEnum
 from pathlib import Path
 
 VERSION = "1.0"
-FIRMWARE = "LE20B03SIM7600M22"
-MODEL = "SIMCOM_SIM7600G-H"
 IMEI = "862636050029311"
 CONTEXTS = {
     1: '1,"IP","internet","0.0.0.0",0,0,0,0',
@@ -21,6 +19,8 @@ class Options:
 
     directory: Path
     control: Path
+    model: str = "sim7600"
+    """sim7600 or ec25."""
     seed: int = 1
     double_cr: bool = True
     ok_before_end: bool = False

@@ -132,10 +132,18 @@ class PortSet:
     """All ports of the stick, their links in `directory`, and the loop's readers."""
 
     def __init__(
-        self, directory: Path, on_bytes: Callable[[int, bytes], None], loop: asyncio.AbstractEventLoop
+        self,
+        directory: Path,
+        on_bytes: Callable[[int, bytes], None],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        count: int = PORT_COUNT,
+        voice_port: int = PCM_PORT,
     ) -> None:
+        """voice_port: read by the PCM thread, not by the loop."""
         self.directory = directory
-        self.ports = [Port(interface) for interface in range(PORT_COUNT)]
+        self.ports = [Port(interface) for interface in range(count)]
+        self._voice_port = voice_port
         self.plugged = False
         self._on_bytes = on_bytes
         self._loop = loop
@@ -147,7 +155,7 @@ class PortSet:
     def plug(self, *, renumber: bool = False) -> None:
         """Creates the ptys, then the links. renumber: ttyUSB5-9 instead of 0-4, or back."""
         if renumber:
-            self._first_number = PORT_COUNT - self._first_number
+            self._first_number = len(self.ports) - self._first_number
         self.directory.mkdir(parents=True, exist_ok=True)
         self.plugged = True
         for port in self.ports:
@@ -220,7 +228,7 @@ class PortSet:
         self._link(port)
 
     def _start_reading(self, port: Port) -> None:
-        if port.interface != PCM_PORT:
+        if port.interface != self._voice_port:
             self._loop.add_reader(port.master, self._read, port)
 
     def _stop_reading(self, port: Port) -> None:
@@ -229,7 +237,7 @@ class PortSet:
             self._loop.remove_writer(port.master)
 
     def _read(self, port: Port) -> None:
-        if port.interface == PCM_PORT:
+        if port.interface == self._voice_port:
             return
         data = port.read(65536)
         if data:

@@ -21,6 +21,10 @@ class Setting:
 COPS_FORMAT = "COPS format"
 """Not a command of its own: what AT+COPS=3,<format> leaves behind."""
 
+CCINFO, SMSFULL, URC_PORT = "QINDCFG ccinfo", "QINDCFG smsfull", "QURCCFG urcport"
+OUTPORT, IMS, SCAN_MODE = "QGPSCFG outport", "QCFG ims", "QCFG nwscanmode"
+"""The same: of the EC25's commands that keep many."""
+
 SETTINGS: dict[str, Setting] = {
     "+CPCMFRM": Setting("0", "[01]", "(0-1)"),
     "+CPCMBANDWIDTH": Setting("0,0", "[01],[01]", "(0-1),(0-1)"),
@@ -53,6 +57,14 @@ SETTINGS: dict[str, Setting] = {
     "+UIMHOTSWAPLEVEL": Setting("0", "[01]", "(0-1)", kept=True),
     "+CGEREP": Setting("0,0", r"[0-2](,[01])?", "(0-2),(0-1)"),
     COPS_FORMAT: Setting("0", "[0-2]", ""),
+    "+QTONEDET": Setting("0", "[01]", "(0,1)"),
+    "+QSCLK": Setting("0", "[0-2]", "(0-2)"),
+    CCINFO: Setting("0", "[01]", ""),
+    SMSFULL: Setting("0", "[01]", ""),
+    URC_PORT: Setting("usbat", "usbat|usbmodem|uart1|all", "", kept=True),
+    OUTPORT: Setting("usbnmea", "none|usbnmea|uartdebug", "", kept=True),
+    IMS: Setting("0", "[0-2]", "", kept=True),
+    SCAN_MODE: Setting("0", "[0-5]", "", kept=True),
 }
 QUOTED = frozenset({"+CSCS"})
 """Read back in quotes."""

@@ -142,7 +142,7 @@ class Arrivals:
         if index is None:
             if memory not in store.told_full:
                 store.told_full.add(memory)
-                self._modem.urc("+SMS FULL")
+                self._modem.urc(self._modem.personality.sms_full(self._modem.settings, memory))
             return Handed(taken=False)
         self._modem.urc(f'{urc}: "{memory}",{index}', lambda port: port.cnmi[0] != 0 and want(port))
         return Handed(taken=True, index=index)
