@@ -163,7 +163,7 @@ async def test_a_place_of_an_earlier_life_is_never_deleted(phone: Desk, modem: E
     await modem("usb.unplug")
     await phone.is_in(LineState.RECONNECTING)
     await modem("usb.replug")
-    await phone.receives(2)
+    await phone.receives(2, within_s=30)
     assert phone.items[0].pdu == phone.items[1].pdu
     await phone.line.discard(old)
     await _deliver(modem, "Later")
