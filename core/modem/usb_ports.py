@@ -119,7 +119,8 @@ class UsbPorts:
             return f"unplugged from USB {was.path}"
         if not now.same_plug(was):
             return f"plugged in anew at USB {was.path}"
-        return None if port_paths(now) == found.paths else f"its ports at USB {was.path} changed"
+        same = port_paths(now) == found.paths and _exist(found.paths)
+        return None if same else f"its ports at USB {was.path} changed"
 
     def _tell_partial(self, modem: UsbModem, tell: Tell) -> float | None:
         """A stick's ttys may come one by one over seconds. When to look again, if that is worth while."""
