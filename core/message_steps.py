@@ -45,6 +45,16 @@ def known_sent(tx: Tx, message_id: str, at: str, reference: int | None = None) -
         move(tx, message_id, On.MORE, at, reason=None)
 
 
+def left_behind(tx: Tx, line: str, at: str) -> None:
+    """Messages on their way on a line that the configuration no longer has: nobody will learn more about them."""
+    for message in rows.open_with(tx, line, SmsState.SENDING):
+        handed = rows.parts_in(tx, message.message_id, "handed")
+        for part in handed:
+            rows.update_part(tx, message.message_id, part, state="unknown")
+        reason = "core_restarted" if handed else None
+        move(tx, message.message_id, On.NO_ANSWER if handed else On.RETRY, at, reason=reason)
+
+
 def take_out(tx: Tx, message_id: str, happened: On, at: str, **columns: object) -> None:
     """Out of the queue, by CANCEL or EXPIRED; a message that waits to be sent again may have been sent, and is unknown
     once more."""

@@ -17,7 +17,7 @@ import msgspec
 
 from core.clock import new_message_id, rfc3339, unix_s
 from core.config import Config
-from core.errors import InvalidParams, LimitExceeded, ModemBusy, NotFound, NotNow, PublicError, TooLong
+from core.errors import InvalidParams, LimitExceeded, ModemBusy, NotFound, NotNow, PublicError, StoreFailed, TooLong
 from core.events import SmsState, UssdReceived
 from core.guard import Guard
 from core.line import Line, LineLateReference, LineLateRefusal, UssdAnswer, UssdState
@@ -25,7 +25,7 @@ from core.log import Log
 from core.message_fsm import On
 from core.message_inbox import Inbox, tell_incomplete
 from core.message_queue import SendQueue
-from core.message_steps import known_sent, move, resend, take_out
+from core.message_steps import known_sent, left_behind, move, resend, take_out
 from core.modem.pdu import (
     Address,
     Alphabet,
@@ -164,6 +164,7 @@ class MessageService:
             for name, box in self._boxes.items():
                 tasks.create_task(box.queue.run(), name=f"messages.{name}.send")
                 tasks.create_task(box.inbox.run(), name=f"messages.{name}.receive")
+            tasks.create_task(self._look_for_lost_lines(), name="messages.lost_lines")
             tasks.create_task(self._watch_groups(), name="messages.groups")
             tasks.create_task(self._prune(), name="messages.prune")
 
@@ -172,6 +173,25 @@ class MessageService:
         async with TaskGroup() as tasks:
             for box in self._boxes.values():
                 tasks.create_task(box.queue.stop(timeout_s), name="messages.stop")
+
+    async def _look_for_lost_lines(self) -> None:
+        """Messages of lines that were taken out of the configuration wait for ever, unless somebody is told."""
+
+        def work(tx: Tx) -> dict[str, int]:
+            lost = {line: count for line, count in rows.lines_waited_for(tx).items() if line not in self._boxes}
+            for line in lost:
+                left_behind(tx, line, rfc3339())
+            return lost
+
+        try:
+            lost = await self._store.write(work)
+        except PublicError as problem:
+            log.error("messages of lines that are gone were not looked at", problem=problem.message)
+            return
+        for line, count in lost.items():
+            log.warning("messages wait for a line that is not configured", line=line, messages=count)
+            text = f"{count} messages wait for line {line}, which is not in core.toml. Cancel them or bring it back."
+            await self._alarm(f"line_not_configured.{line}", text)
 
     async def _watch_groups(self) -> None:
         """Tells of messages whose missing parts did not come in time."""
@@ -459,7 +479,10 @@ class MessageService:
             answer = await line.ussd(text, timeout_s=timeout_s or self._config.sms.ussd_timeout_s)
             box.session = answer.state is UssdState.REPLY_WANTED
         event = UssdReceived(line=line.name, text=answer.text, state=answer.state)
-        await self._store.write(lambda tx: tx.fact(event))
+        try:
+            await self._store.write(lambda tx: tx.fact(event))
+        except StoreFailed as problem:  # the network says it once; who asked shall have it
+            log.error("an answer to a USSD code was not written", line=line.name, problem=problem.message)
         return answer
 
     async def ussd_cancel(self, name: str | None) -> None:

@@ -1,6 +1,7 @@
 """What becomes of messages when answers and reports come late, early, twice or not at all."""
 
 import asyncio
+import signal
 from typing import Any
 
 from core.clock import rfc3339, unix_s
@@ -70,6 +71,36 @@ async def test_wrong_parameters_are_said_to_be_wrong_and_far_times_are_none() ->
             assert await kind_of(phone, "sms.send", **{"to": TO, "text": "x"} | wrong) == "invalid_params", wrong
         answer = await phone.call("sms.send", to=TO, text="x", expires_at="2032-01-01T00:00:00Z")
         assert answer["state"] == "queued"
+
+
+async def test_messages_of_a_line_that_is_no_longer_configured_are_told_and_can_be_decided() -> None:
+    async with station(lines=2) as made:
+        async with made.phone("sms.*") as (phone, watch):
+            await made.ready(phone, "sim2")
+            await made.controls[1]("sms.network", delay_s=30.0)
+            out = await phone.call("sms.send", to=TO, text="on its way", line="sim2")
+            await until(watch, out["message_id"], "sending")
+            waits = await phone.call("sms.send", to=TO, text="waits", line="sim2")
+            await made.stop_core(signal.SIGKILL)
+        config = made.config.read_text()
+        gone = f'[line.sim2]\nports_dir = "{made.dir}/sim2"\nlost_after_s = 1.0\n'
+        assert gone in config
+        made.config.write_text(config.replace(gone, ""))
+        await made.start_core()
+        async with made.phone("sms.*", "alarm.*") as (phone, watch):
+            for _ in range(100):
+                if alarms := (await phone.call("status"))["alarms"]:
+                    break
+                await asyncio.sleep(0.1)
+            assert [each["alarm"] for each in alarms] == ["line_not_configured.sim2"]
+            assert (await phone.call("sms.get", message_id=out["message_id"]))["state"] == "unknown"
+            assert (await phone.call("sms.cancel", message_id=waits["message_id"]))["state"] == "cancelled"
+            assert (await phone.call("sms.resolve", message_id=out["message_id"], outcome="sent"))["state"] == "sent"
+
+
+async def test_a_reply_to_a_menu_is_no_way_around_the_codes_that_are_refused() -> None:
+    async with station() as made, made.phone("ussd.*") as (phone, _):
+        assert await kind_of(phone, "ussd.reply", text="**21*+447700900456#") == "invalid_params"
 
 
 async def test_a_resend_that_is_taken_back_is_unknown_and_not_cancelled() -> None:

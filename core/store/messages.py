@@ -323,6 +323,11 @@ def queued(tx: Tx, line: str) -> int:
     return int(row.fetchone()[0])
 
 
+def lines_waited_for(tx: Tx) -> dict[str, int]:
+    """How many messages of each line are not finished."""
+    return dict(tx.execute(f"SELECT line, count(*) FROM messages WHERE {OPEN} GROUP BY line").fetchall())
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Of one line. today: the last 24 hours."""

@@ -209,6 +209,8 @@ async def ussd_send(request: Request, params: UssdParams) -> UssdText:
 @method("ussd.reply", scope=Scope.MESSAGES, errors=USSD_ERRORS, since="0.2", facts=True)
 async def ussd_reply(request: Request, params: UssdReplyParams) -> UssdText:
     """Answers in the open session of a line."""
+    if supplementary(params.text):  # the session may be over by now, and then it would be a code of its own
+        raise InvalidParams("That code changes call forwarding, barring or the PIN; it is not sent.", path="text")
     return _shown(await request.core.services.messages.ussd(params.text, params.line, params.timeout_s, reply=True))
 
 
