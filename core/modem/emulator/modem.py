@@ -56,7 +56,12 @@ class Modem:
         )
         self.far = FarEnd(self.loop, seed=options.seed)
         self.pcm = PcmEndpoint(
-            self.ports.ports[voice_port], self.far, self.faults, seed=options.seed, burst_frames=options.burst_frames
+            self.ports.ports[voice_port],
+            self.far,
+            self.faults,
+            seed=options.seed,
+            burst_frames=options.burst_frames,
+            on_flow=self._on_flow if self.personality.flow is not None else None,
         )
         self.calls = CallControl(self)
         self.at = {interface: self._at_port(interface) for interface in AT_PORTS}
@@ -104,6 +109,11 @@ class Modem:
     def audible(self) -> list[AtPort]:
         """The ports that AT+CATR lets hear unsolicited lines."""
         return [self.at[interface] for interface in self.personality.urc_ports(self.settings)]
+
+    def _on_flow(self, go: bool) -> None:
+        """On the PCM thread."""
+        if self.personality.flow is not None:
+            self.loop.call_soon_threadsafe(self.urc, self.personality.flow[go])
 
     async def storm(self, text: str, per_s: int, duration_s: float) -> None:
         """One line again and again, in bursts of 10 ms."""

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.audio import PcmFormat
@@ -21,6 +22,8 @@ from core.modem.emulator.ptys import Port
 
 OUT_BUFFER_BYTES = 4096
 """Of the USB OUT endpoint with its URBs (spec §3.8). A pty adds about 20 kB of its own, which we can't take away."""
+_STOP_BYTES, _GO_BYTES = 3072, 1024
+"""Of the OUT buffer, where a family with flow control says stop and go on; a guess."""
 _FRAME_S = 0.02
 _BURST_CHANCE = 0.1
 """Of a frame to wait for the next and come with it."""
@@ -65,11 +68,23 @@ class _Stream:
     started_s: float = field(default_factory=time.monotonic)
     playing: bool = False
     shifted: bool = False
+    stopped: bool = False
     blocked: bool = False
 
 
 class PcmEndpoint:
-    def __init__(self, port: Port, far: FarEnd, faults: Faults, *, seed: int, burst_frames: int) -> None:
+    def __init__(
+        self,
+        port: Port,
+        far: FarEnd,
+        faults: Faults,
+        *,
+        seed: int,
+        burst_frames: int,
+        on_flow: Callable[[bool], None] | None = None,
+    ) -> None:
+        """on_flow: told on the thread to stop (False) and to go on; None without flow control."""
+        self._on_flow = on_flow
         self.stats = PcmStats()
         self.registered = False
         self.format = PcmFormat()
@@ -246,6 +261,8 @@ class PcmEndpoint:
             self._now.taken_s = self._now.arrivals[0][1]
         frame = bytes(self._now.out[:size])
         del self._now.out[:size]
+        if self._now.stopped and len(self._now.out) <= _GO_BYTES:
+            self._flow(go=True)
         return frame if self._talking else bytes(size)
 
     def _fill(self) -> None:
@@ -256,9 +273,16 @@ class PcmEndpoint:
         self._now.bytes_in += len(data)
         self._now.arrivals.append((self._now.bytes_in, time.monotonic()))
         self.stats.bytes_in += len(data)
+        if not self._now.stopped and len(self._now.out) >= _STOP_BYTES:
+            self._flow(go=False)
         partial = len(data) % self.format.frame_bytes and len(self._now.out) < OUT_BUFFER_BYTES
         if partial and self._faults.get(FaultKind.PARTIAL_FRAME_BLOCKS) is not None:
             self._now.blocked = True
+
+    def _flow(self, *, go: bool) -> None:
+        if self._on_flow is not None:
+            self._now.stopped = not go
+            self._on_flow(go)
 
 
 def _ask_for_priority() -> None:

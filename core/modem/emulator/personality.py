@@ -21,7 +21,8 @@ class Personality:
     """One family. None in place of a line: this family says nothing.
 
     ports: serial ports, from if00 on. voice_port: the interface of PCM; the NMEA port if they are one. listed: a call
-    that changed. urc_ports: who hears unsolicited lines. after_start: behind RDY; after_pin: behind +CPIN.
+    that changed. flow: the lines that stop the uplink and let it go on. urc_ports: who hears unsolicited lines.
+    after_start: behind RDY; after_pin: behind +CPIN.
     """
 
     maker: str
@@ -37,6 +38,7 @@ class Personality:
     urc_ports: Callable[[Settings], tuple[int, ...]]
     sms_full: Callable[[Settings, str], str | None]
     supply: str
+    flow: tuple[str, str] | None = None
     after_start: tuple[str, ...] = ()
     after_pin: tuple[str, ...] = ()
     sms_done: str = "SMS DONE"
@@ -79,6 +81,7 @@ EC25 = Personality(
     urc_ports=lambda settings: _QUECTEL_URC_PORTS.get(settings[URC_PORT], ()),
     sms_full=lambda settings, memory: f'+QIND: "smsfull","{memory}"' if settings[SMSFULL] == "1" else None,
     supply="+CBC: 0,80,3811",
+    flow=("+QPCMV: 0,0", "+QPCMV: 1,0"),
     after_start=("+CFUN: 1",),
     after_pin=("+QUSIM: 1",),
     sms_done="+QIND: SMS DONE",
