@@ -24,7 +24,7 @@ _REMARK_AFTER_S = 1.0
 
 _PERSONAL = re.compile(
     r"\+?(?:AT)?\+(?:CLIP|CLCC|CCWA|CNUM|COLP|CDIP|CCFC|CUSD|CPB[RWF]|CMG[LRSW]|CMT|CDS|CBM|CSCA|CPIN|CPWD|CLCK|CGPSINFO"
-    r"|CGNSSINFO|QGPSLOC|CREG|CGREG|CEREG|CPSI|CGPADDR|CGAUTH)\b"
+    r"|CGNSSINFO|CREG|CGREG|CEREG|CPSI|CGPADDR|CGAUTH)\b"
 )
 _HARMLESS = re.compile(r"VOICE CALL:|\+CGMR:|Revision:|OK|ERROR")
 
@@ -51,6 +51,10 @@ def scrub(line: str) -> str:
         return line[:3] + re.sub(r"[0-9*#]", "0", line[3:])
     if line.startswith("MISSED_CALL:"):
         return re.sub(r"(?<=M )\+?[0-9*#]+", lambda found: _zeros(found[0]), line)
+    if line.startswith("+QGPSLOC:"):  # degrees without leading zeros
+        return _zeros(line)
+    if call := re.match(r'\+QIND: ?"ccinfo",', line):
+        return call[0] + re.sub(r'"[^"]*"?', lambda found: _blotted(found[0]), line[call.end() :])
     if _PERSONAL.match(line):
         line = re.sub(r'"[^"]*"?', lambda found: _blotted(found[0]), line)
         return re.sub(r"\b(?=[0-9A-Fa-f]*[0-9])[0-9A-Fa-f]{4,}\b", lambda found: "0" * len(found[0]), line)
