@@ -13,6 +13,12 @@ from msgspec.structs import replace
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
+AccessPoint = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,98}[A-Za-z0-9])?$")]
+"""TS 23.003 §9.1, roughly: the carrier lookup looks closer."""
+
+Credential = Annotated[str, Meta(pattern=r"^[ !#-\[\]-~]{0,64}$")]
+"""What fits the quotes of an AT command: printable ASCII without quote and backslash."""
+
 ScopeName = Literal["observe", "messages", "calls", "admin"]
 
 
@@ -78,11 +84,11 @@ class LineConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ramp: bool = False
     ramp_pause_s: Annotated[float, Meta(ge=0, le=30)] = 3.0
     network_wait_s: Annotated[float, Meta(ge=0, le=600)] = 60.0
-    apn: str | None = None
+    apn: AccessPoint | None = None
     apn_auth: Literal["none", "pap", "chap"] | None = None
-    apn_user: str | None = None
-    apn_password: str | None = None
-    ims_apn: str | None = None
+    apn_user: Credential | None = None
+    apn_password: Credential | None = None
+    ims_apn: AccessPoint | None = None
     carrier: str | None = None
     volte: Literal["auto", "on", "off"] = "auto"
     lte_only: bool = False
