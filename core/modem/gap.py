@@ -13,11 +13,14 @@ FIRST_S = 0.1
 MOST_S = 2.0
 """Twice what that station needed."""
 
-LOST_WITHIN_S = 1.0
+LOST_WITHIN_S = 0.5
 """After a command. A stick that goes later went for another reason: a hand, a cable."""
 
 FORGET_S = 86_400.0
 """A day without trouble; then the configured gap holds again."""
+
+TWICE_WITHIN_S = 3600.0
+"""Once may be a hand that pulled the stick just then: only a second such loss within the hour widens the gap."""
 
 RESET_S = 60.0
 """How long after a command that resets the modem its loss is expected."""
@@ -35,6 +38,7 @@ class GapRule:
         self._sent_s = float("-inf")
         self._spacing_s = float("inf")  # between the last two commands
         self._reset_s = float("-inf")
+        self._suspected_s = float("-inf")
 
     def width_s(self, now_s: float) -> float:
         if self._width_s > self._least_s and now_s - self._trouble_s >= FORGET_S:
@@ -58,15 +62,18 @@ class GapRule:
         """The modem is off the bus. Whether the gap is wider now.
 
         Only where a wider gap could have helped: the last command was fresh, came faster behind the one before than the
-        wider gap allows, and none of late asked for a reset. Both ports of a modem go at once and count as one.
+        wider gap allows, none of late asked for a reset, and it is not the first time. Both ports of a modem go at once and count as one.
         """
         wider_s = min(MOST_S, max(FIRST_S, self.width_s(now_s) * 2))
         fresh = now_s - self._sent_s <= LOST_WITHIN_S
         if not fresh or self._spacing_s >= wider_s or now_s - self._reset_s <= RESET_S:
             return False
+        self._spacing_s = float("inf")
+        suspected_s, self._suspected_s = self._suspected_s, now_s
+        if now_s - suspected_s > TWICE_WITHIN_S and not self.widened(now_s):
+            return False
         wider = wider_s > self._width_s
         self._width_s, self._trouble_s = max(wider_s, self._least_s), now_s
-        self._spacing_s = float("inf")
         return wider
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.modem.at import Command
-from core.modem.gap import FORGET_S, MOST_S, Gap, GapRule
+from core.modem.gap import FORGET_S, MOST_S, TWICE_WITHIN_S, Gap, GapRule
 from core.modem.port import AtPort
 from tests.modem.scripted import running, scripted_modem, until
 
@@ -44,14 +44,24 @@ def test_each_loss_right_after_quick_commands_doubles_it_up_to_two_seconds() -> 
         now_s += 60
         _quick_commands_then_loss(rule, now_s)
         widths.append(rule.width_s(now_s))
-    assert widths == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    assert widths == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+
+
+def test_one_such_loss_an_hour_may_be_a_hand_and_costs_nothing() -> None:
+    rule = GapRule(0.0)
+    assert not _quick_commands_then_loss(rule, 0)
+    assert not _quick_commands_then_loss(rule, 2 * TWICE_WITHIN_S)
+    assert _quick_commands_then_loss(rule, 2 * TWICE_WITHIN_S + 60)
 
 
 def test_both_ports_of_one_stick_going_is_one_loss() -> None:
     rule = GapRule(0.0)
-    assert _quick_commands_then_loss(rule, 10)
+    _quick_commands_then_loss(rule, 10)
     assert not rule.lost(10.06)
-    assert rule.width_s(10.06) == 0.1
+    assert rule.width_s(10.06) == 0.0
+    assert _quick_commands_then_loss(rule, 20)
+    assert not rule.lost(20.06)
+    assert rule.width_s(20.06) == 0.1
 
 
 def test_a_stick_pulled_while_idle_or_between_slow_commands_costs_nothing() -> None:
@@ -73,6 +83,7 @@ def test_a_reset_that_was_asked_for_costs_nothing() -> None:
 
 def test_a_quiet_day_brings_the_configured_gap_back() -> None:
     rule = GapRule(0.5)
+    _quick_commands_then_loss(rule, -60)
     assert _quick_commands_then_loss(rule, 0)
     assert rule.width_s(FORGET_S - 60) == 1.0
     assert rule.width_s(FORGET_S + 60) == 0.5
@@ -127,10 +138,12 @@ async def test_a_tty_that_hangs_up_after_quick_commands_widens_it_and_closing_it
             await port.send(Command("AT+CSQ"))
             await port.send(Command("AT+CSQ"))
     assert closed.widened_s is None
-    with scripted_modem() as modem:
-        async with running(AtPort("at", modem.path, gap=torn)) as port:
-            await port.send(Command("AT+CSQ"))
-            await port.send(Command("AT+CSQ"))
-            modem.unplug()
-            await until(lambda: torn.widened_s is not None)
+    for _ in range(2):
+        assert torn.widened_s is None
+        with scripted_modem() as modem:
+            async with running(AtPort("at", modem.path, gap=torn)) as port:
+                await port.send(Command("AT+CSQ"))
+                await port.send(Command("AT+CSQ"))
+                modem.unplug()
+                await until(lambda port=port: port._lost is not None)  # type: ignore[misc]
     assert torn.widened_s == 0.1
