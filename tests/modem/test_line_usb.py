@@ -9,7 +9,6 @@ import pytest
 
 from core.errors import ModemOffline
 from core.line import CallState, EndReason, LineProgress, LineState, LineStatus
-from core.modem import modem as line_modem
 from core.modem import usb_ports
 from core.modem.profile import load_profile
 from core.modem.usb_sources import UsbSources
@@ -276,10 +275,7 @@ async def test_ports_given_by_name_are_found_again_after_a_replug(modem: Emulato
         await _ready_again(phone, before)
 
 
-async def test_a_killed_emulator_that_left_its_links_is_found_when_it_is_there_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(line_modem, "LOOK_S", 30.0)  # no pause between lives helps it
+async def test_a_killed_emulator_that_left_its_links_is_found_when_it_is_there_again(tmp_path: Path) -> None:
     folder = tmp_path / "ports"
     async with emulator(folder) as first, desk(first.config()) as phone:
         await first.end(signal.SIGKILL)
