@@ -1,4 +1,4 @@
-"""docs/adding-a-modem.md lists every field of a profile, in the order of the code, and the files that it names exist."""
+"""docs/adding-a-modem.md lists every field of a profile, in the order of the code, and only files that exist."""
 
 import dataclasses
 import re

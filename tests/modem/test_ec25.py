@@ -15,8 +15,8 @@ from core.modem import call_audio, lines_quectel
 from core.modem.lines import ListedCall, Stat
 from core.modem.lines_network import iccid
 from core.modem.lines_quectel import ccinfo, qgpsloc, qpcmv, qpcmv_flow, qspn, qtonedet
-from core.modem.nmea_port import open_tty
 from core.modem.pcm_tty import close_pcm as close_tty
+from core.modem.pcm_tty import open_pcm as open_tty
 from core.modem.profile import load_profile
 from core.modem.wirelog import scrub
 from tests.modem.heard import Heard

@@ -14,6 +14,7 @@ from core.line import (
     CallState,
     EndReason,
     LineDtmf,
+    LineFix,
     LineProgress,
     LineReleased,
     LineRing,
@@ -165,6 +166,39 @@ async def test_a_rejected_call_is_rejected_and_a_missed_one_missed_once(phone: D
     assert [ring.ring for ring in phone.of(LineRing) if ring.handle == missed] == [1, 2]
     await asyncio.sleep(0.5)
     assert [fact.handle for fact in phone.of(LineReleased)] == [handle, missed]
+
+
+async def test_a_withheld_number_is_said_to_be_withheld(phone: Desk, modem: Emulator) -> None:
+    await modem("call.incoming", withheld=True, ring_s=0.3)
+    call = await phone.incoming()
+    assert (call.number, call.withheld) == (None, True)
+
+
+async def test_a_second_call_waits_is_taken_and_swapped_and_each_ends_alone(phone: Desk, modem: Emulator) -> None:
+    first = await _answered(phone, modem)
+    await modem("call.incoming", number=CALLEE, ring_s=0.3)
+    second = await phone.incoming(2)
+    assert (second.number, second.waiting) == (CALLEE, True)
+    await phone.line.answer(second.handle)
+    await _active(phone, second.handle)
+    await phone.hears(LineProgress, lambda fact: fact.handle == first and fact.state is CallState.HELD)
+    await phone.line.swap()
+    await phone.hears(LineProgress, lambda fact: fact.handle == second.handle and fact.state is CallState.HELD)
+    await phone.line.hangup(second.handle)
+    assert (await phone.released(second.handle)).reason is EndReason.LOCAL_HANGUP
+    await modem("far.hangup")
+    assert (await phone.released(first)).reason is EndReason.REMOTE_HANGUP
+
+
+async def test_positions_come_while_they_are_wanted(phone: Desk, modem: Emulator) -> None:
+    await modem("gps.set", north=52.52, east=13.405, metres=34, stop_s=0.1, restart_s=0.1)
+    for _ in range(2):
+        phone.told.clear()
+        await phone.line.locate(True)
+        fix = await phone.hears(LineFix)
+        assert (fix.latitude, fix.longitude, fix.altitude_m) == (52.52, 13.405, 34.0)
+        await phone.line.locate(False)
+        assert phone.line.location is None
 
 
 async def test_keys_go_in_and_out(phone: Desk, modem: Emulator) -> None:
