@@ -134,7 +134,17 @@ class Healer:
         allowed = self.resets_last_hour < self._config.resets_per_hour
         if policy == "after_every_call" and allowed:
             self._signs = replace(self._signs, routine=True)
+        self._begin_climb()
         self._wake.set()
+
+    def _begin_climb(self) -> None:
+        """At once, so that nobody dials before the task of the line has looked. The rung itself waits for that task."""
+        now_s = time.monotonic()
+        condition = self._condition(now_s)
+        if self._ladder.stage is Stage.IDLE and condition.ill in (Trouble.AUDIO, Trouble.ROUTINE):
+            for action in self._ladder.look(now_s, replace(condition, quiet=False)):
+                if isinstance(action, Tell):
+                    self._tell(action)
 
     # --- what the line asks ----------------------------------------------------------------------------------------
 
