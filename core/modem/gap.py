@@ -62,7 +62,8 @@ class GapRule:
         """The modem is off the bus. Whether the gap is wider now.
 
         Only where a wider gap could have helped: the last command was fresh, came faster behind the one before than the
-        wider gap allows, none of late asked for a reset, and it is not the first time. Both ports of a modem go at once and count as one.
+        wider gap allows, none of late asked for a reset, and it is not the first time. Both ports of a modem go at once
+        and count as one.
         """
         wider_s = min(MOST_S, max(FIRST_S, self.width_s(now_s) * 2))
         fresh = now_s - self._sent_s <= LOST_WITHIN_S
