@@ -355,7 +355,8 @@ class SmsStatus(Event, frozen=True, kw_only=True):
 
 @event("sms.report", personal=("number",))
 class SmsReport(Event, frozen=True, kw_only=True):
-    """The service centre reported on one part. message_id is null when no sent message fits."""
+    """The service centre reported on one part. message_id is null while no sent message fits: a report that overtook
+    the modem's own answer comes again with it."""
 
     message_id: str | None
     number: str | None

@@ -282,10 +282,22 @@ def tell(tx: Tx, message_id: str, missing: tuple[int, ...] = ()) -> None:
 
 
 def tell_incomplete(tx: Tx, before: str) -> str | None:
-    """Tells what there is of messages whose first part came before then; gives the first_at of the next group."""
+    """Tells what there is of messages whose first part came before then; gives the first_at of the next group.
+
+    One that can't be put together is told without its text: it must not keep the others from being told.
+    """
     at = rfc3339()
     for message_id in inbox.groups_due(tx, before):
-        assemble(tx, message_id, int(inbox.received(tx, message_id)["parts"]), at, late=True)
+        tx.execute("SAVEPOINT one_group")
+        try:
+            assemble(tx, message_id, int(inbox.received(tx, message_id)["parts"]), at, late=True)
+        except Exception:
+            log.exception("a message with missing parts could not be put together")
+            tx.execute("ROLLBACK TO one_group")
+            inbox.set_told(tx, message_id)
+            rows.update(tx, message_id, at, incomplete=1, reason="undecodable")
+            tell(tx, message_id)
+        tx.execute("RELEASE one_group")
     return inbox.oldest_untold(tx)
 
 

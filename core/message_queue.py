@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from core.message_errors import Refusal, reason, refusal
 from core.message_fsm import On, step
 from core.message_reports import book_early
 from core.message_steps import finish, known_sent, move, resend, take_out
+from core.modem.pdu import decode_from_mobile, encode_submit
 from core.store import messages as rows
 from core.store.store import Store, Tx
 
@@ -302,8 +303,9 @@ class SendQueue:
         return rows.next_waiting(tx, message.message_id)
 
     def _hand(self, tx: Tx, message: rows.Outgoing, part: rows.Part) -> Job:
-        rows.update_part(tx, part.message_id, part.part, state="handed")
-        return Job(part.message_id, part.part, part.tpdu, message.smsc, more=part.part < message.parts)
+        tpdu = part.tpdu if message.expires_at is None else _lasting_until(tx, message, part.tpdu)
+        rows.update_part(tx, part.message_id, part.part, state="handed", pdu=tpdu.hex().upper())
+        return Job(part.message_id, part.part, tpdu, message.smsc, more=part.part < message.parts)
 
     def _apply(self, tx: Tx, outcome: Outcome, at: str) -> Job | None:
         """Writes an outcome, and what reports have said already; the job of the same message that follows it."""
@@ -382,3 +384,11 @@ class SendQueue:
 
 class Work(Protocol):
     def __call__(self, tx: Tx, again: bool, /) -> Turn: ...
+
+
+def _lasting_until(tx: Tx, message: rows.Outgoing, tpdu: bytes) -> bytes:
+    """The part with a validity period that ends with expires_at: it may have waited here for most of its time."""
+    if message.expires_at is None or rows.asked_validity(tx, message.message_id) is not None:
+        return tpdu
+    left_s = datetime.fromisoformat(message.expires_at).timestamp() - unix_s()
+    return encode_submit(replace(decode_from_mobile(tpdu), validity=timedelta(seconds=max(300, int(left_s)))))

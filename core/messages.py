@@ -5,40 +5,30 @@ neither a slow line nor a bad recipient holds up another.
 """
 
 import asyncio
-import hashlib
-import secrets
 from asyncio import TaskGroup
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
-from core.clock import new_message_id, rfc3339, unix_s
+from core.clock import rfc3339, unix_s
 from core.config import Config
-from core.errors import InvalidParams, LimitExceeded, ModemBusy, NotFound, NotNow, PublicError, StoreFailed, TooLong
+from core.errors import LimitExceeded, ModemBusy, NotFound, NotNow, PublicError, StoreFailed
 from core.events import SmsState, UssdReceived
 from core.guard import Guard
 from core.line import Line, LineLateReference, LineLateRefusal, UssdAnswer, UssdState
 from core.log import Log
+from core.message_compose import Composer, SendRequest
 from core.message_fsm import On
 from core.message_inbox import Inbox, tell_incomplete
 from core.message_queue import SendQueue
 from core.message_steps import known_sent, left_behind, move, resend, take_out
 from core.modem.pdu import (
-    Address,
-    Alphabet,
-    Element,
-    Options,
-    PduError,
-    Ports,
-    Submit,
-    TooManyParts,
-    compose,
     encode_submit,
 )
-from core.numbers import NumberType, peer_key, sms_address
+from core.numbers import peer_key, sms_address
 from core.registry import ClientRegistry
 from core.store import messages as rows
 from core.store.message_reads import MessageRow, get_message
@@ -54,44 +44,6 @@ PRUNE_EVERY_S = 3600.0
 GROUPS_AGAIN_S = 60.0
 PRUNE_CHUNKS = 1000
 RECIPIENT_WAIT_CHECKED = "recipient_backoff"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendRequest:
-    """What sms.send asks for, typed and within its ranges. Times are RFC 3339 UTC as core.clock writes them."""
-
-    to: str
-    text: str | None = None
-    data: bytes | None = None
-    line: str | None = None
-    message_class: int | None = None
-    report: bool | None = None
-    validity_s: int | None = None
-    priority: str = "normal"
-    send_at: str | None = None
-    expires_at: str | None = None
-    client_ref: str | None = None
-    on_unknown: str | None = None
-    encoding: str | None = None
-    split: str | None = None
-    source_port: int | None = None
-    destination_port: int | None = None
-    udh: bytes | None = None
-    replace_type: int | None = None
-    silent: bool = False
-    reject_duplicates: bool = False
-    reply_path: bool = False
-    smsc: str | None = None
-    number_type: NumberType | None = None
-    dry_run: bool = False
-
-    def digest(self) -> str:
-        """The same for the same request, so that a repeated client_ref is told from a new message. What was left out
-        is left out, so that a later version with more fields makes the same of it."""
-        said = {
-            name: value for name, value in msgspec.to_builtins(self).items() if value is not None and value is not False
-        }
-        return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +87,7 @@ class MessageService:
         self._clients = clients
         self._grouped = asyncio.Event()
         self._tasks: TaskGroup | None = None
-        self._reference = secrets.randbelow(256)
+        self._composer = Composer(config.sms, dry_run=guard.dry_run)
         self._boxes = {name: self._mailbox(line) for name, line in self._lines.items()}
 
     def _mailbox(self, line: Line) -> _Mailbox:
@@ -300,8 +252,9 @@ class MessageService:
             request.to, request.number_type, self.region(line.name), emergency=self._config.call.emergency
         )
         await self._guard.permit("sms", address.text, line.name)
-        submits = self._composed(request, address)
-        return self._row(request, digest, line.name, address, submits), [encode_submit(each) for each in submits]
+        submits = self._composer.submits(request, address)
+        row = self._composer.row(request, digest, line.name, self.region(line.name), address, submits)
+        return row, [encode_submit(each) for each in submits]
 
     def _accept(self, tx: Tx, row: rows.NewMessage, tpdus: list[bytes]) -> MessageRow:
         """In one transaction: within the limits, written."""
@@ -316,99 +269,6 @@ class MessageService:
         rows.add_parts(tx, row.message_id, tpdus)
         rows.tell(tx, row.message_id)
         return _found(tx, row.message_id)
-
-    def _composed(self, request: SendRequest, address: Address) -> tuple[Submit, ...]:
-        try:
-            submits = compose(address, text=request.text, data=request.data, options=self._options(request))
-        except TooManyParts as problem:
-            raise TooLong(
-                f"The message needs {problem.parts} parts, more than max_parts of [sms].", parts=problem.parts
-            ) from None
-        except PduError as problem:
-            raise InvalidParams(f"This can't be a short message: {problem}.", path="text") from None
-        self._reference = (self._reference + 1) % 256
-        return submits
-
-    def _options(self, request: SendRequest) -> Options:
-        config = self._config.sms
-        ports = None
-        if request.destination_port is not None or request.source_port is not None:
-            ports = Ports(request.destination_port or 0, request.source_port or 0)
-        pid = 0x40 if request.silent else 0x40 + request.replace_type if request.replace_type else 0
-        return Options(
-            alphabet=Alphabet(request.encoding) if request.encoding else None,
-            message_class=request.message_class,
-            report=config.report if request.report is None else request.report,
-            validity=self._validity(request),
-            split=request.split or self._split(request),
-            reference=self._reference,
-            ports=ports,
-            elements=_elements(request.udh) if request.udh else (),
-            pid=pid,
-            reject_duplicates=request.reject_duplicates,
-            reply_path=request.reply_path,
-            max_parts=config.max_parts,
-        )
-
-    def _split(self, request: SendRequest) -> str:
-        """One station's stick hung until replugged on concatenated UCS-2, so that has a setting of its own."""
-        config = self._config.sms
-        if config.split_ucs2 is None or request.text is None:
-            return config.split
-        alone = Options(alphabet=Alphabet(request.encoding) if request.encoding else None)
-        first = compose(Address("0"), text=request.text, options=alone)[0]
-        return config.split_ucs2 if first.alphabet is Alphabet.UCS2 else config.split
-
-    def _validity(self, request: SendRequest) -> timedelta | None:
-        """As asked, else as long as the message may be of use, else as configured."""
-        seconds = request.validity_s
-        if seconds is None and request.expires_at is not None:
-            begin = max(request.send_at or "", rfc3339())
-            left = datetime.fromisoformat(request.expires_at) - datetime.fromisoformat(begin)
-            seconds = max(300, int(left.total_seconds()))
-        if seconds is None:
-            seconds = self._config.sms.validity_s
-        return None if seconds is None else timedelta(seconds=seconds)
-
-    def _row(
-        self, request: SendRequest, digest: str, line: str, address: Address, submits: tuple[Submit, ...]
-    ) -> rows.NewMessage:
-        at = rfc3339()
-        if request.expires_at is not None and request.expires_at <= max(at, request.send_at or ""):
-            raise InvalidParams("expires_at must lie after send_at and in the future.", path="expires_at")
-        config = self._config.sms
-        dry = request.dry_run or self._guard.dry_run
-        asked = {
-            "source_port": request.source_port, "destination_port": request.destination_port,
-            "replace_type": request.replace_type, "silent": request.silent or None,
-            "validity_s": request.validity_s, "split": request.split,
-        }  # fmt: skip
-        return rows.NewMessage(
-            message_id=new_message_id(),
-            line=line,
-            direction="out",
-            number=address.text,
-            peer=peer_key(address.text, self.region(line)),
-            text=request.text,
-            data=request.data,
-            encoding=str(submits[0].alphabet),
-            message_class=request.message_class,
-            state=SmsState.CANCELLED if dry else SmsState.QUEUED,
-            reason="dry_run" if dry else None,
-            parts=len(submits),
-            details={key: value for key, value in asked.items() if value is not None} or None,
-            created_at=at,
-            updated_at=at,
-            client_ref=None if dry else request.client_ref,
-            digest=None if dry or request.client_ref is None else digest,
-            priority=rows.PRIORITIES.index(request.priority),
-            report=config.report if request.report is None else request.report,
-            on_unknown=request.on_unknown or config.on_unknown,
-            dry_run=dry,
-            send_at=request.send_at,
-            expires_at=request.expires_at,
-            smsc=request.smsc,
-        )
 
     # --- deciding --------------------------------------------------------------------------------------------------
 
@@ -441,10 +301,20 @@ class MessageService:
                 move(tx, message_id, On.KNOWN_FAILED, at, reason="by_client")
             return _found(tx, message_id)
 
+        if outcome == "resend":
+            await self._permitted(message_id)
         row = await self._store.write(work)
         if row.line in self._boxes:
             self._boxes[row.line].queue.wake()
         return row
+
+    async def _permitted(self, message_id: str) -> None:
+        """Lists may have changed since it was accepted, and a message that failed counts for no limit any more."""
+        found = await self._store.read(lambda db: get_message(db, message_id))
+        if found is not None and found.direction == "out" and found.number:
+            await self._guard.permit("sms", found.number, found.line)
+            if found.state is SmsState.FAILED:
+                await self._guard.within_limits("sms", found.number, found.line, found.parts)
 
     # --- looking ---------------------------------------------------------------------------------------------------
 
@@ -489,28 +359,6 @@ class MessageService:
         line = self.line_named(name)
         self._boxes[line.name].session = False
         await line.ussd_cancel()
-
-
-def utc(at: str, path: str) -> str:
-    """A client's RFC 3339 time as core.clock writes it. InvalidParams without a zone."""
-    try:
-        found = datetime.fromisoformat(at)
-        if found.tzinfo is None or not 1970 <= found.year < 9999:
-            raise ValueError
-    except ValueError:
-        raise InvalidParams("Give a time as RFC 3339 with its zone: 2026-11-21T12:00:00Z.", path=path) from None
-    return rfc3339(found.astimezone(UTC).timestamp())
-
-
-def _elements(udh: bytes) -> tuple[Element, ...]:
-    """A user data header without its length octet, as elements (TS 23.040 §9.2.3.24)."""
-    found: list[Element] = []
-    while udh:
-        if len(udh) < 2 or len(udh) < 2 + udh[1]:
-            raise InvalidParams("The user data header is cut off.", path="udh")
-        found.append(Element(udh[0], udh[2 : 2 + udh[1]]))
-        udh = udh[2 + udh[1] :]
-    return tuple(found)
 
 
 def _known(tx: Tx, request: SendRequest, digest: str) -> MessageRow | None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -313,3 +315,35 @@ async def test_parts_that_a_modem_can_t_take_go_as_numbered_messages() -> None:
         assert [each["text"][:4] for each in numbered] == ["1/2 ", "2/2 "]
         assert all(each["concat"] is None for each in numbered)
         assert all(each["concat"] is not None for each in found if each["encoding"] == "gsm7")
+
+
+async def test_the_network_tries_no_longer_than_the_message_is_of_use_however_long_it_waited_here() -> None:
+    async with station() as made:
+        async with made.phone("sms.*") as (phone, _):
+            await made.ready(phone)
+            await made.control("radio.set", registered=False)
+            at = (await phone.call("health"))["timestamp"][:-5]
+            answer = await phone.call("sms.send", to=TO, text="soon stale", expires_at=_plus(at, 36_000))
+            await made.stop_core()
+        with (
+            closing(sqlite3.connect(made.dir / "dialtone.db")) as store,
+            store,
+        ):  # as if nine and a half hours had passed
+            store.execute("UPDATE messages SET expires_at = ?", (_plus(at, 1500).replace("+00:00", ".000Z"),))
+        await made.control("radio.set", registered=True)
+        await made.start_core()
+        async with made.phone("sms.*") as (phone, watch):
+            async with asyncio.timeout(20):
+                while True:
+                    if (await phone.call("sms.get", message_id=answer["message_id"]))["state"] == "sent":
+                        break
+                    await asyncio.sleep(0.1)
+        (sent,) = (await made.control("sms.sent"))["decoded"]
+        assert relative_minutes(sent["validity"]) <= 30, sent["validity"]
+
+
+def relative_minutes(octet: str) -> int:
+    """TP-VP of one octet up to 143 (TS 23.040 §9.2.3.12.1): steps of five minutes."""
+    value = int(octet, 16)
+    assert value <= 143
+    return (value + 1) * 5

@@ -1786,7 +1786,7 @@ export interface SmsReceivedEvent {
   redacted?: Array<"number" | "text" | "data">;
 }
 
-/** The service centre reported on one part. message_id is null when no sent message fits. */
+/** The service centre reported on one part. message_id is null while no sent message fits: a report that overtook */
 export interface SmsReportEvent {
   /** Number of this fact; grows for ever */
   seq: number;

@@ -169,6 +169,12 @@ def tell(tx: Tx, message_id: str) -> None:
     )  # fmt: skip
 
 
+def asked_validity(tx: Tx, message_id: str) -> int | None:
+    """The validity period that the sender asked for, seconds."""
+    row = tx.execute("SELECT details ->> '$.validity_s' FROM messages WHERE message_id = ?", (message_id,)).fetchone()
+    return None if row is None else row[0]
+
+
 def next_waiting(tx: Tx, message_id: str) -> Part | None:
     """The first part that has yet to be handed over."""
     row = tx.execute(

@@ -2077,7 +2077,7 @@ class SmsReceivedEvent(TypedDict):
 
 
 class SmsReportEvent(TypedDict):
-    """The service centre reported on one part. message_id is null when no sent message fits."""
+    """The service centre reported on one part. message_id is null while no sent message fits: a report that overtook"""
 
     # Number of this fact; grows for ever
     seq: int

@@ -10,7 +10,7 @@ from core.events import Scope, SmsState
 from core.forget import forget
 from core.limits import DAY_S
 from core.line import Direction
-from core.messages import utc
+from core.message_compose import utc
 from core.rpc.api.calls import Empty
 from core.rpc.api.message_info import MessageInfo, info_of
 from core.rpc.api.messages import OneMessage

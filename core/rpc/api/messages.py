@@ -27,7 +27,7 @@ from core.errors import (
 )
 from core.events import Scope
 from core.line import UssdAnswer, UssdState
-from core.messages import SendRequest, utc
+from core.message_compose import SendRequest, utc
 from core.rpc.api.calls import Empty, LineName
 from core.rpc.api.message_info import MessageInfo, info_of
 from core.rpc.methods import Request, method
