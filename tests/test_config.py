@@ -43,7 +43,7 @@ def test_the_example_shows_every_table_and_key() -> None:
         ("[calls]\nx = 1", "calls: unknown key"),
         ("[call]\ngreeting = 1", "call.greeting: Expected `str | null`, got `int`"),
         ("[line.sim]\nports_dir = '/x'\npoll_s = 'a'", "line.sim.poll_s: Expected `float`, got `str`"),
-        ("[line.sim]\nat_port = \"/dev/x\"", "line.sim: give all of"),
+        ('[line.sim]\nat_port = "/dev/x"', "line.sim: give all of"),
         ("[line.sim]\nports_dir = '/x'\nat_port = '/y'", "line.sim.ports_dir"),
         ("[line.'Sim Card']\nports_dir = '/x'", "line.Sim Card: use small letters"),
         ("[media]\nend_silence_ms = 500", "media.end_silence_ms must be more"),
