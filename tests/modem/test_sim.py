@@ -241,7 +241,7 @@ async def test_no_pin_and_no_puk_stand_in_any_log(
             await phone.line.unlock("86420", puk=PUK)
             await until(lambda: phone.line.info.state is LineState.READY)
             told = "\n".join(map(repr, phone.told))
-    logs = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+    logs = "\n".join(f"{record.getMessage()} {getattr(record, 'fields', '')}" for record in caplog.records)
     wire = "".join((tmp_path / f"wire.{port}").read_text(encoding="ascii") for port in ("at", "voice"))
     assert heard.of("AT+CPIN=") == ['AT+CPIN="97531"', f'AT+CPIN="{PIN}"', f'AT+CPIN="{PUK}","86420"']
     assert 'AT+CPIN="00000000","00000"' in wire
