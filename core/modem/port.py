@@ -44,6 +44,9 @@ SYNC_GAP_S = 0.5
 SYNC_QUIET_S = 0.1
 """After OK, so that the OKs of earlier AT, and a late reply, are strays rather than the next command's answer."""
 
+PROBE_S = 1.0
+"""For the OK to one AT of a port that let a command time out."""
+
 STUCK_S = 120.0
 """How long a modem may be deaf after a message that got no answer: one that the operator bars does so (field report).
 A deaf port that somebody still needs for a call elsewhere is kept for longer."""
@@ -305,7 +308,7 @@ class AtPort:
             await self._wait_out(STUCK_S)
             return
         self._timeouts_in_row += 1
-        if self._timeouts_in_row < MAX_TIMEOUTS and await self._probe(1.0):
+        if self._timeouts_in_row < MAX_TIMEOUTS and await self._probe(PROBE_S):
             return
         await self._synchronise()
         self._timeouts_in_row = 0
@@ -318,7 +321,7 @@ class AtPort:
         until_s = time.monotonic() + (STUCK_S if patience_s is None else patience_s)
         self.deaf = True
         try:
-            while not await self._probe(1.0):
+            while not await self._probe(PROBE_S):
                 if time.monotonic() >= until_s and not self._needed():
                     raise PortSilent(f"no answer to AT on port {self.name}, for long")
                 self._write(ESC)
