@@ -1,11 +1,15 @@
 """How a life of the modem ended, and the AT layer's words as errors that clients know."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from core.errors import ModemOffline, TimedOut
 from core.modem.port import AtTimeout, PortLost
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,21 @@ def public() -> Iterator[None]:
         raise ModemOffline from None
     except AtTimeout:
         raise TimedOut("The modem did not answer in time.") from None
+
+
+async def joined(task: asyncio.Task[_Result]) -> _Result:
+    """What it gives, once it has ended. Whoever is cancelled in this wait stays so.
+
+    With a plain await the cancellation is the task's alone; a TaskGroup in it that fails at the same moment swallows it
+    (3.11 to 3.13), and a daemon that is told to stop while a modem is pulled would go on.
+    """
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        raise
+    return task.result()
 
 
 def first(group: BaseExceptionGroup[PortLost]) -> BaseException:

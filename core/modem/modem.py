@@ -27,7 +27,7 @@ from core.log import Log
 from core.modem.absence import Absence
 from core.modem.call_audio import PcmFactory
 from core.modem.call_state import Intent
-from core.modem.endings import End, first, public
+from core.modem.endings import End, first, joined, public
 from core.modem.facts import FactQueue
 from core.modem.gnss import Positioning
 from core.modem.healing import Healer, HealingTimes
@@ -144,7 +144,7 @@ class ModemLine:
             wait_s = LOOK_S
             while True:
                 found = await self._ports.find(tell)
-                lived = await tasks.create_task(self._one_life(tasks, found), name=f"modem.{self._name}.life")
+                lived = await joined(tasks.create_task(self._one_life(tasks, found), name=f"modem.{self._name}.life"))
                 wait_s = LOOK_S if lived else min(wait_s * 2, BACK_OFF_MAX_S)
                 if await self._back_off(wait_s, found):
                     wait_s = LOOK_S
@@ -307,7 +307,7 @@ class ModemLine:
         end = End("cancelled")
         watching = tasks.create_task(self._watch_usb(session, found), name=f"modem.{self._name}.usb")
         try:
-            end = await tasks.create_task(self._serve(session), name=f"modem.{self._name}.session")
+            end = await joined(tasks.create_task(self._serve(session), name=f"modem.{self._name}.session"))
             self._leaving = session
             lived = self._state in (LineState.READY, LineState.FAILED) and not end.taken
             self._session = None
