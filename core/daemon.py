@@ -26,6 +26,7 @@ from core.rpc.server import ListenError, Server
 from core.services import Services
 from core.speech import SpeechService
 from core.store.store import Store, StoreTooNew
+from core.usb_reset import HelperUsbReset
 
 log = Log("daemon")
 
@@ -112,7 +113,15 @@ def _line(name: str, table: LineConfig, config: Config, sources: UsbSources) -> 
         raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows; there are: {known}")
     usb = sources.for_line(table, load_profile(table.modem))
     personal = config.log.log_personal_data
-    return ModemLine(name, table, open_pcm=PcmPort, usb=usb, personal_wire_log=personal, sms=config.sms)
+    return ModemLine(
+        name,
+        table,
+        open_pcm=PcmPort,
+        usb=usb,
+        personal_wire_log=personal,
+        sms=config.sms,
+        usb_reset=HelperUsbReset(),
+    )
 
 
 def _runtime_dir(config: Config) -> Path:
