@@ -373,8 +373,8 @@ async def test_a_stick_that_keeps_losing_its_power_is_said_to_need_more_of_it(mo
     async with desk(modem.config(poll_s=60), healing=QUICK) as phone:
         for fall in range(QUICK.symptoms.falls):
             await settled(phone, modem)  # the stick is idle: what widens the gap between commands is another story
-            await modem("usb.brownout")
             assert ("human", "started") not in steps(phone), fall
+            await modem("usb.brownout")
             await until(lambda: phone.line.info.state is not LineState.READY, 15)
         assert "powered hub" in (await step(phone, "human", "started")).reason
         await well(phone)
