@@ -31,7 +31,8 @@ async def beside_a_call() -> AsyncIterator[tuple[Station, dialtone.Phone, Watch]
         await phone.call("call.hangup", call_id=call["call_id"])
         end = await watch.wait("call.ended", lambda p: p["line"] == "sim2")
         assert end["reason"] == "local_hangup"
-        assert (end["audio"]["downlink_dropped_frames"], end["audio"]["verdict"]) == (0, "healthy")
+        assert end["audio"]["verdict"] == "healthy"
+        assert end["audio"]["downlink_dropped_frames"] < 25  # a busy machine may cost some, a disturbance costs seconds
 
 
 async def works(made: Station, phone: dialtone.Phone, watch: Watch, text: str) -> None:
