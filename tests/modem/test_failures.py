@@ -58,7 +58,7 @@ async def a_call_elsewhere(folder: Path) -> AsyncIterator[None]:
         report = await phone.line.close_audio(handle)
         assert report is not None
         assert report.verdict is AudioVerdict.HEALTHY
-    assert report.downlink_dropped_frames < 25  # a busy machine may cost some; what disturbs a call costs seconds
+        assert report.downlink_dropped_frames < 25  # a busy machine may cost some; what disturbs a call costs seconds
 
 
 async def _fell(modem: Emulator) -> bool:
