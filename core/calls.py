@@ -18,7 +18,7 @@ from core.call_voice import CallVoice
 from core.clock import rfc3339
 from core.config import Config
 from core.dialable import dialable, refuse_unless_ready
-from core.errors import LineBusy, ModemOffline, NotFound, PublicError
+from core.errors import LineBusy, ModemOffline, PublicError
 from core.events import (
     CallAlerting,
     CallConnected,
@@ -44,6 +44,7 @@ from core.line import (
     LineSignal,
     LineStatus,
 )
+from core.lines import line_named
 from core.log import Log
 from core.modems import ModemService
 from core.speech import SpeechService
@@ -288,11 +289,7 @@ class CallService:
 
     def line_named(self, name: str | None) -> Line:
         """NotFound where there is none of that name, or none at all."""
-        wanted = name or self._config.default_line or next(iter(self.lines), None)
-        line = self.lines.get(wanted) if wanted is not None else None
-        if line is None:
-            raise NotFound("There is no such line." if name else "No line is configured; add a [line.<name>] table.")
-        return line
+        return line_named(self.lines, self._config.default_line, name)
 
     async def start(self, number: str, line_name: str | None, *, hide_number: bool, session: int) -> Call:
         """Dials. Answers once the modem took it; refuses at once while the modem is away.

@@ -15,10 +15,11 @@ import msgspec
 
 from core.clock import rfc3339, unix_s
 from core.config import Config
-from core.errors import LimitExceeded, ModemBusy, NotFound, NotNow, PublicError, StoreFailed
+from core.errors import LimitExceeded, ModemBusy, NotNow, PublicError, StoreFailed
 from core.events import SmsState, UssdReceived
 from core.guard import Guard
 from core.line import Line, LineLateReference, LineLateRefusal, UssdAnswer, UssdState
+from core.lines import line_named
 from core.log import Log
 from core.message_compose import Composer, SendRequest
 from core.message_fsm import On
@@ -43,7 +44,7 @@ MAX_QUEUED = 100_000
 PRUNE_EVERY_S = 3600.0
 GROUPS_AGAIN_S = 60.0
 PRUNE_CHUNKS = 1000
-RECIPIENT_WAIT_CHECKED = "recipient_backoff"
+RECIPIENT_BACKOFF = "recipient_backoff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +212,7 @@ class MessageService:
     # --- sending ---------------------------------------------------------------------------------------------------
 
     def line_named(self, name: str | None) -> Line:
-        wanted = name or self._config.call.default_line or next(iter(self._lines), None)
-        if wanted is None or wanted not in self._lines:
-            raise NotFound("There is no line of that name." if wanted else "No line is configured.")
-        return self._lines[wanted]
+        return line_named(self._lines, self._config.call.default_line, name)
 
     def region(self, line: str) -> str | None:
         """ISO country of the numbers that come without a country code: configured, else that of the SIM."""
@@ -264,7 +262,7 @@ class MessageService:
                 raise LimitExceeded("Too many messages wait on this line.", retry_after_s=60.0)
             wait_until = rows.backed_off_until(tx, row.line, row.peer, row.created_at)
             if wait_until is not None:
-                row = msgspec.structs.replace(row, next_try_at=wait_until, reason=RECIPIENT_WAIT_CHECKED)
+                row = msgspec.structs.replace(row, next_try_at=wait_until, reason=RECIPIENT_BACKOFF)
         rows.insert(tx, row)
         rows.add_parts(tx, row.message_id, tpdus)
         rows.tell(tx, row.message_id)

@@ -7,10 +7,11 @@ from typing import Any
 
 from core.clock import rfc3339
 from core.config import Config
-from core.errors import Forbidden, NotFound, PublicError
+from core.errors import Forbidden, PublicError
 from core.events import LocationFix, ModemLost, ModemRecovery, ModemSignal, ModemState
 from core.gpsd import GpsdServer
 from core.line import Line, LineFix, LineModemEvent, LineRecovery, LineSignal, LineState, LineStatus
+from core.lines import line_named
 from core.log import Log
 from core.modem_reports import DatedReport, ReportBook
 from core.registry import ClientRegistry
@@ -54,10 +55,7 @@ class ModemService:
 
     def line_named(self, name: str | None) -> Line:
         """The line of that name, or the default one. NotFound."""
-        wanted = name or self._config.call.default_line or next(iter(self.lines), None)
-        if wanted is None or wanted not in self.lines:
-            raise NotFound("There is no line of that name." if wanted else "No line is configured.")
-        return self.lines[wanted]
+        return line_named(self.lines, self._config.call.default_line, name)
 
     async def line_fact(self, line: Line, happened: LineModemEvent) -> None:
         """Journals or publishes it. Never raises for a failed disk: the next fact is as important."""

@@ -17,7 +17,6 @@ _SEPTETS = {character: bytes([code]) for code, character in enumerate(GSM) if co
     character: bytes([ESCAPE, code]) for code, character in GSM_EXTENSION.items()
 }
 
-MESSAGE_SEPTETS = 160
 MESSAGE_OCTETS = 140
 """TS 23.040 §9.2.3.24: what one short message holds."""
 

@@ -28,10 +28,6 @@ class Piece:
     data: bytes | None
 
 
-MEMORIES_DAYS = 60
-"""How long the identity of a delivery is remembered. A modem that was in a drawer for longer may tell it again."""
-
-
 def add_single(tx: Tx, row: NewMessage, pdu: str) -> None:
     """A message of one part."""
     insert(tx, row)
