@@ -148,7 +148,7 @@ async def test_the_command_line_switches_shows_and_follows() -> None:
         assert shown.out.startswith("sim: 52.520000, 13.405000, 34 m, 0.0 m/s, course 0, 8 satellites, hdop 0.9, at 20")
         assert (await run("location", "stop", socket=made.socket)).out == "sim: off\n"
         refused = await run("location", "get", "--line", "other", socket=made.socket)
-        assert (refused.code, refused.out) == (1, "") and "no line" in refused.err
+        assert (refused.code, refused.out) == (1, "") and "no such line" in refused.err
         assert (await run("location", "follow", "--count", "0", socket=made.socket)).code == 2
 
 

@@ -389,7 +389,7 @@ async def test_another_card_brings_its_own_identity_carrier_and_messages(
             quiet=quiet,
         )  # fmt: skip
         await until(lambda: phone.line.info.imsi == "262011234567890")
-        assert phone.line.info.iccid == "89490200001234567890"
+        await until(lambda: phone.line.info.iccid == "89490200001234567890")  # asked for after the IMSI
         await until(lambda: session.carrier is not None and session.carrier.mcc_mnc == "262-01")
         assert before is not None
         assert before.mcc_mnc == "234-15"
