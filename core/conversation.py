@@ -25,6 +25,7 @@ from core.outbox import Outbox
 from core.speaking import Said, Speaking
 from core.speech import SpeechService
 from core.store.store import Store
+from core.taps import CallFrame, Taps
 
 log = Log("conversation")
 
@@ -54,6 +55,7 @@ class Conversation:
         self.hearing = Hearing(call, pcm_format, config.media, speech, self._outbox, self._clock, self._group)
         self.speaking = Speaking(call, pcm_format, speech, self._outbox, self._clock, self._group, self._fill)
         self._levels = LevelMeter(pcm_format)
+        self.taps = Taps(call.call_id)
         self._port: AudioPort | None = None
         self._ticks_before = 0
         self._recorder: Recorder | None = None
@@ -91,9 +93,9 @@ class Conversation:
                 self._port = None  # nothing can be said any more
                 self.hearing.flush()
                 self.speaking.stop(port.flush())
-                if not await self.hearing.answered(LAST_WORDS_S):
+                if not await self.hearing.words.answered(LAST_WORDS_S):
                     log.info("the last turn was not recognised in time", call_id=self._call.call_id)
-                    self.hearing.give_up()
+                    self.hearing.words.give_up()
                 await self._outbox.drained()
                 writer.cancel()
             self._ticks_before += frames
@@ -139,6 +141,7 @@ class Conversation:
         self.speaking.sent(tick.uplink_frames, tick.at_s)
         self._hear(frame, tick.at_s)
         self._fill()
+        self.taps.frame(CallFrame(frame, tick.uplink, self.hearing.speech, self._clock.now_ms))
         if (levels := self._levels.feed(frame, tick.uplink)) is not None:
             self._outbox.moment(
                 CallLevel(
@@ -182,7 +185,7 @@ class Conversation:
         hearing = self.hearing
         if hearing.in_turn:
             self._call.reminded = False
-        busy = hearing.in_turn or hearing.thinking or (self.speaking.busy and not self.speaking.paused)
+        busy = hearing.in_turn or hearing.words.thinking or (self.speaking.busy and not self.speaking.paused)
         if busy or self._suspended or self._attached:
             self._quiet_ms = 0
             return

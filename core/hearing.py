@@ -1,7 +1,6 @@
 """What the caller says: frames to turns, turns to words."""
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -11,16 +10,16 @@ from core.audio import PcmFormat
 from core.call import Call
 from core.call_time import CallTime
 from core.config import MediaConfig
-from core.errors import NotFound, PublicError
-from core.events import CallChunk, CallPartial, CallSpeech, CallTurnEnd, CallTurnStart
+from core.errors import NotFound
+from core.events import CallChunk, CallTurnEnd, CallTurnStart
 from core.log import Log
 from core.media.endpoint import Chunk, Endpoint, Onset, TurnAction, TurnConfig, TurnEnd, TurnStart
 from core.media.stt import Transcript
 from core.media.tones import DtmfDetector
 from core.media.vad import WebRtcVad
 from core.outbox import Outbox
+from core.recognition import Recognition
 from core.speech import SpeechService, encode
-from core.store.calls import TurnRow
 
 log = Log("hearing")
 
@@ -65,18 +64,15 @@ class Hearing:
         self._chunks: OrderedDict[int, KeptChunk] = OrderedDict()
         self._kept_bytes = 0
         self._turn_pcm = bytearray()
-        self._hearer: Hearer | None = None
-        self._awaited: set[Hearer] = set()
-        self._pending = 0
-        self._answered = asyncio.Event()
-        self._answered.set()
+        self.words = Recognition(call, pcm_format, speech, outbox, clock, group)
         self.turns = 0
         self.in_turn = False
+        self.speech = False
 
     def listen(self, frame: bytes) -> tuple[int | None, list[str]]:
         """One frame of the far end. Gives the place (ms) of a speech onset that may interrupt us, and keys."""
         digits = self._dtmf.feed(frame)
-        speech = not self._dtmf.active and self._vad.is_speech(frame)
+        speech = self.speech = not self._dtmf.active and self._vad.is_speech(frame)
         onset: int | None = None
         for action in self._endpoint.step(frame, speech):
             if isinstance(action, Onset):
@@ -89,26 +85,6 @@ class Hearing:
         """The call is over: a turn in progress ends."""
         for action in self._endpoint.flush():
             self._turn(action)
-
-    async def answered(self, timeout_s: float) -> bool:
-        """Whether the words of all turns were told within the time."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._answered.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def give_up(self) -> None:
-        """The call is over and the recogniser too slow: turns without words are told as not understood."""
-        for hearer in (self._hearer, *self._awaited):
-            if hearer is not None:
-                hearer.cancel()
-
-    @property
-    def thinking(self) -> bool:
-        """A turn is over and its words are not there yet."""
-        return self._pending > 0
 
     def _turn(self, action: TurnAction) -> None:
         line, call_id = self._call.line, self._call.call_id
@@ -128,7 +104,7 @@ class Hearing:
                         duration_ms=action.duration_ms,
                     )
                 )
-                self._hear(action)
+                self.words.chunk(action, bytes(self._turn_pcm))
             case TurnEnd():
                 self._end_of_turn(action)
             case _:
@@ -142,40 +118,6 @@ class Hearing:
         while self._kept_bytes > CHUNK_BYTES_KEPT:
             self._kept_bytes -= len(self._chunks.popitem(last=False)[1].pcm)
 
-    def _hear(self, chunk: Chunk) -> None:
-        """Starts the recogniser on the turn so far while the caller may still go on; an older run is worth nothing."""
-        if self._hearer is not None:
-            self._hearer.cancel()
-        if self._call.settings.stt_engine in (REMOTE, NONE):
-            return
-        self._hearer = self._group().create_task(
-            self._recognise(bytes(self._turn_pcm), chunk.turn, chunk.chunk), name="call.stt"
-        )
-
-    async def _recognise(self, pcm: bytes, turn: int, chunk: int) -> Transcript | None:
-        claim, settings = self._call.claim, self._call.settings
-        try:
-            found = await self._speech.transcribe(
-                pcm, self._format.rate_hz, settings.language, claim.session if claim else None
-            )
-        except PublicError as problem:
-            log.warning("the recogniser gave nothing", call_id=self._call.call_id, kind=problem.kind)
-            return None
-        except Exception:  # an engine's failure must not end the call
-            log.exception("the recogniser failed", call_id=self._call.call_id)
-            return None
-        self._outbox.moment(
-            CallPartial(
-                line=self._call.line,
-                call_id=self._call.call_id,
-                turn=turn,
-                chunk=chunk,
-                text=found.text,
-                confidence=found.confidence,
-            )
-        )
-        return found
-
     def _end_of_turn(self, end: TurnEnd) -> None:
         self.in_turn = False
         self._outbox.moment(
@@ -188,80 +130,7 @@ class Hearing:
                 reason=end.reason,
             )
         )
-        hearer, self._hearer = self._hearer, None
-        if self._call.settings.stt_engine == REMOTE:
-            return
-        self._pending += 1
-        self._answered.clear()
-        self._group().create_task(self._understood(end, hearer), name="call.speech")
-
-    async def _understood(self, end: TurnEnd, hearer: Hearer | None) -> None:
-        """The turn is over: waits for its words and tells them."""
-        asked_s = time.monotonic()
-        try:
-            found = await self._words(hearer)
-            self._tell(
-                CallSpeech(
-                    line=self._call.line,
-                    call_id=self._call.call_id,
-                    turn=end.turn,
-                    text=found.text if found else None,
-                    understood=found.understood if found else False,
-                    language=found.language if found else None,
-                    confidence=found.confidence if found else None,
-                    engine=found.engine if found else None,
-                    duration_ms=end.end_ms - end.start_ms,
-                    latency_ms=round((time.monotonic() - asked_s) * 1000),
-                ),
-                end.start_ms,
-            )
-        finally:
-            self._pending -= 1
-            if self._pending == 0:
-                self._answered.set()
-
-    async def _words(self, hearer: Hearer | None) -> Transcript | None:
-        """What the recogniser found; None where it found nothing or was given up."""
-        if hearer is None:
-            return None
-        self._awaited.add(hearer)
-        try:
-            await asyncio.wait({hearer})
-            return None if hearer.cancelled() else hearer.result()
-        finally:
-            self._awaited.discard(hearer)
-
-    def result(self, turn: int, chunk: int, text: str, *, final: bool) -> None:
-        """A remote recogniser's words for a turn (stt.result); NotFound for a turn that never was."""
-        if not 1 <= turn <= self.turns:
-            raise NotFound("There is no such turn in this call.")
-        line, call_id = self._call.line, self._call.call_id
-        if final:
-            event = CallSpeech(
-                line=line, call_id=call_id, turn=turn, text=text or None, understood=bool(text), engine=REMOTE
-            )
-            self._tell(event, self._clock.now_ms)
-        else:
-            self._outbox.moment(CallPartial(line=line, call_id=call_id, turn=turn, chunk=chunk, text=text))
-
-    def _tell(self, event: CallSpeech, at_ms: int) -> None:
-        self._outbox.fact(
-            event,
-            TurnRow(
-                call_id=self._call.call_id,
-                ordinal=0,
-                turn=event.turn,
-                role="caller",
-                text=event.text,
-                understood=event.understood,
-                confidence=event.confidence,
-                engine=event.engine,
-                language=event.language,
-                at_ms=at_ms,
-                duration_ms=event.duration_ms,
-                latency_ms=event.latency_ms,
-            ),
-        )
+        self.words.end_of_turn(end)
 
     async def chunk_audio(self, chunk: int, audio_format: str) -> tuple[bytes, KeptChunk]:
         """The bytes of one chunk in the wanted format, encoded off the loop."""

@@ -304,7 +304,7 @@ async def stt_result(request: Request, params: ResultParams) -> Empty:
     allowed(request, call, Right.SPEAK, params.token)
     if call.conversation is None:
         raise NotFound("The call has no turns.")
-    call.conversation.hearing.result(params.turn, params.chunk, params.text, final=params.final)
+    call.conversation.hearing.words.result(params.turn, params.chunk, params.text, final=params.final)
     return Empty()
 
 
