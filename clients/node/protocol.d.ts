@@ -855,7 +855,7 @@ export interface CallPauseParams {
 export interface CallPlayParams {
   /** Below a root of [media] roots */
   path?: string | null;
-  /** base64 of a WAV, OGG or FLAC file */
+  /** base64 of an audio file */
   audio?: string | null;
   /** Left out: the only live call */
   call_id?: string | null;
@@ -1276,7 +1276,7 @@ export interface SttResultParams {
 export interface SttTranscribeParams {
   /** Below a root of [media] roots */
   path?: string | null;
-  /** base64 of a WAV, OGG or FLAC file */
+  /** base64 of an audio file */
   audio?: string | null;
   language?: string | null;
 }

@@ -1036,7 +1036,7 @@ class CallPlayParams(TypedDict):
 
     # Below a root of [media] roots
     path: NotRequired[str | None]
-    # base64 of a WAV, OGG or FLAC file
+    # base64 of an audio file
     audio: NotRequired[str | None]
     # Left out: the only live call
     call_id: NotRequired[str | None]
@@ -1529,7 +1529,7 @@ class SttTranscribeParams(TypedDict):
 
     # Below a root of [media] roots
     path: NotRequired[str | None]
-    # base64 of a WAV, OGG or FLAC file
+    # base64 of an audio file
     audio: NotRequired[str | None]
     language: NotRequired[str | None]
 
