@@ -127,6 +127,20 @@ class Steering:
                 self.assign(call)
         return [call for call in self._book.live() if call.claim is not None and call.claim.session == session]
 
+    def withdraw(self, session: int) -> list["Call"]:
+        """A brain steps aside and stays connected: its calls, answered or not, go to the next brain at once, and to
+        the fallback where there is none. Gives the calls that it had."""
+        self.brains.forget(session)
+        given = [call for call in self._book.live() if call.claim is not None and call.claim.session == session]
+        for call in given:
+            self.assign(call)
+            if call.claim is None and call.watched and call.connected_s is not None:
+                self._book.spawn(self._left_alone(call), "call.withdrawn")
+        return given
+
+    async def _left_alone(self, call: "Call") -> None:
+        await self._fallback(call)
+
     def claim(self, call: "Call", asker: Asker, speakers: Iterable[str]) -> Claim:
         """Takes a free call, one whose holder is gone, or one that a brain was given and has not answered yet."""
         held = call.claim

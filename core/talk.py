@@ -126,7 +126,11 @@ class Talk:
             return None
 
     async def speak_and_wait(self, call: Call, text: str) -> None:
-        said = self.speak(call, text)
+        """Says it once there is audio, and returns when it was said or can't be."""
+        try:
+            said = (await self.ready(call)).speaking.speak(text)
+        except PublicError:
+            said = None
         if said is not None:
             try:
                 async with asyncio.timeout(SPEAK_WAIT_S):

@@ -184,6 +184,38 @@ async def test_a_brain_that_comes_back_within_the_grace_has_its_call_again() -> 
             assert (await bot.call("call.speak", text="Back.", wait="spoken"))["completed"]
 
 
+async def test_a_brain_that_withdraws_hands_its_calls_to_the_next_and_may_come_back_for_later_ones() -> None:
+    async with (
+        station() as made,
+        made.phone("*", name="local") as (local, watch),
+        dialtone.connect(made.socket, name="bridge") as bridge,
+    ):
+        await local.register_brain(0)
+        await bridge.register_brain(10)
+        call_id = await answered(made, local, watch)
+        assert (await local.call("call.status"))["call"]["holder"] == "bridge"
+        assert (await bridge.withdraw_brain())["calls"] == [call_id]
+        await watch.wait("call.claimed", lambda params: params["holder"] == "local")
+        with pytest.raises(dialtone.RpcError) as refused:
+            await bridge.call("call.speak", call_id=call_id, text="x")
+        assert refused.value.kind == "claimed"
+        assert (await local.call("call.speak", call_id=call_id, text="Now I.", wait="spoken"))["completed"]
+        assert (await bridge.register_brain(10))["calls"] == []  # an answered call stays with whom it is
+        await local.call("call.hangup", call_id=call_id)
+        await watch.wait("call.ended")
+        await made.control("call.incoming", number="+447700900124")
+        await watch.wait("call.claimed", lambda params: params["holder"] == "bridge" and params["call_id"] != call_id)
+
+
+async def test_the_fallback_speaks_when_the_only_brain_withdraws() -> None:
+    async with station('fallback_text = "Sorry."') as made, made.phone("*", name="bot") as (bot, watch):
+        await bot.register_brain()
+        await answered(made, bot, watch)
+        await bot.withdraw_brain()
+        await watch.wait("call.spoken", lambda params: params["text"] == "Sorry.")
+        assert (await watch.wait("call.ended"))["reason"] == "local_hangup"
+
+
 async def test_silence_is_broken_once_and_then_the_caller_is_let_go() -> None:
     toml = 'silence_limit_s = 1.0\nsilence_text = "Still here."\nfallback_text = "Sorry."'
     async with station(toml) as made, made.phone("*", name="mute") as (mute, watch):

@@ -740,6 +740,11 @@ export interface UssdTextWithSeq {
   seq?: number;
 }
 
+export interface WithdrawResult {
+  /** Calls that this brain steered until now */
+  calls: Array<string>;
+}
+
 /** $/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800. What the modem had begun is carried through. Meant as a notification. */
 export interface CancelRequestParams {
   /** The id of your request */
@@ -751,6 +756,10 @@ export interface BrainRegisterParams {
   /** Higher steers first */
   priority?: number;
   lines?: Array<string>;
+}
+
+/** brain.withdraw: Steps aside without closing the connection: calls that this brain steers go to the next one at once, which is told by call.claimed. brain.register comes back. */
+export interface BrainWithdrawParams {
 }
 
 /** call.accept: Answers an incoming call before its policy would. */
@@ -1851,6 +1860,7 @@ export interface UssdReceivedEvent {
 export interface Methods {
   "$/cancelRequest": { params: CancelRequestParams; result: Done };
   "brain.register": { params: BrainRegisterParams; result: BrainResult };
+  "brain.withdraw": { params: BrainWithdrawParams; result: WithdrawResult };
   "call.accept": { params: CallAcceptParams; result: CallInfo };
   "call.attach": { params: CallAttachParams; result: AttachResult };
   "call.chunk_audio": { params: CallChunkAudioParams; result: AudioResult };

@@ -155,6 +155,11 @@ class Phone(Methods):
         where = {"lines": list(lines)} if lines is not None else {}
         return cast(Json, await self.keep("brain.register", priority=priority, **where))
 
+    async def withdraw_brain(self) -> Json:
+        """Steps aside: this client's calls go to the next brain. Not registered again after a reconnect, either."""
+        self._kept.pop("brain.register", None)
+        return cast(Json, await self.call("brain.withdraw"))
+
     async def expect_phrases(self, phrases: Sequence[str], language: str | None = None) -> Json:
         """What callers are likely to say: the recogniser without a model knows only these. Kept over reconnects."""
         spoken = {"language": language} if language is not None else {}

@@ -8,6 +8,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 Method = Literal[
     "$/cancelRequest",
     "brain.register",
+    "brain.withdraw",
     "call.accept",
     "call.attach",
     "call.chunk_audio",
@@ -901,6 +902,11 @@ class UssdTextWithSeq(TypedDict):
     seq: NotRequired[int]
 
 
+class WithdrawResult(TypedDict):
+    # Calls that this brain steered until now
+    calls: list[str]
+
+
 class CancelRequestParams(TypedDict):
     """$/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800.
     What the modem had begun is carried through. Meant as a notification.
@@ -916,6 +922,12 @@ class BrainRegisterParams(TypedDict):
     # Higher steers first
     priority: NotRequired[int]
     lines: NotRequired[list[str]]
+
+
+class BrainWithdrawParams(TypedDict):
+    """brain.withdraw: Steps aside without closing the connection: calls that this brain steers go to the
+    next one at once, which is told by call.claimed. brain.register comes back.
+    """
 
 
 class CallAcceptParams(TypedDict):

@@ -101,6 +101,10 @@ class BrainResult(Struct, frozen=True, kw_only=True):
     calls: Annotated[list[str], Meta(description="Calls that this brain steers now")]
 
 
+class WithdrawResult(Struct, frozen=True, kw_only=True):
+    calls: Annotated[list[str], Meta(description="Calls that this brain steered until now")]
+
+
 @method("status", scope=Scope.OBSERVE, since="0.1")
 async def status(request: Request, params: Empty) -> Status:
     """Everything worth a look: lines, calls, clients, alarms, engines."""
@@ -160,6 +164,14 @@ async def brain_register(request: Request, params: BrainParams) -> BrainResult:
         request.session.id, client_name(request), params.priority, params.lines
     )
     return BrainResult(priority=params.priority, calls=[call.call_id for call in steered])
+
+
+@method("brain.withdraw", scope=Scope.CALLS, since="0.1")
+async def brain_withdraw(request: Request, params: Empty) -> WithdrawResult:
+    """Steps aside without closing the connection: calls that this brain steers go to the next one at once, which is
+    told by call.claimed. brain.register comes back."""
+    given = request.core.services.calls.steering.withdraw(request.session.id)
+    return WithdrawResult(calls=[call.call_id for call in given])
 
 
 def program_version() -> str:
