@@ -172,6 +172,7 @@ class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     barge_in: bool = True
     barge_in_ms: Positive = 120
     roots: tuple[str, ...] = ()
+    models_dir: str | None = None
 
 
 class RecordingConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -271,6 +272,12 @@ def state_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/dialtone")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "dialtone"
+
+
+def models_dir(media: MediaConfig) -> Path:
+    """Where speech models lie: DIALTONE_MODELS, else [media] models_dir, else `models` in the state directory."""
+    named = os.environ.get("DIALTONE_MODELS") or media.models_dir
+    return Path(named) if named else state_dir() / "models"
 
 
 def default_socket_path() -> Path:
