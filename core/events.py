@@ -69,7 +69,7 @@ def spec_of(event_or_type: Event | type[Event]) -> EventSpec:
     return _BY_TYPE[event_or_type if isinstance(event_or_type, type) else type(event_or_type)]
 
 
-PERSONAL_SCOPE = {"call": Scope.CALLS, "sms": Scope.MESSAGES, "ussd": Scope.MESSAGES}
+PERSONAL_SCOPE = {"call": Scope.CALLS, "voicemail": Scope.CALLS, "sms": Scope.MESSAGES, "ussd": Scope.MESSAGES}
 """First word of a topic to the scope that sees its personal fields; all other topics: admin."""
 
 
@@ -151,6 +151,14 @@ class CallPartial(Event, frozen=True, kw_only=True):
     confidence: float | None = None
 
 
+@event("call.turn_resumed", fact=False)
+class CallTurnResumed(Event, frozen=True, kw_only=True):
+    """The caller went on after a chunk was cut: an answer that is being prepared is premature."""
+
+    turn: int
+    at_ms: Annotated[int, Meta(description="Where the speech goes on, ms since the call was connected")]
+
+
 @event("call.turn_end", fact=False)
 class CallTurnEnd(Event, frozen=True, kw_only=True):
     """The caller stopped speaking: the second silence threshold passed."""
@@ -158,7 +166,13 @@ class CallTurnEnd(Event, frozen=True, kw_only=True):
     turn: int
     chunks: int
     silence_ms: int
-    reason: str = "silence"
+    reason: Annotated[
+        str,
+        Meta(
+            description="silence: the ordinary threshold; complete: sooner, after a whole phrase that a client expects; "
+            "number: later, in mid-number; max_length: the next turn goes on; flushed: the call ended"
+        ),
+    ] = "silence"
 
 
 @event("call.speech", personal=("text",))
@@ -274,6 +288,70 @@ class CallEnded(Event, frozen=True, kw_only=True):
     turns: int = 0
     recording: str | None = None
     audio: CallAudio | None = None
+
+
+class AnsweredBy(StrEnum):
+    """Who took an outgoing call."""
+
+    HUMAN = "human"
+    MACHINE = "machine"  # an answering machine or a mailbox
+    SCREENING = "screening"  # an assistant that asks who is calling
+    IVR = "ivr"  # a menu
+    SILENCE = "silence"
+    UNKNOWN = "unknown"
+
+
+@event("call.answered_by")
+class CallAnsweredBy(Event, frozen=True, kw_only=True):
+    """Who took our call, judged by what is heard. Comes again when what follows says otherwise, and at the beep."""
+
+    answered_by: AnsweredBy
+    confidence: Annotated[float, Meta(description="0 to 1; a judgement, no probability")]
+    beep: Annotated[bool, Meta(description="The tone of a machine is over: it records from now on")] = False
+    after_ms: Annotated[int, Meta(description="Of the line's time since the audio was opened")] = 0
+
+
+class TransferState(StrEnum):
+    """How far a transfer to a person is."""
+
+    HELD = "held"  # the caller is on hold
+    DIALING = "dialing"
+    ANSWERED = "answered"
+    JOINED = "joined"  # caller and person hear each other
+    RETURNED = "returned"  # it did not work; the caller is with us again
+    TAKING_MESSAGE = "taking_message"
+    MESSAGE_SENT = "message_sent"
+    FAILED = "failed"
+    ENDED = "ended"  # after joined: the person has left, or the caller has
+
+
+@event("call.transfer", personal=("to",))
+class CallTransfer(Event, frozen=True, kw_only=True):
+    """A transfer to a person went on. failed, message_sent and ended are its ends; call_id is the caller's call."""
+
+    state: TransferState
+    to: str | None = None
+    reason: Annotated[
+        str | None,
+        Meta(
+            description="busy, no_answer, no_carrier, declined, refused_by_network, not_allowed, modem, no_audio, "
+            "nothing_said, person_left, caller_left …"
+        ),
+    ] = None
+    transfer_call_id: Annotated[str | None, Meta(description="The call to the person")] = None
+    message_id: Annotated[str | None, Meta(description="The short message to the person")] = None
+
+
+@event("voicemail.received", personal=("number", "text"))
+class VoicemailReceived(Event, frozen=True, kw_only=True):
+    """A caller left a message; once per message."""
+
+    voicemail_id: str
+    number: str | None
+    withheld: bool = False
+    duration_s: float = 0.0
+    text: Annotated[str | None, Meta(description="null where no recogniser could make words of it")] = None
+    partial: Annotated[bool, Meta(description="The core or the modem stopped in the middle of it")] = False
 
 
 # --- messages --------------------------------------------------------------------------------------------------------

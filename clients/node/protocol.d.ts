@@ -21,6 +21,15 @@ export interface AlarmReport {
   text?: string | null;
 }
 
+/** Who took an outgoing call. */
+export type AnsweredBy =
+  | "human"
+  | "ivr"
+  | "machine"
+  | "screening"
+  | "silence"
+  | "unknown";
+
 export interface AttachResult {
   /** Unix socket: s16le mono PCM both ways, no header */
   path: string;
@@ -709,6 +718,18 @@ export interface TranscribeResult {
   engine: string | null;
 }
 
+/** How far a transfer to a person is. */
+export type TransferState =
+  | "answered"
+  | "dialing"
+  | "ended"
+  | "failed"
+  | "held"
+  | "joined"
+  | "message_sent"
+  | "returned"
+  | "taking_message";
+
 export interface TurnInfo {
   /** caller or bot */
   role: string;
@@ -1360,6 +1381,23 @@ export interface CallAlertingEvent {
   call_id?: string | null;
 }
 
+/** Who took our call, judged by what is heard. Comes again when what follows says otherwise, and at the beep. */
+export interface CallAnsweredByEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  answered_by: AnsweredBy;
+  /** 0 to 1; a judgement, no probability */
+  confidence: number;
+  /** The tone of a machine is over: it records from now on */
+  beep: boolean;
+  /** Of the line's time since the audio was opened */
+  after_ms: number;
+}
+
 /** The modem gave no audio, or it stopped; the call itself may still be up. */
 export interface CallAudioFailedEvent {
   /** Number of this fact; grows for ever */
@@ -1611,6 +1649,26 @@ export interface CallSpokenEvent {
   redacted?: Array<"text" | "heard_text">;
 }
 
+/** A transfer to a person went on. failed, message_sent and ended are its ends; call_id is the caller's call. */
+export interface CallTransferEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  state: TransferState;
+  to: string | null;
+  /** busy, no_answer, no_carrier, declined, refused_by_network, not_allowed, modem, no_audio, nothing_said, person_left, caller_left … */
+  reason: string | null;
+  /** The call to the person */
+  transfer_call_id: string | null;
+  /** The short message to the person */
+  message_id: string | null;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"to">;
+}
+
 /** The caller stopped speaking: the second silence threshold passed. */
 export interface CallTurnEndEvent {
   /** Number of the newest fact before it */
@@ -1622,7 +1680,21 @@ export interface CallTurnEndEvent {
   turn: number;
   chunks: number;
   silence_ms: number;
+  /** silence: the ordinary threshold; complete: sooner, after a whole phrase that a client expects; number: later, in mid-number; max_length: the next turn goes on; flushed: the call ended */
   reason: string;
+}
+
+/** The caller went on after a chunk was cut: an answer that is being prepared is premature. */
+export interface CallTurnResumedEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  turn: number;
+  /** Where the speech goes on, ms since the call was connected */
+  at_ms: number;
 }
 
 /** The caller began to speak (after the minimum of speech). */
@@ -1856,6 +1928,26 @@ export interface UssdReceivedEvent {
   redacted?: Array<"text">;
 }
 
+/** A caller left a message; once per message. */
+export interface VoicemailReceivedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  voicemail_id: string;
+  number: string | null;
+  withheld: boolean;
+  duration_s: number;
+  /** null where no recogniser could make words of it */
+  text: string | null;
+  /** The core or the modem stopped in the middle of it */
+  partial: boolean;
+  /** Personal fields that are null because your scopes don't cover them */
+  redacted?: Array<"number" | "text">;
+}
+
 /** Every method: what it takes and what it gives. */
 export interface Methods {
   "$/cancelRequest": { params: CancelRequestParams; result: Done };
@@ -1934,6 +2026,7 @@ export interface Events {
   "alarm.cleared": AlarmClearedEvent;
   "alarm.raised": AlarmRaisedEvent;
   "call.alerting": CallAlertingEvent;
+  "call.answered_by": CallAnsweredByEvent;
   "call.audio_failed": CallAudioFailedEvent;
   "call.barge_in": CallBargeInEvent;
   "call.chunk": CallChunkEvent;
@@ -1951,7 +2044,9 @@ export interface Events {
   "call.speaking": CallSpeakingEvent;
   "call.speech": CallSpeechEvent;
   "call.spoken": CallSpokenEvent;
+  "call.transfer": CallTransferEvent;
   "call.turn_end": CallTurnEndEvent;
+  "call.turn_resumed": CallTurnResumedEvent;
   "call.turn_start": CallTurnStartEvent;
   "client.state": ClientStateEvent;
   "events.displaced": EventsDisplacedEvent;
@@ -1965,12 +2060,14 @@ export interface Events {
   "sms.report": SmsReportEvent;
   "sms.status": SmsStatusEvent;
   "ussd.received": UssdReceivedEvent;
+  "voicemail.received": VoicemailReceivedEvent;
 }
 
 export type Fact =
   | "alarm.cleared"
   | "alarm.raised"
   | "call.alerting"
+  | "call.answered_by"
   | "call.audio_failed"
   | "call.barge_in"
   | "call.connected"
@@ -1982,6 +2079,7 @@ export type Fact =
   | "call.ringing"
   | "call.speech"
   | "call.spoken"
+  | "call.transfer"
   | "client.state"
   | "modem.lost"
   | "modem.recovery"
@@ -1989,7 +2087,8 @@ export type Fact =
   | "sms.received"
   | "sms.report"
   | "sms.status"
-  | "ussd.received";
+  | "ussd.received"
+  | "voicemail.received";
 
 export type Moment =
   | "call.chunk"
@@ -1999,6 +2098,7 @@ export type Moment =
   | "call.ring"
   | "call.speaking"
   | "call.turn_end"
+  | "call.turn_resumed"
   | "call.turn_start"
   | "events.displaced"
   | "events.lagged"

@@ -80,6 +80,7 @@ Fact = Literal[
     "alarm.cleared",
     "alarm.raised",
     "call.alerting",
+    "call.answered_by",
     "call.audio_failed",
     "call.barge_in",
     "call.connected",
@@ -91,6 +92,7 @@ Fact = Literal[
     "call.ringing",
     "call.speech",
     "call.spoken",
+    "call.transfer",
     "client.state",
     "modem.lost",
     "modem.recovery",
@@ -99,6 +101,7 @@ Fact = Literal[
     "sms.report",
     "sms.status",
     "ussd.received",
+    "voicemail.received",
 ]
 Moment = Literal[
     "call.chunk",
@@ -108,6 +111,7 @@ Moment = Literal[
     "call.ring",
     "call.speaking",
     "call.turn_end",
+    "call.turn_resumed",
     "call.turn_start",
     "events.displaced",
     "events.lagged",
@@ -183,6 +187,7 @@ ERROR_CODES: dict[ErrorKind, int] = {
     "invalid_params": -32602,
     "cancelled": -32800,
 }
+AnsweredBy = Literal["human", "ivr", "machine", "screening", "silence", "unknown"]
 CallState = Literal["active", "alerting", "dialing", "ended", "held", "incoming"]
 Direction = Literal["in", "out"]
 EndReason = Literal[
@@ -202,6 +207,17 @@ LineState = Literal["failed", "offline", "ready", "reconnecting", "starting"]
 Outcome = Literal["delivered", "failed", "pending"]
 Scope = Literal["admin", "calls", "messages", "observe"]
 SmsState = Literal["cancelled", "delivered", "expired", "failed", "queued", "received", "sending", "sent", "unknown"]
+TransferState = Literal[
+    "answered",
+    "dialing",
+    "ended",
+    "failed",
+    "held",
+    "joined",
+    "message_sent",
+    "returned",
+    "taking_message",
+]
 UssdState = Literal["done", "elsewhere", "reply_wanted", "terminated", "timeout", "unsupported"]
 
 
@@ -1625,6 +1641,24 @@ class CallAlertingEvent(TypedDict):
     call_id: NotRequired[str | None]
 
 
+class CallAnsweredByEvent(TypedDict):
+    """Who took our call, judged by what is heard. Comes again when what follows says otherwise, and at the beep."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    answered_by: AnsweredBy
+    # 0 to 1; a judgement, no probability
+    confidence: float
+    # The tone of a machine is over: it records from now on
+    beep: bool
+    # Of the line's time since the audio was opened
+    after_ms: int
+
+
 class CallAudioFailedEvent(TypedDict):
     """The modem gave no audio, or it stopped; the call itself may still be up."""
 
@@ -1893,6 +1927,28 @@ class CallSpokenEvent(TypedDict):
     redacted: NotRequired[list[Literal["text", "heard_text"]]]
 
 
+class CallTransferEvent(TypedDict):
+    """A transfer to a person went on. failed, message_sent and ended are its ends; call_id is the caller's call."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    state: TransferState
+    to: str | None
+    # busy, no_answer, no_carrier, declined, refused_by_network, not_allowed, modem, no_audio, nothing_said,
+    # person_left, caller_left …
+    reason: str | None
+    # The call to the person
+    transfer_call_id: str | None
+    # The short message to the person
+    message_id: str | None
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["to"]]]
+
+
 class CallTurnEndEvent(TypedDict):
     """The caller stopped speaking: the second silence threshold passed."""
 
@@ -1905,7 +1961,23 @@ class CallTurnEndEvent(TypedDict):
     turn: int
     chunks: int
     silence_ms: int
+    # silence: the ordinary threshold; complete: sooner, after a whole phrase that a client expects; number: later, in
+    # mid-number; max_length: the next turn goes on; flushed: the call ended
     reason: str
+
+
+class CallTurnResumedEvent(TypedDict):
+    """The caller went on after a chunk was cut: an answer that is being prepared is premature."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    turn: int
+    # Where the speech goes on, ms since the call was connected
+    at_ms: int
 
 
 class CallTurnStartEvent(TypedDict):
@@ -2150,3 +2222,24 @@ class UssdReceivedEvent(TypedDict):
     initiated_by: str
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text"]]]
+
+
+class VoicemailReceivedEvent(TypedDict):
+    """A caller left a message; once per message."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    voicemail_id: str
+    number: str | None
+    withheld: bool
+    duration_s: float
+    # null where no recogniser could make words of it
+    text: str | None
+    # The core or the modem stopped in the middle of it
+    partial: bool
+    # Personal fields that are null because your scopes don't cover them
+    redacted: NotRequired[list[Literal["number", "text"]]]
