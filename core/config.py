@@ -118,6 +118,34 @@ class CallConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     silence_text: str = "I am still here. How can I help you?"
     fallback_text: str = "Sorry, nobody can help you right now. Please call again later. Goodbye."
     language: str = "en"
+    max_turns: Natural = 0
+    limit_text: str = "I am sorry, this call has to end now. Goodbye."
+    limit_notice_s: Seconds = 10.0
+    detect_answer: bool = True
+    detect_within_s: Annotated[float, Meta(ge=2, le=10)] = 4.0
+    voicemail: Literal["off", "no_brain", "always", "after_s"] = "off"
+    voicemail_after_s: Annotated[float, Meta(ge=1, le=120)] = 20.0
+    voicemail_greeting: str = (
+        "Nobody can take your call right now. Please leave a message after the tone. "
+        "Hang up or press the hash key when you are done."
+    )
+    voicemail_greeting_file: str | None = None
+    voicemail_thanks: str = "Thank you. Goodbye."
+    voicemail_max_s: Annotated[float, Meta(ge=5, le=600)] = 180.0
+    voicemail_silence_s: Annotated[float, Meta(ge=1, le=30)] = 5.0
+    voicemail_keep_days: Natural = 0
+    voicemail_dir: str | None = None
+    transfer_text: str = "One moment, please. I am trying to connect you."
+    transfer_ring_s: Annotated[float, Meta(ge=5, le=120)] = 30.0
+    transfer_accept_text: str = "Press 1 to take the call."
+    transfer_accept_s: Annotated[float, Meta(ge=2, le=60)] = 15.0
+    transfer_failed_text: str = "I am sorry, I could not connect you."
+    transfer_ask_text: str = (
+        "Please say your message after the tone, or enter the number where you can be reached. "
+        "Press the hash key when you are done."
+    )
+    transfer_sent_text: str = "Thank you. Your message is on its way."
+    transfer_unsent_text: str = "I am sorry, I could not pass on your message. Please call again later."
 
 
 class SmsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,13 +166,66 @@ class SmsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ussd_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 90.0
 
 
+class AzureTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tts.azure]`. Left out: the keys of call.configure, then AZURE_SPEECH_KEY and AZURE_SPEECH_REGION."""
+
+    key: str | None = None
+    region: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")] | None = None
+    endpoint: str | None = None
+    voice: str | None = None
+
+
+class OpenAiTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tts.openai]`, or any service that speaks its API: endpoint."""
+
+    key: str | None = None
+    endpoint: str | None = None
+    model: str | None = None
+    voice: str | None = None
+    instructions: str | None = None
+
+
+class GoogleTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tts.google]`."""
+
+    key: str | None = None
+    endpoint: str | None = None
+    voice: str | None = None
+
+
+class LiepaTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tts.liepa]`: a request as a template, since its interface is not public."""
+
+    url: str | None = None
+    method: Literal["GET", "POST"] = "POST"
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    response: str | None = None
+    rate_hz: Annotated[int, Meta(ge=4000, le=192_000)] | None = None
+    voice: str | None = None
+    key: str | None = None
+
+
 class TtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    engine: str = "espeak"
+    """engine "auto": piper when it has a model, else espeak. fallback: who goes on, in this order, when one fails."""
+
+    engine: str = "auto"
+    fallback: tuple[str, ...] = ("piper", "espeak")
+    late_s: Annotated[float, Meta(ge=0.1, le=60)] = 2.5
+    gap_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.5
     voice: str | None = None
     language: str = "en"
     speed_wpm: Annotated[int, Meta(ge=80, le=450)] = 165
+    normalise: bool = True
+    model: str | None = None
     cache_bytes: Natural = 32 * 1024 * 1024
+    cache_dir: str | None = None
+    cache_disk_bytes: Natural = 256 * 1024 * 1024
     max_text_chars: Positive = 5000
+    azure: AzureTtsConfig = field(default_factory=AzureTtsConfig)
+    openai: OpenAiTtsConfig = field(default_factory=OpenAiTtsConfig)
+    google: GoogleTtsConfig = field(default_factory=GoogleTtsConfig)
+    liepa: LiepaTtsConfig = field(default_factory=LiepaTtsConfig)
 
 
 class SttConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,11 +242,17 @@ class SttConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Turn taking, in ms of the line's own time. The two thresholds are those of the station we replace."""
 
+    vad: Literal["webrtc", "silero", "ten"] = "webrtc"
+    vad_model: str | None = None
+    vad_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     vad_mode: Annotated[int, Meta(ge=0, le=3)] = 3
     preroll_ms: Natural = 300
     min_speech_ms: Positive = 200
     chunk_silence_ms: Positive = 550
     end_silence_ms: Positive = 800
+    adapt_end: bool = True
+    end_silence_complete_ms: Positive = 600
+    end_silence_number_ms: Positive = 1400
     long_speech_ms: Positive = 4500
     phrase_pause_ms: Positive = 350
     max_turn_ms: Positive = 60_000
@@ -249,7 +336,7 @@ def parse(raw: dict[str, Any], source: str) -> Config:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as problem:
         raise ConfigError(f"{source}: {_readable(str(problem), _wrong_line(raw))}") from None
-    _check(config, source)
+    _check(config, raw, source)
     return config
 
 
@@ -289,10 +376,25 @@ def default_socket_path() -> Path:
     return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "dialtone/core.sock"
 
 
-def _check(config: Config, source: str) -> None:
-    media = config.media
+def _check_media(media: MediaConfig, given: dict[str, Any], source: str) -> None:
+    """Thresholds that contradict each other. Defaults that the file does not name bend instead (core/hearing.py)."""
+    problem = None
     if media.end_silence_ms <= media.chunk_silence_ms:
-        raise ConfigError(f"{source}: media.end_silence_ms must be more than media.chunk_silence_ms")
+        problem = "end_silence_ms must be more than media.chunk_silence_ms"
+    elif "end_silence_complete_ms" in given and media.end_silence_complete_ms <= media.chunk_silence_ms:
+        problem = "end_silence_complete_ms must be more than media.chunk_silence_ms: before that no words are known"
+    elif "end_silence_complete_ms" in given and media.end_silence_complete_ms > media.end_silence_ms:
+        problem = "end_silence_complete_ms must not be more than media.end_silence_ms"
+    elif "end_silence_number_ms" in given and media.end_silence_number_ms < media.end_silence_ms:
+        problem = "end_silence_number_ms must not be less than media.end_silence_ms"
+    elif media.vad_model is not None and media.vad == "webrtc":
+        problem = 'vad_model is for media.vad = "silero" or "ten": webrtc has no model file'
+    if problem is not None:
+        raise ConfigError(f"{source}: media.{problem}")
+
+
+def _check(config: Config, raw: dict[str, Any], source: str) -> None:
+    _check_media(config.media, raw.get("media") or {}, source)
     if config.call.default_line is not None and config.call.default_line not in config.line:
         raise ConfigError(f"{source}: call.default_line names {config.call.default_line!r}, which has no [line] table")
     for name, line in config.line.items():
