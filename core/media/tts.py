@@ -11,8 +11,8 @@ from collections import OrderedDict, deque
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.log import Log
-from core.media.engines import TtsEngine, WordMark, tts_engines
-from core.media.tts_job import Resampler, SpeechJob, SpeechKey
+from core.media.engines import WordMark, tts_engines
+from core.media.tts_job import Blocking, Resampler, SpeechJob, SpeechKey
 from core.media.tts_stream import TtsPiece, TtsStream
 
 __all__ = ["TtsPiece", "TtsService", "TtsStream", "WordMark"]
@@ -99,16 +99,16 @@ class TtsService:
 
     # --- on the loop --------------------------------------------------------------------------------------------------
 
-    def _engine(self) -> TtsEngine:
-        engine = tts_engines().get(self._config.engine)
-        if engine is None:
+    def _engine(self) -> Blocking:
+        engine = Blocking()
+        if self._config.engine not in ("auto", engine.name):
             known = ", ".join(sorted(tts_engines()))
             raise EngineMissing(f"There is no speech engine of the name in [tts] engine; there are: {known}.")
         if (reason := engine.available()) is not None:
             raise EngineMissing(reason)
         return engine
 
-    def _voice(self, engine: TtsEngine, language: str | None, voice: str | None) -> str:
+    def _voice(self, engine: Blocking, language: str | None, voice: str | None) -> str:
         """The voice asked for; else the configured one if it speaks the language; else the language's own."""
         config = self._config
         wanted = voice
@@ -229,8 +229,8 @@ def _warm(engine_name: str) -> None:
     """The first word costs the start of espeak-ng and the import of numpy, 0.1 s; here nobody waits for it."""
     try:
         Resampler(22050, 8000)
-        engine = tts_engines().get(engine_name)
-        if engine is not None and engine.available() is None and (voice := engine.voice_for("en")) is not None:
+        engine = Blocking()
+        if engine.available() is None and (voice := engine.voice_for("en")) is not None:
             engine.speak(
                 "a", voice=voice, speed_wpm=165, last=True, on_chunk=lambda pcm: False, on_word=lambda word: None
             )

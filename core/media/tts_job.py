@@ -5,10 +5,13 @@ audio that the engine gives within microseconds, not time.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from core import espeak
 from core.errors import PublicError
-from core.media.engines import TtsEngine, WordMark
+from core.media.engines import WordMark
+from core.media.engines.espeak import ENGINE as ESPEAK
 from core.media.sentences import sentences
 from core.media.tts_stream import TtsPiece, TtsStream
 
@@ -32,7 +35,7 @@ class SpeechKey:
 class SpeechJob:
     """One text in the making; everything but __init__ and `ready` happens in the thread."""
 
-    def __init__(self, stream: TtsStream, engine: TtsEngine, key: SpeechKey) -> None:
+    def __init__(self, stream: TtsStream, engine: "Blocking", key: SpeechKey) -> None:
         self.stream, self.key = stream, key
         self.made: list[TtsPiece] = []
         self.complete = False
@@ -118,3 +121,16 @@ class Resampler:
         samples = self._np.frombuffer(pcm, dtype="<i2")
         made: bytes = self._stream.resample_chunk(samples, last=last).tobytes()
         return made
+
+
+class Blocking:
+    """espeak-ng as this thread calls it."""
+
+    name = "espeak"
+    rate_hz = espeak.RATE_HZ
+    available = staticmethod(ESPEAK.available)
+    voice_for = staticmethod(ESPEAK.voice_for)
+    has_voice = staticmethod(espeak.has_voice)
+
+    def speak(self, text: str, *, voice: str, speed_wpm: int, last: bool, on_chunk: Callable[[bytes], bool], on_word: Callable[[WordMark], None]) -> None:  # fmt: skip
+        espeak.stream(text, voice=voice, speed_wpm=speed_wpm, end_pause=not last, on_chunk=on_chunk, on_word=on_word)

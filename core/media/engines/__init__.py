@@ -1,51 +1,152 @@
 """Speech engines, one file each, found by listing this folder: a file with an ENGINE is all it takes.
 
-TTS engines run in the speech thread of core.media.tts, STT engines in a worker process (core.media.workers). Either is
-plain blocking code. An engine file may be imported cheaply: what it needs (numpy, models) it loads when opened.
+A TTS engine is driven from the event loop, a sentence at a time (core.media.tts): a networked one runs there, espeak in
+its own thread, a neural one in a worker process. STT engines are plain blocking code in a worker process
+(core.media.workers). An engine file may be imported cheaply: what it needs (numpy, aiohttp, models) it loads when used.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from typing import Literal, Protocol, runtime_checkable
 
+from core.config import TtsConfig
 from core.espeak import WordMark
 
-__all__ = ["Heard", "Recogniser", "SttEngine", "TtsEngine", "WordMark", "stt_engines", "tts_engines"]
+__all__ = [
+    "EnginePiece",
+    "Failure",
+    "Heard",
+    "Recogniser",
+    "Sentence",
+    "SpeechFailed",
+    "SttEngine",
+    "Synthesiser",
+    "Trait",
+    "TtsEngine",
+    "Voice",
+    "WordMark",
+    "stt_engines",
+    "traits_of",
+    "tts_engines",
+]
 
 
-@runtime_checkable
-class TtsEngine(Protocol):
-    """Text to PCM. rate_hz is what `speak` gives; the caller resamples."""
+class Trait(StrEnum):
+    """What the service may spare a TTS engine. One that declares no `traits` gets all the help there is."""
 
-    kind: Literal["tts"]
+    QUICK = "quick"
+    """A long sentence's first audio comes as soon as a short one's: no first clause is cut off for it."""
+    SINGLE = "single"
+    """It makes one sentence at a time; the service then chooses which is next, by priority."""
+    READS_NUMBERS = "reads_numbers"
+    """It says cardinals and decimals in its languages."""
+    READS_ALL = "reads_all"
+    """It says times, dates and amounts of money too. Phone numbers are spelt out for every engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """name: as `voice` takes it. language: BCP 47. gender: female, male, neutral, where it is known."""
+
     name: str
-    rate_hz: int
+    language: str
+    gender: str | None = None
+    description: str | None = None
 
-    def available(self) -> str | None:
-        """None, or why not and how to get it. Cheap."""
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One piece of a text to speak. style: pitch, speed, style, model … as call.configure or the config gave them.
+
+    last: no other sentence of its text follows; after the others stands the pause between sentences.
+    """
+
+    text: str
+    voice: str
+    language: str
+    speed_wpm: int
+    last: bool
+    style: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePiece:
+    """s16le mono, whole samples; marks' at_ms count from the beginning of this sentence's audio."""
+
+    pcm: bytes
+    rate_hz: int
+    marks: tuple[WordMark, ...] = ()
+
+
+class Failure(StrEnum):
+    """Why an engine did not speak; stable words for events and decisions."""
+
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    AUTH = "auth"
+    RATE_LIMITED = "rate_limited"
+    NO_VOICE = "no_voice"
+    TIMEOUT = "timeout"
+    TRUNCATED = "truncated"
+    CRASHED = "crashed"
+    MISSING = "missing"
+
+
+class SpeechFailed(Exception):
+    """An engine's only way to fail. text is for people and never holds keys or speech; reason: a word of Failure."""
+
+    def __init__(self, reason: str, text: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(text or reason)
+        self.reason = Failure(reason)
+        self.text = text or reason
+        self.retry_after_s = retry_after_s
+
+
+class Synthesiser(Protocol):
+    """A TTS engine that is configured. Everything runs on the event loop and never blocks it.
+
+    keys: those of call.configure (azure_key, openai_key …). Where one is absent: the config's, then the environment's.
+    """
+
+    def missing(self, keys: Mapping[str, str]) -> str | None:
+        """None, or what is missing and how to get it (package, model, key). Cheap."""
 
     def voice_for(self, language: str) -> str | None:
         """The voice for a BCP 47 tag, its closest relative where there is none of its own; None for no relative."""
 
-    def has_voice(self, voice: str) -> bool: ...
+    def has_voice(self, voice: str) -> bool:
+        """Whether `speak` may be asked for it. Cheap: a service may still refuse it, as no_voice."""
 
-    def speak(
-        self,
-        text: str,
-        *,
-        voice: str,
-        speed_wpm: int,
-        last: bool,
-        on_chunk: Callable[[bytes], bool],
-        on_word: Callable[[WordMark], None],
-    ) -> None:
-        """One sentence, blocking. Not the last of its text: followed by the pause between sentences.
+    async def voices(self, keys: Mapping[str, str]) -> tuple[Voice, ...]:
+        """What it offers. SpeechFailed."""
 
-        Chunks and marks as in core.espeak.stream: marks before their audio, on_chunk returning False ends it.
-        """
+    def speak(self, sentence: Sentence, keys: Mapping[str, str]) -> AsyncIterator[EnginePiece]:
+        """One sentence, as it is made: an async generator. SpeechFailed; aclose() ends it at once."""
+
+    async def warm(self) -> None:
+        """A call is coming: whatever makes the first sentence quick. Never raises."""
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class TtsEngine(Protocol):
+    """What a file's ENGINE is. It may have `traits: frozenset[Trait]`, too."""
+
+    kind: Literal["tts"]
+    name: str
+
+    def open(self, config: TtsConfig) -> Synthesiser:
+        """Cheap; nothing is loaded."""
+
+
+def traits_of(engine: TtsEngine) -> frozenset[Trait]:
+    declared: frozenset[Trait] = getattr(engine, "traits", frozenset())
+    return declared
 
 
 @dataclass(frozen=True, slots=True)
