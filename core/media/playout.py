@@ -21,6 +21,10 @@ TOTAL_AHEAD_MS = 60_000
 TOTAL_MAX_MS = 180_000
 """Whoever feeds without asking wants_more is refused here. 2.9 MB at 8 kHz."""
 
+_Frame = list[tuple[Utterance, bytes]]
+"""Whose audio one frame in the port holds: of one utterance, of the end of one and the beginning of the next, or,
+empty, of someone else."""
+
 
 class PlayoutFull(LimitExceeded):
     """Too much waits to be said already."""
@@ -33,7 +37,7 @@ class Playout:
         self._format = pcm_format
         self.underrun_frames = 0
         self._queue: deque[Utterance] = deque()
-        self._in_flight: deque[tuple[Utterance | None, bytes]] = deque()
+        self._in_flight: deque[_Frame] = deque()
         self._sent = 0
         self._paused = False
 
@@ -77,34 +81,48 @@ class Playout:
     def next_frame(self) -> bytes | None:
         """A whole frame for the port, which must have room for it; None while paused or while nothing is ready.
 
-        The last frame of an utterance is filled up with silence, so that a frame belongs to one utterance.
+        The next utterance goes on in the last frame of the one before, without a gap; where none is ready silence
+        fills that frame up.
         """
         if self._paused:
             return None
+        parts: _Frame = []
+        missing = self._format.frame_bytes
         for utterance in self._queue:
             if utterance.is_drained:
                 continue
-            audio = utterance.take(self._format.frame_bytes)
+            audio = utterance.take(missing)
             if audio is None:
-                return None
-            self._in_flight.append((utterance, audio))
-            return audio.ljust(self._format.frame_bytes, b"\0")
-        return None
+                break
+            parts.append((utterance, audio))
+            missing -= len(audio)
+            if missing == 0 or not utterance.is_drained:
+                break
+        if not parts:
+            return None
+        self._in_flight.append(parts)
+        return b"".join(audio for _, audio in parts).ljust(self._format.frame_bytes, b"\0")
+
+    @property
+    def ready(self) -> bool:
+        """Whether next_frame would give one."""
+        if self._paused:
+            return False
+        waiting = next((utterance for utterance in self._queue if not utterance.is_drained), None)
+        return waiting is not None and waiting.can_give(self._format.frame_bytes)
 
     def foreign_frame(self) -> None:
         """Someone else (an attached client) wrote a frame to the same port: it counts there, but is none of ours."""
-        self._in_flight.append((None, b""))
+        self._in_flight.append([])
 
     def sent(self, uplink_frames: int) -> list[PlayoutEvent]:
         """Takes Tick.uplink_frames, once per tick: all frames of ours that went out so far. Gives what that means."""
         events: list[PlayoutEvent] = []
-        count = uplink_frames - self._sent
-        if count <= 0 and not self._paused and self._queue and self._queue[0].is_waiting_for_audio:
+        count = min(uplink_frames - self._sent, len(self._in_flight))
+        gone = [part for _ in range(count) for part in self._in_flight.popleft()]
+        if not gone and not self._paused and self._queue and self._queue[0].is_waiting_for_audio:
             self.underrun_frames += 1
-        for _ in range(min(count, len(self._in_flight))):
-            utterance, audio = self._in_flight.popleft()
-            if utterance is None:
-                continue
+        for utterance, audio in gone:
             self._finish(events, before=utterance)
             if utterance.went_out(len(audio)):
                 events.append(Started(utterance.id))
@@ -120,9 +138,8 @@ class Playout:
         """
         self._take_back(flushed_frames)
         gone: dict[int, int] = {}
-        for utterance_or_none, audio in self._in_flight:
-            if utterance_or_none is not None:
-                gone[utterance_or_none.id] = gone.get(utterance_or_none.id, 0) + len(audio)
+        for utterance, audio in (part for parts in self._in_flight for part in parts):
+            gone[utterance.id] = gone.get(utterance.id, 0) + len(audio)
         stopped, kept = [], []
         for utterance in self._queue:
             if only_interruptible and not utterance.interruptible:
@@ -131,6 +148,10 @@ class Playout:
             stopped.append(utterance.cut(gone.get(utterance.id, 0)))
         self._queue = deque(kept)
         return stopped
+
+    def take_back(self, flushed_frames: int) -> None:
+        """What AudioPort.flush() gave was not sent: our own frames of it are said again, before what waits."""
+        self._take_back(flushed_frames)
 
     def pause(self, flushed_frames: int = 0) -> None:
         """Says nothing until resume. With what AudioPort.flush() gave it falls silent at once and loses no word."""
@@ -159,8 +180,7 @@ class Playout:
     def _take_back(self, flushed_frames: int) -> None:
         """The newest frames handed out never passed the port: back into their utterances."""
         for _ in range(min(flushed_frames, len(self._in_flight))):
-            utterance, audio = self._in_flight.pop()
-            if utterance is not None:
+            for utterance, audio in reversed(self._in_flight.pop()):
                 utterance.put_back(audio)
 
     def _finish(self, events: list[PlayoutEvent], before: Utterance | None = None) -> None:

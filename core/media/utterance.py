@@ -130,12 +130,16 @@ class Utterance:
 
     def take(self, frame_bytes: int) -> bytes | None:
         """The next frame's audio; shorter than a frame only at the end; None while there is none."""
-        if len(self._pcm) < frame_bytes and not (self._closed and self._pcm):
+        if not self.can_give(frame_bytes):
             return None
         audio = bytes(self._pcm[:frame_bytes])
         del self._pcm[:frame_bytes]
         self._in_flight += 1
         return audio
+
+    def can_give(self, frame_bytes: int) -> bool:
+        """Whether take gives something."""
+        return len(self._pcm) >= frame_bytes or (self._closed and bool(self._pcm))
 
     def put_back(self, audio: bytes) -> None:
         """A frame was flushed out of the port unsaid: it goes in front of what is left."""
