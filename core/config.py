@@ -228,15 +228,37 @@ class TtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     liepa: LiepaTtsConfig = field(default_factory=LiepaTtsConfig)
 
 
-class SttConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """engine "auto": whisper when model names a file that exists, else the phrase engine."""
+EngineName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
 
-    engine: Literal["auto", "phrases", "whisper", "none"] = "auto"
+
+class SttConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """engine "auto": whisper when it has a model, else the phrase engine; "remote": clients answer; "none": nobody.
+    fallback: who gets a turn, in this order, when the engine fails on it."""
+
+    engine: EngineName = "auto"
+    fallback: tuple[EngineName, ...] = ("phrases",)
     model: str | None = None
     language: str = "en"
     threads: Positive | None = None
+    memory_mb: Annotated[int, Meta(ge=64)] | None = None
     timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+    remote_wait_s: Annotated[float, Meta(gt=0, le=120)] = 8.0
     threshold: float | None = None
+
+
+class PagingConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[media.paging]]`: two tones after each other that call a group out. The second counts once it lasted
+    80 % of its time; the first must be within 20 % of its own."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    tone_a_hz: Annotated[float, Meta(ge=250, le=3400)]
+    tone_b_hz: Annotated[float, Meta(ge=250, le=3400)]
+    tone_a_ms: Annotated[int, Meta(ge=200, le=10_000)] = 1000
+    tone_b_ms: Annotated[int, Meta(ge=200, le=10_000)] = 3000
+    tolerance_hz: Annotated[float, Meta(ge=3, le=100)] = 10.0
+
+
+GainDb = Annotated[float, Meta(ge=-30, le=30)]
 
 
 class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -260,6 +282,13 @@ class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     barge_in_ms: Positive = 120
     roots: tuple[str, ...] = ()
     models_dir: str | None = None
+    uplink_gain_db: GainDb = 0.0
+    downlink_gain_db: GainDb = 0.0
+    clarity: bool = False
+    comfort_noise: Literal["off"] | Annotated[float, Meta(ge=-90, le=-30)] = "off"
+    tone_country: Literal["eu", "us", "gb", "de", "fr", "es", "it", "lt", "ro", "pl"] = "eu"
+    tones: tuple[Literal["progress", "cng", "ced"], ...] | None = None
+    paging: tuple[PagingConfig, ...] = ()
 
 
 class RecordingConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -149,6 +149,10 @@ class CallPartial(Event, frozen=True, kw_only=True):
     chunk: int
     text: str | None
     confidence: float | None = None
+    language: str | None = None
+    engine: str | None = None
+    stt_ms: Annotated[int, Meta(description="How long the engine took")] = 0
+    audio_ms: Annotated[int, Meta(description="Audio of the turn that these words are of")] = 0
 
 
 @event("call.turn_resumed", fact=False)
@@ -185,8 +189,15 @@ class CallSpeech(Event, frozen=True, kw_only=True):
     language: str | None = None
     confidence: float | None = None
     engine: str | None = None
+    problem: Annotated[
+        str | None, Meta(description="engine: why, e.g. whisper: timeout; another engine gave the text, or nobody did")
+    ] = None
     duration_ms: int = 0
+    start_ms: Annotated[int, Meta(description="First speech of the turn, ms since the call was connected")] = 0
+    end_ms: Annotated[int, Meta(description="End of its last speech")] = 0
     latency_ms: Annotated[int, Meta(description="From the end-of-turn threshold to this text")] = 0
+    stt_ms: Annotated[int, Meta(description="How long the engine took")] = 0
+    audio_ms: Annotated[int, Meta(description="Audio that it was given")] = 0
 
 
 @event("call.speaking", fact=False, personal=("text",))
@@ -224,6 +235,16 @@ class CallDtmf(Event, frozen=True, kw_only=True):
     """The far end pressed a key."""
 
     digit: str | None
+
+
+@event("call.tone")
+class CallTone(Event, frozen=True, kw_only=True):
+    """A tone of a network, a fax or a pager was recognised in what the far end sends. Told once while it lasts."""
+
+    tone: Annotated[str, Meta(description="dial, ringback, busy, congestion, sit, cng, ced or paging")]
+    frequency_hz: Annotated[float | None, Meta(description="The lower one of two; the first one of a sequence")] = None
+    duration_ms: Annotated[int, Meta(description="From its beginning until it was certain")] = 0
+    name: Annotated[str | None, Meta(description="Of the [[media.paging]] entry")] = None
 
 
 @event("call.level", fact=False)

@@ -1564,6 +1564,12 @@ export interface CallPartialEvent {
   chunk: number;
   text: string | null;
   confidence: number | null;
+  language: string | null;
+  engine: string | null;
+  /** How long the engine took */
+  stt_ms: number;
+  /** Audio of the turn that these words are of */
+  audio_ms: number;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text">;
 }
@@ -1625,9 +1631,19 @@ export interface CallSpeechEvent {
   language: string | null;
   confidence: number | null;
   engine: string | null;
+  /** engine: why, e.g. whisper: timeout; another engine gave the text, or nobody did */
+  problem: string | null;
   duration_ms: number;
+  /** First speech of the turn, ms since the call was connected */
+  start_ms: number;
+  /** End of its last speech */
+  end_ms: number;
   /** From the end-of-turn threshold to this text */
   latency_ms: number;
+  /** How long the engine took */
+  stt_ms: number;
+  /** Audio that it was given */
+  audio_ms: number;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text">;
 }
@@ -1647,6 +1663,24 @@ export interface CallSpokenEvent {
   completed: boolean;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text" | "heard_text">;
+}
+
+/** A tone of a network, a fax or a pager was recognised in what the far end sends. Told once while it lasts. */
+export interface CallToneEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  /** dial, ringback, busy, congestion, sit, cng, ced or paging */
+  tone: string;
+  /** The lower one of two; the first one of a sequence */
+  frequency_hz: number | null;
+  /** From its beginning until it was certain */
+  duration_ms: number;
+  /** Of the [[media.paging]] entry */
+  name: string | null;
 }
 
 /** A transfer to a person went on. failed, message_sent and ended are its ends; call_id is the caller's call. */
@@ -2044,6 +2078,7 @@ export interface Events {
   "call.speaking": CallSpeakingEvent;
   "call.speech": CallSpeechEvent;
   "call.spoken": CallSpokenEvent;
+  "call.tone": CallToneEvent;
   "call.transfer": CallTransferEvent;
   "call.turn_end": CallTurnEndEvent;
   "call.turn_resumed": CallTurnResumedEvent;
@@ -2079,6 +2114,7 @@ export type Fact =
   | "call.ringing"
   | "call.speech"
   | "call.spoken"
+  | "call.tone"
   | "call.transfer"
   | "client.state"
   | "modem.lost"

@@ -92,6 +92,7 @@ Fact = Literal[
     "call.ringing",
     "call.speech",
     "call.spoken",
+    "call.tone",
     "call.transfer",
     "client.state",
     "modem.lost",
@@ -1837,6 +1838,12 @@ class CallPartialEvent(TypedDict):
     chunk: int
     text: str | None
     confidence: float | None
+    language: str | None
+    engine: str | None
+    # How long the engine took
+    stt_ms: int
+    # Audio of the turn that these words are of
+    audio_ms: int
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text"]]]
 
@@ -1902,9 +1909,19 @@ class CallSpeechEvent(TypedDict):
     language: str | None
     confidence: float | None
     engine: str | None
+    # engine: why, e.g. whisper: timeout; another engine gave the text, or nobody did
+    problem: str | None
     duration_ms: int
+    # First speech of the turn, ms since the call was connected
+    start_ms: int
+    # End of its last speech
+    end_ms: int
     # From the end-of-turn threshold to this text
     latency_ms: int
+    # How long the engine took
+    stt_ms: int
+    # Audio that it was given
+    audio_ms: int
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text"]]]
 
@@ -1925,6 +1942,25 @@ class CallSpokenEvent(TypedDict):
     completed: bool
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text", "heard_text"]]]
+
+
+class CallToneEvent(TypedDict):
+    """A tone of a network, a fax or a pager was recognised in what the far end sends. Told once while it lasts."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    # dial, ringback, busy, congestion, sit, cng, ced or paging
+    tone: str
+    # The lower one of two; the first one of a sequence
+    frequency_hz: float | None
+    # From its beginning until it was certain
+    duration_ms: int
+    # Of the [[media.paging]] entry
+    name: str | None
 
 
 class CallTransferEvent(TypedDict):
