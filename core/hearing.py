@@ -14,7 +14,6 @@ from core.errors import NotFound
 from core.events import CallChunk, CallTurnEnd, CallTurnStart
 from core.log import Log
 from core.media.endpoint import Chunk, Endpoint, Onset, TurnAction, TurnConfig, TurnEnd, TurnStart
-from core.media.stt import Transcript
 from core.media.tones import DtmfDetector
 from core.media.vad import WebRtcVad
 from core.outbox import Outbox
@@ -25,13 +24,8 @@ log = Log("hearing")
 
 CHUNK_BYTES_KEPT = 8 * 1024 * 1024
 """PCM of chunks kept for call.chunk_audio: over eight minutes of the caller's speech; the oldest go first."""
-TURN_PCM_MAX_S = 60
-"""What the recogniser is given of one turn; a longer turn loses its beginning there, never in the chunks."""
-REMOTE, NONE = "remote", "none"
-"""stt_engine values for which the core recognises nothing itself: a client answers with stt.result, or nobody does."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None] | None]
-Hearer = asyncio.Task[Transcript | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,6 @@ class Hearing:
         self._dtmf = DtmfDetector(pcm_format.rate_hz)
         self._chunks: OrderedDict[int, KeptChunk] = OrderedDict()
         self._kept_bytes = 0
-        self._turn_pcm = bytearray()
         self.words = Recognition(call, pcm_format, speech, outbox, clock, group)
         self.turns = 0
         self.in_turn = False
@@ -91,7 +84,6 @@ class Hearing:
         match action:
             case TurnStart():
                 self.in_turn, self.turns = True, action.turn
-                self._turn_pcm.clear()
                 self._outbox.moment(CallTurnStart(line=line, call_id=call_id, turn=action.turn, at_ms=action.at_ms))
             case Chunk():
                 self._keep(action)
@@ -104,15 +96,13 @@ class Hearing:
                         duration_ms=action.duration_ms,
                     )
                 )
-                self.words.chunk(action, bytes(self._turn_pcm))
+                self.words.chunk(action)
             case TurnEnd():
                 self._end_of_turn(action)
             case _:
                 pass  # resumption and noise change nothing here
 
     def _keep(self, chunk: Chunk) -> None:
-        self._turn_pcm += chunk.pcm
-        del self._turn_pcm[: max(0, len(self._turn_pcm) - self._format.bytes_per_s * TURN_PCM_MAX_S)]
         self._chunks[chunk.chunk] = KeptChunk(chunk.pcm, self._format.rate_hz, chunk.duration_ms)
         self._kept_bytes += len(chunk.pcm)
         while self._kept_bytes > CHUNK_BYTES_KEPT:

@@ -21,6 +21,9 @@ log = Log("recognition")
 REMOTE, NONE = "remote", "none"
 """stt_engine values for which the core recognises nothing itself: a client answers with stt.result, or nobody does."""
 
+TURN_PCM_MAX_S = 60
+"""What the recogniser is given of one turn; a longer turn loses its beginning there, never in the chunks."""
+
 Hearer = asyncio.Task[Transcript | None]
 
 
@@ -41,6 +44,9 @@ class Recognition:
         self._hearer: Hearer | None = None
         self._awaited: set[Hearer] = set()
         self._turns = 0
+        self._turn_pcm = bytearray()
+        self._latest: Transcript | None = None
+        self._expected: tuple[str, ...] = ()
         self._pending = 0
         self._answered = asyncio.Event()
         self._answered.set()
@@ -61,18 +67,37 @@ class Recognition:
                 hearer.cancel()
 
     @property
+    def latest(self) -> Transcript | None:
+        """What was understood of the turn so far; None while the newest chunk has no answer yet."""
+        return self._latest
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """Phrases declared for this call, as of the newest chunk."""
+        return self._expected
+
+    @property
     def thinking(self) -> bool:
         """A turn is over and its words are not there yet."""
         return self._pending > 0
 
-    def chunk(self, chunk: Chunk, turn_pcm: bytes) -> None:
+    def chunk(self, chunk: Chunk) -> None:
         """Starts the recogniser on the turn so far while the caller may still go on; an older run is worth nothing."""
+        if chunk.turn != self._turns:
+            self._turn_pcm.clear()
         self._turns = chunk.turn
+        self._latest = None
+        claim = self._call.claim
+        self._expected = self._speech.phrases_for(claim.session if claim else None)
+        self._turn_pcm += chunk.pcm
+        del self._turn_pcm[: max(0, len(self._turn_pcm) - self._format.bytes_per_s * TURN_PCM_MAX_S)]
         if self._hearer is not None:
             self._hearer.cancel()
         if self._call.settings.stt_engine in (REMOTE, NONE):
             return
-        self._hearer = self._group().create_task(self._recognise(turn_pcm, chunk.turn, chunk.chunk), name="call.stt")
+        self._hearer = self._group().create_task(
+            self._recognise(bytes(self._turn_pcm), chunk.turn, chunk.chunk), name="call.stt"
+        )
 
     async def _recognise(self, pcm: bytes, turn: int, chunk: int) -> Transcript | None:
         claim, settings = self._call.claim, self._call.settings
@@ -86,6 +111,7 @@ class Recognition:
         except Exception:  # an engine's failure must not end the call
             log.exception("the recogniser failed", call_id=self._call.call_id)
             return None
+        self._latest = found
         self._outbox.moment(
             CallPartial(
                 line=self._call.line,
@@ -101,6 +127,7 @@ class Recognition:
     def end_of_turn(self, end: TurnEnd) -> None:
         """The turn is over: what its last chunk gives is what was said."""
         hearer, self._hearer = self._hearer, None
+        self._latest = None
         if self._call.settings.stt_engine == REMOTE:
             return
         self._pending += 1

@@ -81,6 +81,7 @@ export interface CallInfo {
   duration_s: number;
   rings: number;
   holder: string | null;
+  handled: Handled | null;
   reason: EndReason | null;
   network_text: string | null;
   seq: number | null;
@@ -253,6 +254,11 @@ export interface GuardVerdict {
   /** When a limit is reached: how long until it is free again */
   retry_after_s: number | null;
 }
+
+/** A service of the core that has a call for itself: brains and watches leave it alone meanwhile. */
+export type Handled =
+  | "transfer"
+  | "voicemail";
 
 export interface Health {
   status: "degraded" | "failed" | "ok";

@@ -204,6 +204,7 @@ EndReason = Literal[
     "rejected",
     "remote_hangup",
 ]
+Handled = Literal["transfer", "voicemail"]
 LineState = Literal["failed", "offline", "ready", "reconnecting", "starting"]
 Outcome = Literal["delivered", "failed", "pending"]
 Scope = Literal["admin", "calls", "messages", "observe"]
@@ -296,6 +297,7 @@ class CallInfo(TypedDict):
     duration_s: float
     rings: int
     holder: str | None
+    handled: Handled | None
     reason: EndReason | None
     network_text: str | None
     seq: int | None
