@@ -64,12 +64,18 @@ class Playout:
         """All audio that lies here."""
         return sum(utterance.ahead_ms for utterance in self._queue)
 
-    def add(self, utterance_id: int, text: str | None, interruptible: bool = True) -> Utterance:
-        """Queues an utterance. text None: sound without words. PlayoutFull with 20 in the queue."""
+    def add(self, utterance_id: int, text: str | None, interruptible: bool = True, *, priority: int = 0) -> Utterance:
+        """Queues an utterance. text None: sound without words. PlayoutFull with 20 in the queue.
+
+        It goes before those of lower priority that wait, never before one that has begun.
+        """
         if len(self._queue) >= UTTERANCES_MAX:
             raise PlayoutFull(f"{UTTERANCES_MAX} utterances wait to be said already.")
-        utterance = Utterance(self, utterance_id, text, interruptible)
-        self._queue.append(utterance)
+        utterance = Utterance(self, utterance_id, text, interruptible, priority)
+        place = len(self._queue)
+        while place and self._queue[place - 1].priority < priority and not self._queue[place - 1].begun:
+            place -= 1
+        self._queue.insert(place, utterance)
         return utterance
 
     def replace(
@@ -130,11 +136,11 @@ class Playout:
         self._finish(events)
         return events
 
-    def stop(self, flushed_frames: int, *, only_interruptible: bool = False) -> list[Stopped]:
+    def stop(self, flushed_frames: int, *, only_interruptible: bool = False, only: int | None = None) -> list[Stopped]:
         """Cuts what is said and drops what waits. flushed_frames: what AudioPort.flush() gave, called just before.
 
-        only_interruptible: others stay, and get back their frames that were flushed. Frames that the port did take
-        count as played, since they can't be called back.
+        only_interruptible, or only (that utterance): others stay, and get back their frames that were flushed. Frames
+        that the port did take count as played, since they can't be called back.
         """
         self._take_back(flushed_frames)
         gone: dict[int, int] = {}
@@ -142,7 +148,7 @@ class Playout:
             gone[utterance.id] = gone.get(utterance.id, 0) + len(audio)
         stopped, kept = [], []
         for utterance in self._queue:
-            if only_interruptible and not utterance.interruptible:
+            if (only_interruptible and not utterance.interruptible) or only not in (None, utterance.id):
                 kept.append(utterance)
                 continue
             stopped.append(utterance.cut(gone.get(utterance.id, 0)))

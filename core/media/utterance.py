@@ -55,11 +55,12 @@ class Room(Protocol):
 class Utterance:
     """Where one utterance's audio is put in. Made by Playout.add; feeding one that was stopped does nothing."""
 
-    def __init__(self, room: Room, utterance_id: int, text: str | None, interruptible: bool) -> None:
+    def __init__(self, room: Room, utterance_id: int, text: str | None, interruptible: bool, priority: int = 0) -> None:
         self._room = room
         self.id = utterance_id
         self.text = text
         self.interruptible = interruptible
+        self.priority = priority
         self.stopped = False
         self._pcm = bytearray()
         self._marks: list[tuple[int, int, int]] = []
@@ -74,6 +75,11 @@ class Utterance:
         if self._closed or self.stopped:
             return False
         return self._room.has_room_for(self)
+
+    @property
+    def begun(self) -> bool:
+        """Some of it lies in the port or went out."""
+        return self._started or self._in_flight > 0
 
     @property
     def ahead_ms(self) -> int:
