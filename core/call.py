@@ -29,6 +29,8 @@ class CallSettings:
     voice: str | None = None
     tts_engine: str | None = None
     stt_engine: str | None = None
+    detect: bool = True
+    voice_settings: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
