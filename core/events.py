@@ -209,6 +209,19 @@ class CallSpeaking(Event, frozen=True, kw_only=True):
     latency_ms: Annotated[int, Meta(description="From the accepted request to its first PCM byte")] = 0
 
 
+@event("tts.failed_over", fact=False)
+class TtsFailedOver(Event, frozen=True, kw_only=True):
+    """A speech engine failed or was late, and the next one goes on with the text; the caller hears every sentence."""
+
+    from_engine: str
+    to_engine: str
+    reason: Annotated[
+        str,
+        Meta(description="unreachable, refused, auth, rate_limited, no_voice, timeout, truncated, crashed or missing"),
+    ]
+    utterance: Annotated[int | None, Meta(description="None: speech outside of calls")] = None
+
+
 @event("call.spoken", personal=("text", "heard_text"))
 class CallSpoken(Event, frozen=True, kw_only=True):
     """An utterance of ours is over: played to its end, or cut; heard_text is what the far end was given."""
