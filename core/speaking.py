@@ -9,9 +9,10 @@ from core.audio import PcmFormat
 from core.call import Call
 from core.call_time import CallTime
 from core.errors import PublicError
-from core.events import CallBargeIn, CallSpeaking, CallSpoken
+from core.events import CallBargeIn, CallSpeaking, CallSpoken, TtsFailedOver
 from core.log import Log
 from core.media.playout import Finished, Playout, PlayoutEvent, Started, Stopped, Utterance
+from core.media.tts import FailedOver
 from core.outbox import Outbox
 from core.speech import SpeechService
 from core.store.calls import TurnRow
@@ -73,15 +74,21 @@ class Speaking:
         language: str | None = None,
         voice: str | None = None,
         interruptible: bool = True,
+        priority: int = 0,
     ) -> Said:
         """Queues a text and starts its synthesis; LimitExceeded when too much waits already."""
         settings = self._call.settings
-        said = self._new(text, interruptible)
+        said = self._new(text, interruptible, priority)
         pieces = self._speech.say(
             text,
             language=language or settings.language,
             voice=voice or settings.voice,
             rate_hz=self._format.rate_hz,
+            engine=settings.tts_engine,
+            keys=settings.keys,
+            style=settings.voice_settings,
+            priority=priority,
+            on_failover=lambda failed: self._failed_over(said, failed),
         )
 
         async def marked() -> AsyncIterator[bytes]:
@@ -108,8 +115,8 @@ class Speaking:
         self._group().create_task(self._feed(said, seconds()), name="call.play")
         return said
 
-    def _new(self, text: str | None, interruptible: bool) -> Said:
-        utterance = self._playout.add(self._count + 1, text, interruptible)
+    def _new(self, text: str | None, interruptible: bool, priority: int = 0) -> Said:
+        utterance = self._playout.add(self._count + 1, text, interruptible, priority=priority)
         self._count += 1
         said = Said(self._count, text, interruptible, utterance)
         self._said[said.number] = said
@@ -173,6 +180,19 @@ class Speaking:
             self._report(event, self._clock.last_s)
         return cut
 
+    def cancel(self, number: int, flush: Callable[[], int]) -> Said | None:
+        """Ends one utterance, said or waiting; what waits behind it goes on. None where it is over or never was."""
+        said = self._said.get(number)
+        if said is None:
+            return None
+        for event in self._playout.stop(flush() if said.utterance.begun else 0, only=number):
+            self._report(event, self._clock.last_s)
+        return said
+
+    def ahead_of(self, number: int) -> int:
+        """How many utterances are said before that one."""
+        return self._playout.ahead_of(number)
+
     def barge_in(self, onset_ms: int, flush: Callable[[], int]) -> None:
         """The caller speaks into our words, which stop now unless they must be heard."""
         current = self._said.get(self._playout.current or 0)
@@ -190,6 +210,18 @@ class Speaking:
                         reaction_ms=round((self._clock.last_s - self._clock.heard_at_s(onset_ms)) * 1000),
                     )
                 )
+
+    def _failed_over(self, said: Said, failed: FailedOver) -> None:
+        self._outbox.moment(
+            TtsFailedOver(
+                line=self._call.line,
+                call_id=self._call.call_id,
+                from_engine=failed.from_engine,
+                to_engine=failed.to_engine,
+                reason=failed.reason,
+                utterance=said.number,
+            )
+        )
 
     # --- reports -----------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from core.config import Config
 from core.errors import InvalidParams, LimitExceeded, PathRefused
 from core.media.codecs import decode_audio, encode_ogg_opus, encode_wav
 from core.media.stt import SttService, Transcript
-from core.media.tts import TtsService, TtsStream
+from core.media.tts import FailedOver, TtsService, TtsStream
 
 MAX_PHRASES = 200
 """More templates than this make the phrase engine slower than a frame budget and less certain (docs/speech.md)."""
@@ -61,7 +62,19 @@ class SpeechService:
         made: call it off the loop."""
         self.tts.check_voice(language, voice)
 
-    def say(self, text: str, *, language: str | None, voice: str | None, rate_hz: int) -> TtsStream:
+    def say(
+        self,
+        text: str,
+        *,
+        language: str | None,
+        voice: str | None,
+        rate_hz: int,
+        engine: str | None = None,
+        keys: Mapping[str, str] | None = None,
+        style: Mapping[str, str] | None = None,
+        priority: int = 0,
+        on_failover: Callable[[FailedOver], None] | None = None,
+    ) -> TtsStream:
         return self.tts.stream(text, language=language, voice=voice, rate_hz=rate_hz)
 
     async def transcribe(self, pcm: bytes, rate_hz: int, language: str | None, session: int | None) -> Transcript:

@@ -50,6 +50,11 @@ class Playout:
         """The utterance being said, or next to be; None when there is none."""
         return self._queue[0].id if self._queue else None
 
+    def ahead_of(self, utterance_id: int) -> int:
+        """How many utterances are said before that one; 0 for one that is not here."""
+        ids = [utterance.id for utterance in self._queue]
+        return ids.index(utterance_id) if utterance_id in ids else 0
+
     @property
     def interruptible(self) -> bool:
         """Whether the caller may speak into the current utterance; False when there is none."""

@@ -7,6 +7,7 @@ call's nor runs far ahead of what is played.
 import asyncio
 import threading
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
@@ -22,6 +23,15 @@ log = Log("tts")
 MAX_STREAMS = 16
 """Texts in the making at once, over all calls; more are refused."""
 RATES_HZ = (8000, 16000, 22050, 24000, 44100, 48000)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOver:
+    """Within one text an engine gave up and the next went on. reason: a word of Failure."""
+
+    from_engine: str
+    to_engine: str
+    reason: str
 
 
 class TtsService:
