@@ -997,6 +997,8 @@ export interface ClientHelloParams {
   /** What you are called in status and claims */
   name: string;
   version?: string | null;
+  /** Give up all other scopes on this connection, for a gateway that serves somebody with less */
+  scopes?: Array<Scope> | null;
 }
 
 /** client.report_state: What this client is doing, and the full set of alarms that it has now; the core tells the difference. */
@@ -1404,6 +1406,22 @@ export interface CallAnsweredByEvent {
   after_ms: number;
 }
 
+/** A client is connected to the voice of the call (call.attach). */
+export interface CallAttachedEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  /** As call.attach gave it */
+  attachment: number;
+  /** listener or talker */
+  role: string;
+  /** False for a talker in whose place the core hears no turns */
+  keep_hearing: boolean;
+}
+
 /** The modem gave no audio, or it stopped; the call itself may still be up. */
 export interface CallAudioFailedEvent {
   /** Number of this fact; grows for ever */
@@ -1470,6 +1488,28 @@ export interface CallConnectedEvent {
   number: string | null;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"number">;
+}
+
+/** An attached client is gone, or never came; frames are of 20 ms. */
+export interface CallDetachedEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  attachment: number;
+  role: string;
+  /** left, all_played, replaced, call_ended or never_came */
+  reason: string;
+  /** Given to the client */
+  frames_out: number;
+  /** Not given, because it did not read in time */
+  dropped_out: number;
+  /** Taken from the client */
+  frames_in: number;
+  /** Not taken, because it sent more than the line takes */
+  dropped_in: number;
 }
 
 /** The far end pressed a key. */
@@ -1578,6 +1618,24 @@ export interface CallPartialEvent {
   audio_ms: number;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text">;
+}
+
+/** A recording is complete and under its last name; after the call, or after call.record stopped it. */
+export interface CallRecordedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  /** null when nothing could be recorded */
+  path: string | null;
+  /** wav or ogg; stereo, far end left, us right */
+  format: string;
+  duration_s: number;
+  bytes: number;
+  /** disk_full, too_large, stalled, no_consent, core_restarted … ; the file is valid up to there */
+  problem: string | null;
 }
 
 /** One ring of an incoming call, numbered from 1; the same RING on two ports counts once. */
@@ -2067,11 +2125,13 @@ export interface Events {
   "alarm.raised": AlarmRaisedEvent;
   "call.alerting": CallAlertingEvent;
   "call.answered_by": CallAnsweredByEvent;
+  "call.attached": CallAttachedEvent;
   "call.audio_failed": CallAudioFailedEvent;
   "call.barge_in": CallBargeInEvent;
   "call.chunk": CallChunkEvent;
   "call.claimed": CallClaimedEvent;
   "call.connected": CallConnectedEvent;
+  "call.detached": CallDetachedEvent;
   "call.dtmf": CallDtmfEvent;
   "call.ended": CallEndedEvent;
   "call.held": CallHeldEvent;
@@ -2079,6 +2139,7 @@ export interface Events {
   "call.level": CallLevelEvent;
   "call.missed": CallMissedEvent;
   "call.partial": CallPartialEvent;
+  "call.recorded": CallRecordedEvent;
   "call.ring": CallRingEvent;
   "call.ringing": CallRingingEvent;
   "call.speaking": CallSpeakingEvent;
@@ -2117,6 +2178,7 @@ export type Fact =
   | "call.held"
   | "call.incoming"
   | "call.missed"
+  | "call.recorded"
   | "call.ringing"
   | "call.speech"
   | "call.spoken"
@@ -2133,8 +2195,10 @@ export type Fact =
   | "voicemail.received";
 
 export type Moment =
+  | "call.attached"
   | "call.chunk"
   | "call.claimed"
+  | "call.detached"
   | "call.level"
   | "call.partial"
   | "call.ring"

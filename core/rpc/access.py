@@ -88,6 +88,11 @@ class Access:
             table[number] = table.get(number, frozenset()).union(*implied)
 
 
+def with_implied(scopes: Iterable[Scope]) -> frozenset[Scope]:
+    """These and those that they hold."""
+    return frozenset().union(*(_IMPLIED[scope] for scope in scopes))
+
+
 def _number(name: str, kind: str) -> int | None:
     if name.isascii() and name.isdigit():
         return int(name)

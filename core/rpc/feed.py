@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from core.bus import Bus, Cause, Published
-from core.events import Event, EventsLagged, EventSpec
+from core.events import Event, EventsLagged, EventSpec, Scope
 
 PAGE_FACTS = 500
 YIELD_EVENTS = 64
@@ -63,6 +63,8 @@ class View(Protocol):
 
     def live(self, published: Published) -> bytes | None: ...
     def stored(self, fact: Fact) -> bytes | None: ...
+    def narrow(self, scopes: frozenset[Scope]) -> None:
+        """From now on the session has these scopes only."""
 
 
 class Outlet(Protocol):

@@ -28,6 +28,9 @@ class LegacyView:
     def __init__(self, bus: Bus, scopes: frozenset[Scope]) -> None:
         self._bus, self._scopes = bus, scopes
 
+    def narrow(self, scopes: frozenset[Scope]) -> None:
+        self._scopes = scopes
+
     def live(self, published: Published) -> bytes | None:
         spec = published.spec
         if spec.scope not in self._scopes:

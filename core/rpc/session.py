@@ -92,6 +92,7 @@ class Session:
         self._subscribed = False
         self._closers: dict[str, Callable[[], None]] = {}
         self._group: asyncio.TaskGroup
+        self._view = view
         self._feed = Feed(pipe, core.store, view, self._causes, self.notify, dialect.frame_gap_s)
 
     # --- for methods and services
@@ -100,6 +101,11 @@ class Session:
         """Calls back once, when the connection is gone; for releasing what this session holds. A key makes that a
         promise to be given as often as one likes: the latest callback of a key replaces the one before."""
         self._closers[key or f"#{len(self._closers)}"] = callback
+
+    def narrow(self, scopes: frozenset[Scope]) -> None:
+        """Gives up all scopes but these, for as long as the connection lasts."""
+        self.scopes &= scopes
+        self._view.narrow(self.scopes)
 
     def notify(self, happened: Event) -> None:
         """Sends one event to this session alone, outside of its subscription. A client that leaves too much unread

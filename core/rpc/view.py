@@ -35,6 +35,9 @@ class ScopedView:
     def __init__(self, encoder: EventEncoder, scopes: frozenset[Scope]) -> None:
         self._encoder, self._scopes = encoder, scopes
 
+    def narrow(self, scopes: frozenset[Scope]) -> None:
+        self._scopes = scopes
+
     def live(self, published: Published) -> bytes | None:
         if published.spec.scope not in self._scopes:
             return None

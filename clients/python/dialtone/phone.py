@@ -37,6 +37,7 @@ def connect(
     since: int | None = None,
     on_connect: Hook | None = None,
     wait_s: float | None = 0.0,
+    scopes: Sequence[str] | None = None,
 ) -> "Phone":
     """A phone to be used with `async with`.
 
@@ -44,6 +45,7 @@ def connect(
     the first `events()` is missed. consumer: a name under which the daemon keeps this reader's place on disk.
     since: start after this seq. on_connect: awaited after every connection, the first one included.
     wait_s: how long the first connection may be tried: 0 once, None for ever.
+    scopes: give up all others (observe, messages, calls, admin), where this program serves somebody with less.
     """
     where = fspath(path) if path is not None else default_socket_path()
     return Phone(
@@ -55,6 +57,7 @@ def connect(
         since=since,
         on_connect=on_connect,
         wait_s=wait_s,
+        scopes=scopes,
     )
 
 
@@ -75,10 +78,13 @@ class Phone(Methods):
         since: int | None,
         on_connect: Hook | None,
         wait_s: float | None,
+        scopes: Sequence[str] | None = None,
         inbox_events: int = INBOX_EVENTS,
     ) -> None:
         self.path = path
-        self._hello = {"name": name} | ({"version": version} if version else {})
+        self._hello: Json = {"name": name} | ({"version": version} if version else {})
+        if scopes is not None:
+            self._hello["scopes"] = list(scopes)
         self._consumer = consumer
         self._topics = list(topics) if topics is not None else None
         self._subscribed = topics is not None or consumer is not None or since is not None

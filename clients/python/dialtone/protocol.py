@@ -89,6 +89,7 @@ Fact = Literal[
     "call.held",
     "call.incoming",
     "call.missed",
+    "call.recorded",
     "call.ringing",
     "call.speech",
     "call.spoken",
@@ -105,8 +106,10 @@ Fact = Literal[
     "voicemail.received",
 ]
 Moment = Literal[
+    "call.attached",
     "call.chunk",
     "call.claimed",
+    "call.detached",
     "call.level",
     "call.partial",
     "call.ring",
@@ -1188,6 +1191,8 @@ class ClientHelloParams(TypedDict):
     # What you are called in status and claims
     name: str
     version: NotRequired[str | None]
+    # Give up all other scopes on this connection, for a gateway that serves somebody with less
+    scopes: NotRequired[list[Scope] | None]
 
 
 class ClientReportStateParams(TypedDict):
@@ -1662,6 +1667,23 @@ class CallAnsweredByEvent(TypedDict):
     after_ms: int
 
 
+class CallAttachedEvent(TypedDict):
+    """A client is connected to the voice of the call (call.attach)."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    # As call.attach gave it
+    attachment: int
+    # listener or talker
+    role: str
+    # False for a talker in whose place the core hears no turns
+    keep_hearing: bool
+
+
 class CallAudioFailedEvent(TypedDict):
     """The modem gave no audio, or it stopped; the call itself may still be up."""
 
@@ -1733,6 +1755,29 @@ class CallConnectedEvent(TypedDict):
     number: str | None
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["number"]]]
+
+
+class CallDetachedEvent(TypedDict):
+    """An attached client is gone, or never came; frames are of 20 ms."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    attachment: int
+    role: str
+    # left, all_played, replaced, call_ended or never_came
+    reason: str
+    # Given to the client
+    frames_out: int
+    # Not given, because it did not read in time
+    dropped_out: int
+    # Taken from the client
+    frames_in: int
+    # Not taken, because it sent more than the line takes
+    dropped_in: int
 
 
 class CallDtmfEvent(TypedDict):
@@ -1848,6 +1893,25 @@ class CallPartialEvent(TypedDict):
     audio_ms: int
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text"]]]
+
+
+class CallRecordedEvent(TypedDict):
+    """A recording is complete and under its last name; after the call, or after call.record stopped it."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    # null when nothing could be recorded
+    path: str | None
+    # wav or ogg; stereo, far end left, us right
+    format: str
+    duration_s: float
+    bytes: int
+    # disk_full, too_large, stalled, no_consent, core_restarted … ; the file is valid up to there
+    problem: str | None
 
 
 class CallRingEvent(TypedDict):

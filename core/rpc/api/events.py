@@ -6,6 +6,7 @@ from msgspec import Meta, Struct, field
 
 from core.errors import AckBeyondHead, Displaced, LimitExceeded, NotNow, StoreFailed
 from core.events import Scope
+from core.rpc.access import with_implied
 from core.rpc.feed import Subscription
 from core.rpc.methods import Request, method
 from core.rpc.openrpc import document
@@ -127,6 +128,10 @@ class HelloParams(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(pattern=r"^[A-Za-z0-9._:@/ -]{1,64}$", description="What you are called in status and claims")
     ]
     version: Annotated[str, Meta(max_length=64)] | None = None
+    scopes: Annotated[
+        tuple[Scope, ...] | None,
+        Meta(description="Give up all other scopes on this connection, for a gateway that serves somebody with less"),
+    ] = None
 
 
 class Hello(Struct, frozen=True):
@@ -142,6 +147,8 @@ async def hello(request: Request, params: HelloParams) -> Hello:
     """Say who you are. Optional: everything works without it, but brains, claims and reported states go by this
     name."""
     request.session.name = params.name
+    if params.scopes is not None:
+        request.session.narrow(with_implied(params.scopes))
     return Hello("dialtone", version(), sorted(request.session.scopes))
 
 
