@@ -166,48 +166,67 @@ class SmsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ussd_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 90.0
 
 
-class AzureTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _ServiceTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all speech services have. timeout_s: for a connection, for the answer's begin, between two pieces of it.
+
+    allow_http: an endpoint without encryption on another machine; keys and callers' words are then read by anybody.
+    """
+
+    key: str | None = None
+    endpoint: str | None = None
+    voice: str | None = None
+    timeout_s: Annotated[float, Meta(ge=0.1, le=60)] = 6.0
+    allow_http: bool = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(key={'set' if self.key else 'unset'})"  # a key must not get into a log
+
+
+class AzureTtsConfig(_ServiceTtsConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tts.azure]`. Left out: the keys of call.configure, then AZURE_SPEECH_KEY and AZURE_SPEECH_REGION."""
 
-    key: str | None = None
     region: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")] | None = None
-    endpoint: str | None = None
-    voice: str | None = None
+    rate_hz: Literal[8000, 16000, 24000] = 16000
+    style: Annotated[str, Meta(max_length=64)] | None = None
 
 
-class OpenAiTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OpenAiTtsConfig(_ServiceTtsConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tts.openai]`, or any service that speaks its API: endpoint."""
 
-    key: str | None = None
-    endpoint: str | None = None
     model: str | None = None
-    voice: str | None = None
-    instructions: str | None = None
+    instructions: Annotated[str, Meta(max_length=4096)] | None = None
 
 
-class GoogleTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GoogleTtsConfig(_ServiceTtsConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tts.google]`."""
 
-    key: str | None = None
-    endpoint: str | None = None
-    voice: str | None = None
+    rate_hz: Literal[8000, 16000, 24000] = 16000
 
 
-class LiepaTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[tts.liepa]`: a request as a template, since its interface is not public."""
+class LiepaTtsConfig(_ServiceTtsConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tts.liepa]`: a request as a template, since its interface is not public. url stands in place of endpoint."""
 
     url: str | None = None
     method: Literal["GET", "POST"] = "POST"
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
-    response: str | None = None
+    response: Annotated[str, Meta(pattern=r"^(wav|pcm|ogg|mp3|json:[A-Za-z0-9_.-]{1,200})$")] = "wav"
     rate_hz: Annotated[int, Meta(ge=4000, le=192_000)] | None = None
-    voice: str | None = None
-    key: str | None = None
+    languages: tuple[str, ...] = ("lt",)
+
+
+class PiperTtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tts.piper]`. threads: all cores but one. timeout_s: for one clause, after which the process is killed."""
+
+    threads: Positive | None = None
+    timeout_s: Annotated[float, Meta(ge=0.1, le=300)] = 15.0
 
 
 class TtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """engine "auto": piper when it has a model, else espeak. fallback: who goes on, in this order, when one fails."""
+    """engine "auto": piper when it has a model, else espeak. fallback: who goes on, in this order, when one fails.
+
+    models_dir: that of [media] unless given.
+    """
 
     engine: str = "auto"
     fallback: tuple[str, ...] = ("piper", "espeak")
@@ -222,6 +241,8 @@ class TtsConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache_dir: str | None = None
     cache_disk_bytes: Natural = 256 * 1024 * 1024
     max_text_chars: Positive = 5000
+    models_dir: str | None = None
+    piper: PiperTtsConfig = field(default_factory=PiperTtsConfig)
     azure: AzureTtsConfig = field(default_factory=AzureTtsConfig)
     openai: OpenAiTtsConfig = field(default_factory=OpenAiTtsConfig)
     google: GoogleTtsConfig = field(default_factory=GoogleTtsConfig)
@@ -286,14 +307,25 @@ class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     downlink_gain_db: GainDb = 0.0
     clarity: bool = False
     comfort_noise: Literal["off"] | Annotated[float, Meta(ge=-90, le=-30)] = "off"
-    tone_country: Literal["eu", "us", "gb", "de", "fr", "es", "it", "lt", "ro", "pl"] = "eu"
+    tone_country: Literal["eu", "us", "gb", "de", "fr", "es", "it", "lt", "pl"] = "eu"
     tones: tuple[Literal["progress", "cng", "ced"], ...] | None = None
     paging: tuple[PagingConfig, ...] = ()
 
 
 class RecordingConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept of calls as files. consent_text is spoken first, to its end, and only then recording begins.
+
+    keep_days and max_bytes: 0 is no limit; the oldest calls' files go first, never those of a call that goes on.
+    """
+
     enabled: bool = False
     dir: str | None = None
+    format: Literal["wav", "ogg"] = "wav"
+    legacy_files: bool = False
+    timing: bool = False
+    consent_text: Annotated[str, Meta(max_length=2000)] = ""
+    keep_days: Natural = 0
+    max_bytes: Natural = 0
 
 
 class NetConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -366,6 +398,8 @@ def parse(raw: dict[str, Any], source: str) -> Config:
     except msgspec.ValidationError as problem:
         raise ConfigError(f"{source}: {_readable(str(problem), _wrong_line(raw))}") from None
     _check(config, raw, source)
+    if config.tts.models_dir is None and config.media.models_dir is not None:
+        config = replace(config, tts=replace(config.tts, models_dir=config.media.models_dir))
     return config
 
 
