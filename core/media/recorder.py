@@ -21,7 +21,7 @@ import numpy as np
 
 from core.audio import PcmFormat
 from core.line import Tick
-from core.media.codecs import WAV_HEADER_BYTES, wav_header
+from core.media.wav import WAV_HEADER_BYTES, wav_header
 
 QUEUE_TICKS = 1500
 """30 s that the disk may hang. Full: the newest tick is dropped and counted, and becomes silence in the recording."""
