@@ -180,6 +180,11 @@ class SimLocked(PublicError):
     summary = "The SIM wants a PIN or PUK; data.tries_left says how often it may be tried. See modem.unlock."
 
 
+class SpeechUnavailable(PublicError):
+    code, kind, retry = -32027, "speech_unavailable", True
+    summary = "No speech engine could say it; data.reason has a stable word, data.engine the last one that was tried."
+
+
 def error_table() -> list[type[PublicError]]:
     """All kinds, by code, for the schema. A test checks that no code and no kind stands twice."""
     return sorted(PublicError.__subclasses__(), key=lambda error: error.code, reverse=True)
