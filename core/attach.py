@@ -1,8 +1,8 @@
-"""call.attach: the voice of a call as raw PCM on a Unix socket of its own.
+"""One attached client: the voice of a call on a Unix socket of its own, raw, without a header, paced by the line.
 
-Only the user who asked for it (and root) gets in, as the kernel knows them. One client at a time; s16le mono at the
-line's rate, both ways, no header. Frames that the client does not read in time are dropped, oldest first, as are
-frames that it sends faster than the line takes them: a slow client hears gaps, the call never waits.
+Each socket is for one client, the user who asked for it or root, as the kernel knows them; it is gone from its folder
+as soon as that client is in. Nothing here waits: what the client does not take in time it never gets, counted, and
+what it sends too fast stays in its own socket (or is dropped, when it asked for that).
 """
 
 import asyncio
@@ -10,101 +10,222 @@ import contextlib
 import os
 import socket
 import struct
-from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 
+from core.attach_format import Inlet, Outlet, StreamSpec, WhenFull
 from core.audio import PcmFormat
+from core.errors import AudioFailed
+from core.taps import CallFrame
 
 FRAMES_AHEAD = 10
-"""200 ms each way."""
+"""200 ms, each way."""
+COME_WITHIN_S = 30.0
+"""A socket that nobody opens by then is taken away."""
+SKB_BYTES = 1024
+"""What the kernel counts on top of each write to a Unix socket, roughly (sk_buff and its rounding, unix(7))."""
+READ_BYTES = 16384
+
+
+class Gone(StrEnum):
+    """Why an attachment is over."""
+
+    LEFT = "left"
+    ALL_PLAYED = "all_played"
+    REPLACED = "replaced"
+    CALL_ENDED = "call_ended"
+    NEVER_CAME = "never_came"
 
 
 class Attachment:
-    """One socket, one call."""
+    """From call.attach to the end of its client. on_change: it is connected now, or over."""
 
-    def __init__(self, path: Path, pcm_format: PcmFormat, uid: int) -> None:
-        self.path = path
-        self._uid = uid
-        self.format = pcm_format
-        self.dropped_frames = 0
-        self._server: asyncio.Server | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        self._out: deque[bytes] = deque()
+    def __init__(
+        self, path: Path, spec: StreamSpec, line: PcmFormat, uid: int, on_change: Callable[["Attachment"], None]
+    ) -> None:
+        self.path, self.spec = path, spec
+        self.gone: Gone | None = None
+        self.frames_out = self.frames_in = self.dropped_out = self.dropped_in = 0
+        self._line, self._uid, self._on_change = line, uid, on_change
+        self._outlet = Outlet(spec, line) if spec.receives else None
+        self._inlet = Inlet(spec, line) if spec.sends else None
+        self._loop = asyncio.get_running_loop()
+        self._client: socket.socket | None = None
         self._rest = b""
-
-    @classmethod
-    async def open(cls, path: Path, pcm_format: PcmFormat, uid: int) -> "Attachment":
-        """Listens for a client of that user."""
-        self = cls(path, pcm_format, uid)
-        self._remove()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        try:
-            listener.bind(str(path))
-            os.chmod(path, 0o666)  # who may come in is decided by what the kernel says of the peer
-            self._server = await asyncio.start_unix_server(self._serve, sock=listener)
-        except BaseException:
-            listener.close()
-            raise
-        return self
+        self._reading = self._all_sent = False
+        self._listener = self._listen()
+        self._patience = self._loop.call_later(COME_WITHIN_S, self.close, Gone.NEVER_CAME)
 
     @property
     def connected(self) -> bool:
-        """Whether a client does the speech of this call; without one the core does it."""
-        return self._writer is not None
+        return self._client is not None
 
-    def downlink(self, frame: bytes) -> None:
-        """What the far end said, to the client."""
-        writer = self._writer
-        if writer is None or writer.is_closing():
-            return
-        if writer.transport.get_write_buffer_size() > FRAMES_AHEAD * self.format.frame_bytes:
-            self.dropped_frames += 1
-            return
-        writer.write(frame)
+    @property
+    def talks(self) -> bool:
+        """A talker that is there does the speech of the call, unless it wanted the core to go on."""
+        return self.connected and self.spec.talker and not self.spec.keep_hearing
 
-    def uplink(self) -> bytes | None:
-        """The client's next whole frame."""
-        return self._out.popleft() if self._out else None
+    # --- who gets in ------------------------------------------------------------------------------------------------
 
-    async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        if self._writer is not None:
-            self._writer.close()
-        self._remove()
-
-    def _remove(self) -> None:
+    def _listen(self) -> socket.socket:
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._writer is not None or _peer_uid(writer) not in (self._uid, 0):
-            writer.close()
-            return
-        self._writer = writer
-        self._rest = b""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
-            while data := await reader.read(4096):
-                self._take(data)
-        except ConnectionError:
-            pass
-        finally:
-            self._writer = None
-            writer.close()
+            listener.bind(str(self.path))
+            # Another user than ours could not open it at 0600; who comes in is decided by what the kernel says of it.
+            os.chmod(self.path, 0o600 if self._uid in (os.geteuid(), 0) else 0o666)
+            listener.listen(4)
+        except OSError as problem:
+            listener.close()
+            raise AudioFailed(f"The socket could not be made: {problem.strerror or problem}.") from None
+        self._loop.add_reader(listener, self._accept)
+        return listener
 
-    def _take(self, data: bytes) -> None:
-        size = self.format.frame_bytes
-        self._rest += data
-        whole = len(self._rest) // size * size
-        for start in range(0, whole, size):
-            self._out.append(self._rest[start : start + size])
-        self._rest = self._rest[whole:]
-        while len(self._out) > FRAMES_AHEAD:
-            self._out.popleft()
-            self.dropped_frames += 1
+    def _accept(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return
+        client.setblocking(False)
+        if _peer_uid(client) not in (self._uid, 0):
+            client.close()
+            return
+        self._stop_listening()
+        # The kernel keeps what was not read yet, which is what the client is behind: no more than our bound.
+        frame_bytes = self.spec.frame_bytes(self._line.ptime_ms, channels=self.spec.channels)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FRAMES_AHEAD * (frame_bytes + SKB_BYTES) // 2)
+        self._client = client
+        self._read_on()
+        self._on_change(self)
+
+    def _stop_listening(self) -> None:
+        self._patience.cancel()
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+    # --- frames -----------------------------------------------------------------------------------------------------
+
+    def give(self, frame: CallFrame) -> None:
+        """20 ms of the call to the client, or to nobody when it is behind."""
+        client = self._client
+        if client is None:
+            return
+        if self._inlet is None and self._closed_by_peer(client):
+            self.close(Gone.LEFT)
+            return
+        if self._outlet is None:
+            return
+        data = self._outlet.encode(frame)
+        try:
+            if self._rest:
+                self._rest = self._rest[client.send(self._rest) :]
+            if self._rest:
+                self.dropped_out += 1
+                return
+            self._rest = data[client.send(data) :]
+            self.frames_out += 1
+        except BlockingIOError:
+            self.dropped_out += 1
+        except OSError:
+            self.close(Gone.LEFT)
+
+    def take(self) -> bytes | None:
+        """The client's next frame for the line."""
+        if self._inlet is None:
+            return None
+        frame = self._inlet.take()
+        if frame is not None:
+            self.frames_in += 1
+        if self._all_sent:
+            if self._outlet is None and not self._inlet.frames:
+                self.close(Gone.ALL_PLAYED)
+        else:
+            self._read_on()
+        return frame
+
+    def flush(self) -> None:
+        """Drops what the client sent and the line has not taken: call.stop means that, too."""
+        if self._inlet is None or self._client is None:
+            return
+        with contextlib.suppress(OSError):
+            while data := self._client.recv(READ_BYTES, socket.MSG_DONTWAIT):
+                self._inlet.feed(data)
+        self._inlet.drop(self._inlet.frames)
+        self._read_on()
+
+    def close(self, why: Gone) -> None:
+        """Over. What the client has not read yet it can still read. May be called again."""
+        if self.gone is not None:
+            return
+        self.gone = why
+        self._stop_listening()
+        if self._client is not None:
+            self._stop_reading()
+            self._client.close()
+            self._client = None
+        self._on_change(self)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _read_on(self) -> None:
+        if self._client is None or self._inlet is None or self._reading or self._all_sent:
+            return
+        if self._inlet.frames < FRAMES_AHEAD or self.spec.when_full is WhenFull.DROP:
+            self._loop.add_reader(self._client, self._readable)
+            self._reading = True
+
+    def _stop_reading(self) -> None:
+        if self._reading and self._client is not None:
+            self._loop.remove_reader(self._client)
+        self._reading = False
+
+    def _readable(self) -> None:
+        assert self._client is not None and self._inlet is not None
+        room = FRAMES_AHEAD * self._inlet.frame_bytes
+        try:
+            data = self._client.recv(READ_BYTES if self.spec.when_full is WhenFull.DROP else room)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close(Gone.LEFT)
+            return
+        if not data:
+            self._ended()
+            return
+        self._inlet.feed(data)
+        over = self._inlet.frames - FRAMES_AHEAD
+        if over < 0:
+            return
+        if self.spec.when_full is WhenFull.DROP:
+            self._inlet.drop(over)
+            self.dropped_in += over
+        else:
+            self._stop_reading()
+
+    def _ended(self) -> None:
+        """It sends no more. Whether it still listens is known when it is given the next frame."""
+        assert self._inlet is not None
+        self._stop_reading()
+        self._inlet.end()
+        self._all_sent = True
+        if self._outlet is None and not self._inlet.frames:
+            self.close(Gone.ALL_PLAYED if self.frames_in else Gone.LEFT)
+
+    def _closed_by_peer(self, client: socket.socket) -> bool:
+        """Of one that only listens: whether it went away. What it sends is nothing, a little at a time."""
+        try:
+            return client.recv(1024, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
 
-def _peer_uid(writer: asyncio.StreamWriter) -> int:
-    peer: socket.socket = writer.get_extra_info("socket")
+def _peer_uid(peer: socket.socket) -> int:
     _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     return int(uid)

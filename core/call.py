@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -29,17 +31,31 @@ class CallSettings:
     voice: str | None = None
     tts_engine: str | None = None
     stt_engine: str | None = None
+    record: bool | None = None
     detect: bool = True
     voice_settings: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, config: CallConfig) -> "CallSettings":
-        return cls(config.language, config.answer_after_rings, config.reject_by, config.greeting)
+        return cls(
+            config.language,
+            config.answer_after_rings,
+            config.reject_by,
+            config.greeting,
+            detect=config.detect_answer,
+        )
 
     def changed(self, **changes: object) -> "CallSettings":
         """A copy with those that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+class Handled(StrEnum):
+    """A service of the core that has a call for itself: brains and watches leave it alone meanwhile."""
+
+    VOICEMAIL = "voicemail"
+    TRANSFER = "transfer"  # the caller's call, or the one to the person
 
 
 class CallInfo(Struct, frozen=True, kw_only=True):
@@ -56,6 +72,7 @@ class CallInfo(Struct, frozen=True, kw_only=True):
     duration_s: float = 0.0
     rings: int = 0
     holder: str | None = None
+    handled: Handled | None = None
     reason: EndReason | None = None
     network_text: str | None = None
     seq: int | None = None
@@ -63,7 +80,11 @@ class CallInfo(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """Mutable, owned by CallService; lives from the first ring to a minute after its end."""
+    """Mutable, owned by CallService; lives from the first ring to a minute after its end.
+
+    by_policy: the core answered it, no client did. handled: a service of the core has it; on_key: what that does with
+    keys. joined: its voice is mixed into that of another call, whose audio is the open one.
+    """
 
     line: str
     handle: int
@@ -85,6 +106,10 @@ class Call:
     policy_ready: bool = False
     answering: bool = False
     watched: bool = False
+    by_policy: bool = False
+    handled: Handled | None = None
+    joined: bool = False
+    on_key: Callable[[str], None] | None = None
     reminded: bool = False
     audio_failed: bool = False
     end_hint: EndReason | None = None
@@ -131,6 +156,7 @@ class Call:
             duration_s=self.duration_s,
             rings=self.rings,
             holder=self.claim.name if self.claim else None,
+            handled=self.handled,
             reason=self.reason,
             network_text=self.network_text,
         )

@@ -7,21 +7,21 @@ port: a call that was held and taken back goes on with the same turns, on a new 
 import asyncio
 from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from pathlib import Path
 
-from core.attach import Attachment
+from core.attachments import Attachments
 from core.audio import PcmFormat
 from core.call import Call
 from core.call_time import CallTime
-from core.config import Config, state_dir
+from core.config import Config
 from core.events import CallLevel
 from core.hearing import Hearing
 from core.line import AudioClosed, AudioPort, Tick
 from core.log import Log
 from core.media.level import LevelMeter
-from core.media.recorder import Recorder
+from core.media.noise import ComfortNoise
 from core.outbox import Outbox
+from core.recording import CallRecording
+from core.recordings import Recordings
 from core.speaking import Said, Speaking
 from core.speech import SpeechService
 from core.store.store import Store
@@ -44,6 +44,7 @@ class Conversation:
         config: Config,
         store: Store,
         speech: SpeechService,
+        recordings: Recordings,
         on_quiet: Callable[[Call], Awaitable[None]],
         on_digit: Callable[[Call, str], Awaitable[None]],
     ) -> None:
@@ -56,13 +57,16 @@ class Conversation:
         self.speaking = Speaking(call, pcm_format, speech, self._outbox, self._clock, self._group, self._fill)
         self._levels = LevelMeter(pcm_format)
         self.taps = Taps(call.call_id)
+        media = config.media
+        self._from_far = shaper(pcm_format.rate_hz, media.downlink_gain_db)
+        self._from_client = shaper(pcm_format.rate_hz, media.uplink_gain_db)
+        self._noise = None if media.comfort_noise == "off" else ComfortNoise(pcm_format, media.comfort_noise)
+        self._noise_ahead = False
         self._port: AudioPort | None = None
         self._ticks_before = 0
-        self._recorder: Recorder | None = None
-        self._recordings = 0
-        self._record_wanted = True
-        self._attaching = asyncio.Lock()
-        self._attachment: Attachment | None = None
+        self.recording = CallRecording(call, pcm_format, recordings, self._outbox, self.speaking, self._group)
+        self.attachments = Attachments(call, pcm_format, self._outbox, on_takeover=self.hearing.flush)
+        self.taps.add(self.attachments)
         self._tasks: TaskGroup | None = None
         self._suspended = False
         self._quiet_ms = 0
@@ -81,12 +85,11 @@ class Conversation:
         self._port, self._suspended = port, False
         self._closed.clear()
         self.speaking.reopened()
-        if self._config.recording.enabled and self._record_wanted:
-            self.record()
         try:
             async with TaskGroup() as self._tasks:
                 opened.set()
                 writer = self._tasks.create_task(self._outbox.run(), name="call.outbox")
+                self.recording.opened()
                 if greeting is not None:
                     self.speaking.speak(greeting)
                 frames = await self._read_ticks(port)
@@ -108,11 +111,9 @@ class Conversation:
         await self._closed.wait()
 
     async def finish(self) -> None:
-        """The call is over: recording and attachment are closed."""
-        await self.record_stop()
-        if self._attachment is not None:
-            await self._attachment.close()
-            self._attachment = None
+        """The call is over: recording and attached clients are closed."""
+        self.attachments.close()
+        await self.recording.finish()
 
     def _group(self) -> TaskGroup:
         if self._tasks is None:
@@ -136,8 +137,7 @@ class Conversation:
     def _tick(self, tick: Tick) -> None:
         """20 ms of the call. Nothing here waits."""
         frame = tick.downlink if tick.downlink is not None else self.format.silence
-        if self._recorder is not None:
-            self._recorder.tick(replace(tick, index=self._ticks_before + tick.index))
+        self.recording.tick(tick, self._ticks_before)
         self.speaking.sent(tick.uplink_frames, tick.at_s)
         self._hear(frame, tick.at_s)
         self._fill()
@@ -155,10 +155,7 @@ class Conversation:
 
     def _hear(self, frame: bytes, at_s: float) -> None:
         self._clock.tick(at_s)
-        if self._attached:
-            assert self._attachment is not None
-            self._attachment.downlink(frame)
-        elif not self._suspended:
+        if not self._suspended and not self.attachments.talking:
             self._listen(frame)
 
     def _listen(self, frame: bytes) -> None:
@@ -171,22 +168,36 @@ class Conversation:
     def _fill(self) -> None:
         """Hands the port whole frames while it has room: at most 60 ms ahead of the line."""
         port = self._port
+        if port is not None and self._noise_ahead and self.speaking.ready:
+            self.speaking.take_back(port.flush())  # words don't wait for noise
+            self._noise_ahead = False
         while port is not None and port.room() > 0:
             frame = self.speaking.next_frame()
             if frame is None and self._attachment is not None:
                 frame = self._attachment.uplink()
                 if frame is not None:
+                    frame = self._from_client.feed(frame) if self._from_client is not None else frame
                     self.speaking.foreign_frame()
             if frame is None:
+                self._fill_noise(port)
                 return
             port.write(frame)
+
+    def _fill_noise(self, port: AudioPort) -> None:
+        """Something quieter than words and better than nothing. A client that talks has its own."""
+        if self._noise is None or self._suspended or self._attached:
+            return
+        while port.room() > 0:
+            port.write(self._noise.frame())
+            self.speaking.foreign_frame()
+            self._noise_ahead = True
 
     def _watch_quiet(self) -> None:
         hearing = self.hearing
         if hearing.in_turn:
             self._call.reminded = False
         busy = hearing.in_turn or hearing.words.thinking or (self.speaking.busy and not self.speaking.paused)
-        if busy or self._suspended or self._attached:
+        if busy or self._suspended or self.attachments.talking:
             self._quiet_ms = 0
             return
         self._quiet_ms += self.format.ptime_ms
@@ -204,6 +215,7 @@ class Conversation:
 
     def stop_speaking(self) -> list[Said]:
         """Ends everything said or waiting; what lies in the port is not sent any more."""
+        self.attachments.flush()
         return self.speaking.stop(self._port.flush() if self._port is not None else 0)
 
     def pause(self) -> None:
@@ -218,41 +230,3 @@ class Conversation:
     def unsuspend(self) -> None:
         self._suspended = False
         self.speaking.resume()
-
-    def record(self) -> str | None:
-        """Starts the stereo recording; its path, or None where it can't be written."""
-        self._record_wanted = True
-        directory = self._config.recording.dir or state_dir() / "recordings"
-        if self._recorder is None:
-            self._recordings += 1
-            part = f".{self._recordings}" if self._recordings > 1 else ""
-            path = Path(directory) / f"{self._call.call_id}{part}.wav"
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._recorder = Recorder(path, self.format)
-                self._call.recording = str(path)
-                self._outbox.columns(recording=str(path))
-            except OSError as problem:
-                log.warning("the recording was refused", call_id=self._call.call_id, problem=problem.strerror)
-        return self._call.recording
-
-    async def record_stop(self) -> None:
-        """Closes the recording; it begins again only by wish."""
-        self._record_wanted = False
-        recorder, self._recorder = self._recorder, None
-        if recorder is not None:
-            report = await recorder.close()
-            if report.problem is not None:
-                log.warning("the recording is incomplete", call_id=self._call.call_id, problem=report.problem)
-
-    @property
-    def _attached(self) -> bool:
-        return self._attachment is not None and self._attachment.connected
-
-    async def attach(self, directory: Path, uid: int) -> Attachment:
-        """Raw PCM on a socket of its own, for a client of that user who does speech itself."""
-        async with self._attaching:
-            if self._attachment is not None:
-                await self._attachment.close()
-            self._attachment = await Attachment.open(directory / f"{self._call.call_id}.pcm", self.format, uid)
-            return self._attachment

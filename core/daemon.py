@@ -6,6 +6,7 @@ import signal
 from asyncio import TaskGroup
 from pathlib import Path
 
+from core.attachments import remove_left_sockets
 from core.calls import CallService
 from core.config import Config, LineConfig, default_socket_path, state_dir
 from core.errors import PublicError
@@ -134,6 +135,7 @@ def _runtime_dir(config: Config) -> Path:
         raise StartError(f"{directory}: {problem.strerror}") from None
     if not os.access(directory, os.W_OK):
         raise StartError(f"{directory}: not writable for this user")
+    remove_left_sockets(directory)
     return directory
 
 

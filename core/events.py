@@ -268,6 +268,42 @@ class CallLevel(Event, frozen=True, kw_only=True):
     uplink_dbfs: float
 
 
+@event("call.attached", fact=False)
+class CallAttached(Event, frozen=True, kw_only=True):
+    """A client is connected to the voice of the call (call.attach)."""
+
+    attachment: Annotated[int, Meta(description="As call.attach gave it")]
+    role: Annotated[str, Meta(description="listener or talker")]
+    keep_hearing: Annotated[bool, Meta(description="False for a talker in whose place the core hears no turns")]
+
+
+@event("call.detached", fact=False)
+class CallDetached(Event, frozen=True, kw_only=True):
+    """An attached client is gone, or never came; frames are of 20 ms."""
+
+    attachment: int
+    role: str
+    reason: Annotated[str, Meta(description="left, all_played, replaced, call_ended or never_came")]
+    frames_out: Annotated[int, Meta(description="Given to the client")] = 0
+    dropped_out: Annotated[int, Meta(description="Not given, because it did not read in time")] = 0
+    frames_in: Annotated[int, Meta(description="Taken from the client")] = 0
+    dropped_in: Annotated[int, Meta(description="Not taken, because it sent more than the line takes")] = 0
+
+
+@event("call.recorded")
+class CallRecorded(Event, frozen=True, kw_only=True):
+    """A recording is complete and under its last name; after the call, or after call.record stopped it."""
+
+    path: Annotated[str | None, Meta(description="null when nothing could be recorded")]
+    format: Annotated[str, Meta(description="wav or ogg; stereo, far end left, us right")]
+    duration_s: float
+    bytes: int = 0
+    problem: Annotated[
+        str | None,
+        Meta(description="disk_full, too_large, stalled, no_consent, core_restarted … ; the file is valid up to there"),
+    ] = None
+
+
 @event("call.audio_failed")
 class CallAudioFailed(Event, frozen=True, kw_only=True):
     """The modem gave no audio, or it stopped; the call itself may still be up."""

@@ -13,6 +13,7 @@ from core.conversation import Conversation
 from core.errors import AudioFailed, PublicError
 from core.line import AudioPort
 from core.log import Log
+from core.recordings import Recordings
 from core.speaking import Said
 from core.speech import SpeechService
 from core.store.store import Store
@@ -47,6 +48,7 @@ class Talk:
 
     def __init__(self, config: Config, store: Store, speech: SpeechService) -> None:
         self._config, self._store, self._speech = config, store, speech
+        self.recordings = Recordings(config.recording, store)
         self._presses: deque[_Press] = deque(maxlen=64)
 
     def warm(self) -> None:
@@ -69,6 +71,7 @@ class Talk:
                 config=self._config,
                 store=self._store,
                 speech=self._speech,
+                recordings=self.recordings,
                 on_quiet=on_quiet,
                 on_digit=lambda which, digit: on_digit(which, digit, DtmfSource.INBAND),
             )

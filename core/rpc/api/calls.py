@@ -135,6 +135,9 @@ class ConfigureParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     greeting: Annotated[str, Meta(max_length=2000)] | None = None
     answer_after_rings: Annotated[int, Meta(ge=-1, le=10)] | None = None
     reject_by: Annotated[str, Meta(pattern="^(hangup|ignore)$")] | None = None
+    record: (
+        Annotated[bool, Meta(description="Whether this call is recorded, in place of [recording] enabled")] | None
+    ) = None
     keys: (
         Annotated[
             dict[str, Annotated[str, Meta(max_length=4096)]],
@@ -318,6 +321,7 @@ async def configure(request: Request, params: ConfigureParams) -> CallInfo:
             greeting=params.greeting,
             answer_after_rings=params.answer_after_rings,
             reject_by=params.reject_by,
+            record=params.record,
             keys=params.keys,
         ),
     )
