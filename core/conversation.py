@@ -19,6 +19,7 @@ from core.line import AudioClosed, AudioPort, Tick
 from core.log import Log
 from core.media.level import LevelMeter
 from core.media.noise import ComfortNoise
+from core.media.shaping import shaper
 from core.outbox import Outbox
 from core.recording import CallRecording
 from core.recordings import Recordings
@@ -137,6 +138,8 @@ class Conversation:
     def _tick(self, tick: Tick) -> None:
         """20 ms of the call. Nothing here waits."""
         frame = tick.downlink if tick.downlink is not None else self.format.silence
+        if self._from_far is not None:
+            frame = self._from_far.feed(frame)
         self.recording.tick(tick, self._ticks_before)
         self.speaking.sent(tick.uplink_frames, tick.at_s)
         self._hear(frame, tick.at_s)
@@ -173,8 +176,8 @@ class Conversation:
             self._noise_ahead = False
         while port is not None and port.room() > 0:
             frame = self.speaking.next_frame()
-            if frame is None and self._attachment is not None:
-                frame = self._attachment.uplink()
+            if frame is None:
+                frame = self.attachments.uplink()
                 if frame is not None:
                     frame = self._from_client.feed(frame) if self._from_client is not None else frame
                     self.speaking.foreign_frame()
@@ -185,7 +188,7 @@ class Conversation:
 
     def _fill_noise(self, port: AudioPort) -> None:
         """Something quieter than words and better than nothing. A client that talks has its own."""
-        if self._noise is None or self._suspended or self._attached:
+        if self._noise is None or self._suspended or self.attachments.talking:
             return
         while port.room() > 0:
             port.write(self._noise.frame())

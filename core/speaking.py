@@ -12,6 +12,7 @@ from core.errors import PublicError
 from core.events import CallBargeIn, CallSpeaking, CallSpoken, TtsFailedOver
 from core.log import Log
 from core.media.playout import Finished, Playout, PlayoutEvent, Started, Stopped, Utterance
+from core.media.shaping import Shaper, shaper
 from core.media.tts import FailedOver
 from core.outbox import Outbox
 from core.speech import SpeechService
@@ -122,13 +123,14 @@ class Speaking:
         self._said[said.number] = said
         return said
 
-    async def _feed(self, said: Said, pieces: AsyncIterator[bytes]) -> None:
+    async def _feed(self, said: Said, pieces: AsyncIterator[bytes], *, shaped: bool = True) -> None:
         """Speech into the playout as it is made, at most some seconds ahead of the line."""
+        shape = self._shaper() if shaped else None
         try:
             async for pcm in pieces:
                 if said.done.is_set():
                     break
-                said.utterance.feed(pcm)
+                said.utterance.feed(shape.feed(pcm) if shape is not None else pcm)
                 self._fill()
                 while not said.utterance.wants_more and not said.done.is_set():
                     self._room.clear()
@@ -145,6 +147,10 @@ class Speaking:
             await pieces.aclose()  # type: ignore[attr-defined]
             said.utterance.close()
 
+    def _shaper(self) -> Shaper | None:
+        media = self._speech.config.media
+        return shaper(self._format.rate_hz, media.uplink_gain_db, clarity=media.clarity)
+
     # --- the 20 ms clock -------------------------------------------------------------------------------------------
 
     def next_frame(self) -> bytes | None:
@@ -156,8 +162,17 @@ class Speaking:
             self._report(event, at_s)
         self._room.set()
 
+    @property
+    def ready(self) -> bool:
+        """Whether next_frame would give a frame."""
+        return self._playout.ready
+
+    def take_back(self, flushed_frames: int) -> None:
+        """What the port's flush gave was not sent: our words among it are said again, before what waits."""
+        self._playout.take_back(flushed_frames)
+
     def foreign_frame(self) -> None:
-        """The port was given a frame of an attached client; it is none of our words."""
+        """The port was given a frame of an attached client, or comfort noise; it is none of our words."""
         self._playout.foreign_frame()
 
     def reopened(self) -> None:
