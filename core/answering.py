@@ -24,6 +24,8 @@ class Answering:
         """A call came in."""
         self._block(call)
         self._book.spawn(self._wait_for_brain(call), "call.policy")
+        if self._config.voicemail == "after_s":
+            self._book.spawn(self._wait_for_anybody(call), "call.voicemail_after")
 
     def caller_known(self, call: Call) -> None:
         """The number came after the first ring."""
@@ -42,9 +44,16 @@ class Answering:
             call.end_hint = EndReason.REJECTED
             if call.settings.reject_by == "hangup":
                 self._book.spawn(self._reject(call), "call.reject")
-        elif call.rings >= wanted and not call.waiting and len(self._book.on_line(call.line)) == 1:
-            call.answering = call.watched = True
+        elif self._is_due(call, wanted) and not call.waiting and len(self._book.on_line(call.line)) == 1:
+            call.answering = call.watched = call.by_policy = True
             self._book.spawn(self._answer(call), "call.answer")
+
+    def _is_due(self, call: Call, wanted_rings: int) -> bool:
+        """With voicemail "after_s", rings count only for calls that somebody steers; others wait for a person."""
+        if call.mailbox:
+            return True
+        waits = self._config.voicemail == "after_s" and call.claim is None
+        return call.rings >= wanted_rings and not waits
 
     def _block(self, call: Call) -> None:
         if call.state is CallState.INCOMING and blocked(call.number, call.withheld, self._config.block):
@@ -60,6 +69,11 @@ class Answering:
                 log.debug("the brain did not configure the call", call_id=call.call_id)
         call.policy_ready = True
         self.consider(call)
+
+    async def _wait_for_anybody(self, call: Call) -> None:
+        if not await call.ended_within(self._config.voicemail_after_s) and call.state is CallState.INCOMING:
+            call.mailbox = True
+            self.consider(call)
 
     async def _answer(self, call: Call) -> None:
         try:

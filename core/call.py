@@ -82,8 +82,9 @@ class CallInfo(Struct, frozen=True, kw_only=True):
 class Call:
     """Mutable, owned by CallService; lives from the first ring to a minute after its end.
 
-    by_policy: the core answered it, no client did. handled: a service of the core has it; on_key: what that does with
-    keys. joined: its voice is mixed into that of another call, whose audio is the open one.
+    by_policy: the core answered it, no client did. mailbox: its answer is for voicemail. handled: a service of the
+    core has it; on_key: what that does with keys. joined: its voice is mixed into that of another call, whose audio is
+    the open one.
     """
 
     line: str
@@ -107,6 +108,7 @@ class Call:
     answering: bool = False
     watched: bool = False
     by_policy: bool = False
+    mailbox: bool = False
     handled: Handled | None = None
     joined: bool = False
     on_key: Callable[[str], None] | None = None

@@ -46,7 +46,8 @@ class CallVoice:
 
     async def converse(self, call: Call) -> None:
         """Talks while the call is active; audio that stops is opened once more, then told as failed."""
-        greeting = call.settings.greeting if call.direction is Direction.IN else None
+        greets = call.direction is Direction.IN and call.handled is None
+        greeting = call.settings.greeting if greets else None
         for again in (False, True):
             try:
                 port = await self._open_audio(call, again=again)
@@ -68,7 +69,7 @@ class CallVoice:
                 call.end_hint = EndReason.ERROR
                 await self._hang_up(call)
                 return
-            if call.state is not CallState.ACTIVE or await call.ended_within(END_FOLLOWS_S):
+            if call.joined or call.state is not CallState.ACTIVE or await call.ended_within(END_FOLLOWS_S):
                 return
             log.warning("the audio stopped in mid-call", call_id=call.call_id, again=again)
         await self._no_audio(call, AudioFailed("The modem's audio stopped in mid-call."))

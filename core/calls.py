@@ -9,10 +9,12 @@ import time
 from asyncio import TaskGroup
 from collections.abc import Callable, Mapping
 
+from core.answered import detect_answer
 from core.answering import Answering
 from core.bus import CAUSE
-from core.call import Call, CallSettings
+from core.call import Call, CallSettings, Handled
 from core.call_book import CallBook
+from core.call_care import CallCare
 from core.call_fsm import Do, On, Wish, check, step
 from core.call_voice import CallVoice
 from core.clock import rfc3339
@@ -51,6 +53,7 @@ from core.speech import SpeechService
 from core.steering import Claim, Steering
 from core.store.store import Store
 from core.talk import DtmfSource, Talk
+from core.voicemail import VoicemailService
 
 log = Log("calls")
 
@@ -58,10 +61,6 @@ KEPT_AFTER_END_S = 60.0
 """call.chunk_audio is promised until a minute after the call (design §3)."""
 WISH_SETTLES_S = 5.0
 """How long a wish waits for the fact that fulfils it before it answers with the state as it is."""
-FILES_SETTLE_S = 1.5
-"""What an orderly stop waits for files of the last calls; the rest is found at the next start."""
-HANG_UP_TRIES = 20
-HANG_UP_AGAIN_S = 5.0
 
 _PROGRESS = {CallState.ALERTING: On.ALERTING, CallState.ACTIVE: On.CONNECTED, CallState.HELD: On.HELD}
 
@@ -82,14 +81,17 @@ class CallService:
         self._guard = guard
         self._modems = modems
         self.book = CallBook(store)
-        self.steering = Steering(self.book, config.call.claim_grace_s, self._fallback)
         self.talk = Talk(config, store, speech)
+        self.care = CallCare(config.call, self.book, self.talk, self.lines)
+        self.steering = Steering(self.book, config.call.claim_grace_s, self.care.fallback)
         self._answering = Answering(config.call, self.book, self.lines)
         self._config = config.call
         self._dialing: set[str] = set()
         self._voice = CallVoice(
-            config.call, self.book, self.talk, self.lines, self._hang_up, self._quiet, self.dtmf_heard
+            config.call, self.book, self.talk, self.lines, self.care.hang_up, self.care.quiet, self.dtmf_heard
         )
+        self.voicemail = VoicemailService(config, store, speech, self.book, self.talk, self.care)
+        self.care.to_voicemail = self.voicemail.fallback
         self._stopping = False
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -103,7 +105,7 @@ class CallService:
             log.error("calls left open by the last run are not closed", kind=problem.kind)
         async with TaskGroup() as tasks:
             self.book.tasks = tasks
-            tasks.create_task(self.talk.recordings.run(self._live_ids), name="recordings")
+            tasks.create_task(self.voicemail.run(), name="voicemail")
             for line in self.lines.values():
                 tasks.create_task(_keep_running(line), name=f"line.{line.name}")
                 tasks.create_task(self._follow(line), name=f"line.{line.name}.facts")
@@ -114,10 +116,6 @@ class CallService:
         async with TaskGroup() as tasks:
             for call in self.book.live():
                 tasks.create_task(self._stop(call, timeout_s), name="call.stop")
-        await self.talk.recordings.settle(FILES_SETTLE_S)
-
-    def _live_ids(self) -> list[str]:
-        return [call.call_id for call in self.book.live()]
 
     async def _stop(self, call: Call, timeout_s: float) -> None:
         """A modem that does not answer must not keep the daemon: its call is written as ended without it."""
@@ -221,52 +219,19 @@ class CallService:
         call.end_hint = None  # a rejection that a client overruled
         event = CallConnected(line=call.line, call_id=call.call_id, direction=call.direction, number=call.number)
         await self.book.tell(call, event, connected_at=call.connected_at, rings=call.rings)
-        self.book.spawn(self._limit(call), "call.limit")
+        self.book.spawn(self.care.limits(call), "call.limit")
+        if call.direction is Direction.OUT and call.settings.detect:
+            self.book.spawn(detect_answer(call, self.book, self.talk, self._config), "call.answered_by")
+        self.voicemail.connected(call)
 
     async def dtmf_heard(self, call: Call, digit: str, source: DtmfSource) -> None:
         """A key, from the modem's URC or from our own detector; one press is one fact."""
         if call.live and self.talk.is_new_press(call, digit, source):
+            if call.on_key is not None:
+                call.on_key(digit)
             await self.book.tell(call, CallDtmf(line=call.line, call_id=call.call_id, digit=digit))
 
-    # --- an active call --------------------------------------------------------------------------------------------
-
-    async def _limit(self, call: Call) -> None:
-        if not await call.ended_within(self._config.max_duration_s):
-            call.end_hint = EndReason.LIMIT
-            await self._hang_up(call)
-
-    async def _hang_up(self, call: Call) -> None:
-        """Our own wish, for which no client waits: until it is done, since a call costs its owner money."""
-        for _ in range(HANG_UP_TRIES):
-            try:
-                await self.lines[call.line].hangup(call.handle)
-            except PublicError as problem:
-                log.warning("the line did not hang up", call_id=call.call_id, kind=problem.kind)
-            if await call.ended_within(HANG_UP_AGAIN_S):
-                return
-
-    async def _quiet(self, call: Call) -> None:
-        """Neither side was heard for silence_limit_s: somebody has to say something."""
-        if not call.watched or not call.live:
-            return
-        steered = call.claim is not None and call.claim.session is not None
-        if steered and not call.reminded:
-            call.reminded = True
-            self.talk.unsuspend(call)  # words that a brain paused and forgot
-            self.talk.speak(call, self._config.silence_text)
-        else:
-            await self._fallback(call)
-
-    async def _fallback(self, call: Call) -> None:
-        """Nobody steers this call any more: say so, and let the caller go."""
-        if call.state is not CallState.ACTIVE:
-            return
-        log.warning("nobody steers the call; the fallback speaks", call_id=call.call_id)
-        self.talk.silence(call)
-        await self.talk.speak_and_wait(call, self._config.fallback_text)
-        if call.live:
-            call.end_hint = EndReason.LOCAL_HANGUP
-            await self._hang_up(call)
+    # --- the end -----------------------------------------------------------------------------------------------------
 
     async def _finish(self, call: Call, released: LineReleased) -> None:
         """The call is over; a minute later it is only in the log."""
@@ -298,10 +263,20 @@ class CallService:
         """NotFound where there is none of that name, or none at all."""
         return line_named(self.lines, self._config.default_line, name)
 
-    async def start(self, number: str, line_name: str | None, *, hide_number: bool, session: int) -> Call:
+    async def start(
+        self,
+        number: str,
+        line_name: str | None,
+        *,
+        hide_number: bool = False,
+        session: int | None = None,
+        detect: bool | None = None,
+        handled: Handled | None = None,
+    ) -> Call:
         """Dials. Answers once the modem took it; refuses at once while the modem is away.
 
         What the guard refuses is refused in any state of the line. A call that the modem did not take is not counted.
+        session: whose call it is, if that is a brain's. handled: the service of ours whose call it is.
         """
         wanted = dialable(number, self._config)
         line = self.line_named(line_name)
@@ -320,21 +295,17 @@ class CallService:
             self.talk.warm()
         finally:
             self._dialing.discard(line.name)
-        call = Call(line.name, handle, Direction.OUT, CallSettings.of(self._config), CallState.DIALING, wanted)
-        brain = self.steering.brains.get(session)
+        settings = CallSettings.of(self._config).changed(detect=detect)
+        call = Call(line.name, handle, Direction.OUT, settings, CallState.DIALING, wanted)
+        call.handled = handled
+        brain = self.steering.brains.get(session) if session is not None else None
         if brain is not None:
             call.claim = Claim(session, brain.name, is_brain=True)
             call.watched = True
         await self.book.announce(call)
-        self.book.spawn(self._ring_limit(call), "call.ring_limit")
+        self.book.spawn(self.care.ring_limit(call, self._config.ring_timeout_s), "call.ring_limit")
         await self._take_early(call)
         return call
-
-    async def _ring_limit(self, call: Call) -> None:
-        """An outgoing call that nobody answers is given up after ring_timeout_s."""
-        if not await call.ended_within(self._config.ring_timeout_s) and call.connected_s is None:
-            call.end_hint = EndReason.NO_ANSWER
-            await self._hang_up(call)
 
     async def wish(self, call: Call, wish: Wish) -> None:
         """accept, reject, hangup, hold or resume_held; waits for the fact that fulfils it."""

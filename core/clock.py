@@ -27,3 +27,8 @@ def new_call_id() -> str:
 def new_message_id() -> str:
     """sms_<unix seconds>_<8 base32>: hundreds a second stay apart (one clash in 1e12 pairs; the store refuses it)."""
     return f"sms_{int(unix_s())}_{b32encode(secrets.token_bytes(5)).decode().lower()}"
+
+
+def new_voicemail_id() -> str:
+    """vm_<unix seconds>_<8 base32>: also the name of its file."""
+    return f"vm_{int(unix_s())}_{b32encode(secrets.token_bytes(5)).decode().lower()}"

@@ -1,7 +1,7 @@
 """Voicemail rows and greetings. Functions with `tx` run in Store.write, others in Store.read.
 
-A row is 'recording' from before its first sample until it is told; only 'received' ones are seen outside. The audio is
-the file `<voicemail_id>.wav` in the service's folder.
+A row is 'recording' from before its first sample until it is told (with a duration from when its audio is complete);
+only 'received' ones are seen outside. The audio is the file `<voicemail_id>.wav` in the service's folder.
 """
 
 import sqlite3
@@ -47,6 +47,11 @@ def insert(tx: Tx, row: VoicemailRow) -> None:
     marks = ", ".join("?" * len(_COLUMNS))
     values = [getattr(row, name) for name in _COLUMNS]
     tx.execute(f"INSERT INTO voicemails ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
+
+
+def complete(tx: Tx, voicemail_id: str, duration_s: float) -> None:
+    """All of it is in its file; what is left to do is to make words of it and to tell it."""
+    tx.execute("UPDATE voicemails SET duration_s = ? WHERE voicemail_id = ?", (duration_s, voicemail_id))
 
 
 def receive(tx: Tx, voicemail_id: str, *, duration_s: float, text: str | None, partial: bool) -> bool:
@@ -109,7 +114,8 @@ def unfinished(connection: sqlite3.Connection) -> list[VoicemailRow]:
 
 def older_than(connection: sqlite3.Connection, before: str) -> list[str]:
     rows = connection.execute(
-        "SELECT voicemail_id FROM voicemails WHERE state = 'received' AND created_at < ? ORDER BY id LIMIT 500", (before,)
+        "SELECT voicemail_id FROM voicemails WHERE state = 'received' AND created_at < ? ORDER BY id LIMIT 500",
+        (before,),
     )
     return [voicemail_id for (voicemail_id,) in rows]
 
