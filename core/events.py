@@ -207,6 +207,7 @@ class CallSpeaking(Event, frozen=True, kw_only=True):
     utterance: int
     text: str | None = None
     latency_ms: Annotated[int, Meta(description="From the accepted request to its first PCM byte")] = 0
+    made_ms: Annotated[int, Meta(description="From the accepted request to the first audio of the engine or file")] = 0
 
 
 @event("tts.failed_over", fact=False)

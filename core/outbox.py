@@ -34,10 +34,16 @@ class Outbox:
         self._call, self._store = call, store
         self._queue: asyncio.Queue[_Entry] = asyncio.Queue(FACTS_WAITING)
         self._ordinal = 0
+        self._watchers: list[Callable[[Event], None]] = []
+
+    def watch(self, watcher: Callable[[Event], None]) -> None:
+        """Shows every event of this call to somebody in the core, as it happens. It must not wait."""
+        self._watchers.append(watcher)
 
     def moment(self, event: Event) -> None:
         """Live only, told at once."""
         self._store.bus.moment(event)
+        self._show(event)
 
     def fact(self, event: Event, row: rows.TurnRow | None = None) -> None:
         """Queues a fact and the turn it speaks of; they are committed together."""
@@ -45,10 +51,19 @@ class Outbox:
             self._ordinal += 1
             row = replace(row, ordinal=self._ordinal)
         self._put(_Entry(event, row))
+        self._show(event)
 
     def columns(self, **columns: object) -> None:
         """Sets columns of the call's row, in order with its facts."""
         self._put(_Entry(None, columns=columns))
+
+    def _show(self, event: Event) -> None:
+        for watcher in tuple(self._watchers):
+            try:
+                watcher(event)
+            except Exception:  # whoever watches must not stop the call
+                log.exception("a watcher of a call failed and is taken off", call_id=self._call.call_id)
+                self._watchers.remove(watcher)
 
     def _put(self, entry: _Entry) -> None:
         try:

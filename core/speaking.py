@@ -33,6 +33,7 @@ class Said:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     started_ms: int = 0
     first_byte_ms: int = 0
+    made_ms: int | None = None
     played_ms: int = 0
     heard_text: str | None = None
     completed: bool = False
@@ -116,6 +117,13 @@ class Speaking:
         self._group().create_task(self._feed(said, seconds()), name="call.play")
         return said
 
+    def play_pieces(self, pieces: AsyncIterator[bytes], *, interruptible: bool = True, shaped: bool = True) -> Said:
+        """Queues audio that is read or made as it plays (core/playing.py), and takes it over. shaped: with the gain and
+        the filter of our voice; tones have levels of their own. LimitExceeded when too much waits already."""
+        said = self._new(None, interruptible)
+        self._group().create_task(self._feed(said, pieces, shaped=shaped), name="call.play")
+        return said
+
     def _new(self, text: str | None, interruptible: bool, priority: int = 0) -> Said:
         utterance = self._playout.add(self._count + 1, text, interruptible, priority=priority)
         self._count += 1
@@ -130,6 +138,8 @@ class Speaking:
             async for pcm in pieces:
                 if said.done.is_set():
                     break
+                if said.made_ms is None:
+                    said.made_ms = round((time.monotonic() - said.asked_s) * 1000)
                 said.utterance.feed(shape.feed(pcm) if shape is not None else pcm)
                 self._fill()
                 while not said.utterance.wants_more and not said.done.is_set():
@@ -255,6 +265,7 @@ class Speaking:
                         utterance=said.number,
                         text=said.text,
                         latency_ms=said.first_byte_ms,
+                        made_ms=said.made_ms or 0,
                     )
                 )
             case Finished() | Stopped():
