@@ -1,36 +1,50 @@
-"""Speech in: a turn's PCM to words, by the engine that [stt] names, in a worker process.
+"""Speech in: a turn's PCM to words, by the engine that [stt] names, in a worker process; when it fails, by the next.
 
 "auto" is whisper when a model is there and the phrase engine otherwise, also when the model turns out to be broken.
-Nothing runs until somebody asks for a transcript or declares phrases.
+Nothing runs until somebody asks for a transcript, declares phrases, or a call comes.
 """
 
+import asyncio
+import contextlib
 import os
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec.structs import replace as changed
+
 from core.audio import SAMPLE_BYTES
-from core.config import SttConfig
-from core.errors import EngineMissing, InvalidParams, LimitExceeded
+from core.config import Config, SttConfig
+from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.log import Log
-from core.media.engines import stt_engines
-from core.media.worker_protocol import Open, Prepare, Transcribe
+from core.media.engines import Stretch, SttEngine, engine_names, stt_engines
+from core.media.stt_lane import Lane
+from core.media.stt_models import whisper_model
+from core.media.stt_rests import Rests
+from core.media.stt_trouble import Trouble, told, trouble_of
+from core.media.worker_protocol import Done, Open, Prepare, Transcribe
 from core.media.workers import WorkerHost
 
 log = Log("stt")
 
-NONE = "none"
+AUTO, NONE, REMOTE = "auto", "none", "remote"
+WHISPER, PHRASES = "whisper", "phrases"
 AUDIO_S_MAX = 120
 PREPARE_WAIT_S = 5.0
 PREPARE_TIMEOUT_S = 120.0
 """200 phrases of several wordings on a slow machine."""
 RATES_HZ = (8000, 16000)
+MODEL_KEPT_S = 5.0
+"""How long a look into the models folder holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """text None: not understood, and understood says so. confidence 0..1 is the engine's own and only compares with
-    itself (docs/speech.md). took_ms: from the request to the answer."""
+    itself (docs/speech.md). took_ms: from the request to the answer. audio_ms: of the audio. problem: "engine: why" of
+    the engine that should have answered and did not; `engine` is then the one that took its place."""
 
     text: str | None
     understood: bool
@@ -38,39 +52,147 @@ class Transcript:
     language: str
     engine: str
     took_ms: int
+    audio_ms: int = 0
+    problem: str | None = None
+    stretches: tuple[Stretch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """An engine of this installation. reason: why it can't be had. active: it hears the next utterance. resting: left
+    out for a while after failures. model: the file it uses."""
+
+    name: str
+    available: bool
+    reason: str | None
+    active: bool
+    loaded: bool
+    resting: bool
+    needs_phrases: bool
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Utterance:
+    pcm: bytes
+    rate_hz: int
+    language: str
+    phrases: tuple[str, ...]
+    timeout_s: float
+    background: bool
+
+    @property
+    def audio_ms(self) -> int:
+        return len(self.pcm) // SAMPLE_BYTES * 1000 // self.rate_hz
 
 
 class SttService:
-    """All recognition of this process."""
+    """All recognition of this process. station: the rest of the configuration, for the models folder and languages."""
 
-    def __init__(self, config: SttConfig) -> None:
+    def __init__(self, config: SttConfig, station: Config | None = None) -> None:
         self._config = config
-        self._hosts: dict[str, WorkerHost] = {}
-        self._broken: set[str] = set()
+        self._station = changed(station or Config(), stt=config)
+        self._lanes: dict[str, Lane] = {}
+        self._rests = Rests()
+        self._broken: tuple[str, int] | None = None
+        self._model: tuple[float, str | None] | None = None
 
     async def start(self) -> None:
         """Nothing to do: the first request starts a worker."""
 
     async def close(self) -> None:
         """Ends the workers; requests under way fail."""
-        hosts, self._hosts = self._hosts, {}
-        for host in hosts.values():
-            await host.close()
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
+            await lane.host.close()
+
+    # --- which engine -------------------------------------------------------------------------------------------------
 
     @property
     def engine_name(self) -> str:
-        """What would hear the next utterance: "whisper", "phrases" or "none"."""
-        if self._config.engine != "auto":
-            return self._config.engine
-        model = self._config.model
-        usable = model is not None and "whisper" not in self._broken and Path(model).is_file()
-        return "whisper" if usable and stt_engines()["whisper"].available(model) is None else "phrases"
+        """What hears the next utterance: an engine's name, "remote" or "none"."""
+        return self._config.engine if self._config.engine != AUTO else self._local()
+
+    @property
+    def remote_wait_s(self) -> float:
+        return self._config.remote_wait_s
+
+    @property
+    def window_s(self) -> float | None:
+        """How much of a turn the engine takes at a time without loss (SttEngine.window_s); None: the whole turn."""
+        engine = stt_engines().get(self._local())
+        return engine.window_s if engine is not None else None
 
     @property
     def worker_pid(self) -> int | None:
         """The running worker's process, for `health`."""
-        host = self._hosts.get(self.engine_name)
-        return host.pid if host is not None else None
+        lane = self._lanes.get(self._local())
+        return lane.host.pid if lane is not None else None
+
+    def unknown_engines(self) -> list[str]:
+        """Names in [stt] that are no engine's, for a daemon that is about to start with them."""
+        names = dict.fromkeys((self._config.engine, *self._config.fallback))
+        return [name for name in names if name not in (AUTO, NONE, REMOTE) and name not in engine_names()]
+
+    def engines(self) -> list[EngineInfo]:
+        """All engines, whether they can be had or not. Imports them: call it off the loop."""
+        found = []
+        for name, engine in sorted(stt_engines().items()):
+            reason, lane = engine.available(self._model_path()), self._lanes.get(name)
+            if reason is None and name == WHISPER and self._is_broken(self._model_path()):
+                reason = "The model could not be loaded; the daemon's log has the reason."
+            found.append(
+                EngineInfo(
+                    name=name,
+                    available=reason is None,
+                    reason=reason,
+                    active=name == self.engine_name,
+                    loaded=lane is not None and lane.host.loaded,
+                    resting=self._rests.resting(name, time.monotonic()),
+                    needs_phrases=engine.needs_phrases,
+                    model=self._model_path() if name == WHISPER else None,
+                )
+            )
+        return found
+
+    def knows(self, language: str) -> bool:
+        """Whether any engine that may be asked knows the language."""
+        engines = [stt_engines().get(name) for name in self._names()]
+        return any(engine is not None and self._tag(engine, language) is not None for engine in engines)
+
+    def _local(self) -> str:
+        """The engine that the core itself would ask."""
+        if self._config.engine not in (AUTO, REMOTE):
+            return self._config.engine
+        model = self._model_path()
+        usable = model is not None and not self._is_broken(model) and stt_engines()[WHISPER].available(model) is None
+        return WHISPER if usable else PHRASES
+
+    def _names(self) -> list[str]:
+        """Whom to ask, in order."""
+        first = self._local()
+        return [] if first == NONE else list(dict.fromkeys((first, *self._config.fallback)))
+
+    def _model_path(self) -> str | None:
+        now_s = time.monotonic()
+        if self._model is None or now_s > self._model[0]:
+            found = whisper_model(self._station)
+            self._model = now_s + MODEL_KEPT_S, str(found) if found is not None else None
+        return self._model[1]
+
+    def _is_broken(self, model: str | None) -> bool:
+        """A file that could not be loaded is tried again once it is another one."""
+        return self._broken is not None and model is not None and self._broken == (model, _changed_ns(model))
+
+    def _tag(self, engine: SttEngine, language: str) -> str | None:
+        """The language as the engine can be asked for it; None where it doesn't know it."""
+        if engine.knows(language, self._model_path()):
+            return language
+        # "auto" is for engines that can guess; the others hear the language of the station's calls.
+        spoken = self._station.call.language
+        return spoken if language == AUTO and engine.knows(spoken, self._model_path()) else None
+
+    # --- transcripts --------------------------------------------------------------------------------------------------
 
     async def transcribe(
         self,
@@ -80,36 +202,124 @@ class SttService:
         language: str | None = None,
         phrases: tuple[str, ...] = (),
         timeout_s: float | None = None,
+        background: bool = False,
     ) -> Transcript:
-        """Words of one turn. timeout_s: default [stt] timeout_s; it includes waiting and loading.
+        """Words of one turn. timeout_s: for each engine that is asked, default [stt] timeout_s; it includes waiting and
+        loading. background: callers go first, and it begins again when it had to make way.
 
-        TimedOut, EngineMissing (not installed, no model, with how to get it), InvalidParams (rate, language),
-        LimitExceeded (over two minutes), an internal PublicError when the engine crashed. Cancelled: the engine stops.
+        When no engine could answer, the first one's error: TimedOut, EngineMissing (not installed, no model, with how
+        to get it), InvalidParams (rate, language), LimitExceeded (over two minutes), an internal PublicError when the
+        engine crashed; details `engine` and `reason` name both. Cancelled: the engine stops.
         """
-        started_s = time.monotonic()
-        language = language or self._config.language
         _check_audio(pcm, rate_hz)
-        name = self.engine_name
-        if name == NONE or (stt_engines()[name].needs_phrases and not phrases) or not pcm:
-            return Transcript(None, False, None, language, name, 0)
-        timeout_s = timeout_s or self._config.timeout_s
+        language = language or self._config.language
+        said = _Utterance(pcm, rate_hz, language, phrases, timeout_s or self._config.timeout_s, background)
+        names = self._names()
+        if not names or not pcm:
+            return Transcript(None, False, None, language, self.engine_name, 0, said.audio_ms)
+        problem, error = self._overlooked(names), None
+        for name, tag in self._attempts(names, said):
+            try:
+                found = await self._hear(name, tag, said)
+            except PublicError as failed:
+                failed.details.setdefault("engine", name)
+                error = error or failed
+                problem = problem or told(name, trouble_of(failed))
+                continue
+            if isinstance(found, Transcript):
+                as_wanted = name == names[0] and tag != AUTO
+                return found if as_wanted or problem is None else replace(found, problem=problem)
+            problem = problem or told(name, found)
+        if error is not None:
+            raise error
+        return Transcript(None, False, None, language, names[0], 0, said.audio_ms, problem)
+
+    def _overlooked(self, names: list[str]) -> str | None:
+        """What already went wrong before anybody was asked."""
+        if self._rests.resting(names[0], time.monotonic()):
+            return told(names[0], Trouble.RESTING)
+        spoilt = names[0] != WHISPER and self._config.engine in (AUTO, REMOTE) and self._model_path() is not None
+        return told(WHISPER, Trouble.MISSING) if spoilt else None
+
+    def _attempts(self, names: list[str], said: _Utterance) -> Iterator[tuple[str, str | None]]:
+        """Engine and language in order: those that rest come last, after them those that can guess a language that
+        nobody knows. Language None: the engine doesn't know it."""
+        now_s = time.monotonic()
+        engines = stt_engines()
+        guessing = []
+        for name in sorted(names, key=lambda name: self._rests.resting(name, now_s)):
+            engine = engines.get(name)
+            tag = self._tag(engine, said.language) if engine is not None else said.language
+            if engine is not None and tag is None and engine.knows(AUTO, self._model_path()):
+                guessing.append(name)
+            yield name, tag
+        for name in guessing:
+            yield name, AUTO
+
+    async def _hear(self, name: str, tag: str | None, said: _Utterance) -> Transcript | Trouble:
+        """One engine's words, or why it was not asked."""
+        started_s = time.monotonic()
+        engine = self._engine(name)
+        if engine.needs_phrases and not said.phrases:
+            return Trouble.NO_PHRASES
+        if tag is None:
+            raise InvalidParams(f"The engine {name} doesn't know that language.", path="language")
         try:
-            done = await self._host(name, language).call(
-                lambda number: Transcribe(id=number, pcm=pcm, rate_hz=rate_hz, language=language, phrases=phrases),
-                timeout_s,
-            )
-        except EngineMissing:
-            if not self._falls_back(name):
-                raise
-            return await self.transcribe(pcm, rate_hz, language=language, phrases=phrases, timeout_s=timeout_s)
+            done = await self._ask(name, tag, said)
+        except PublicError as failed:
+            self._note(name, failed)
+            raise
+        self._rests.worked(name)
+        parts = tuple(Stretch(part.text, part.start_ms, part.end_ms, part.confidence) for part in done.parts)
         return Transcript(
             text=done.text,
             understood=done.text is not None,
             confidence=done.confidence,
-            language=done.language or language,
+            language=done.language or tag,
             engine=name,
             took_ms=round((time.monotonic() - started_s) * 1000),
+            audio_ms=said.audio_ms,
+            stretches=parts,
         )
+
+    async def _ask(self, name: str, tag: str, said: _Utterance) -> Done:
+        def message(number: int) -> Transcribe:
+            return Transcribe(id=number, pcm=said.pcm, rate_hz=said.rate_hz, language=tag, phrases=said.phrases)
+
+        lane = self._lane(name)
+        ask = lane.ask_later if said.background else lane.ask
+        return await ask(message, said.timeout_s)
+
+    def _note(self, name: str, failed: PublicError) -> None:
+        trouble, model = trouble_of(failed), self._model_path()
+        log.warning("a speech engine gave nothing", engine=name, reason=trouble)
+        self._rests.failed(name, trouble, time.monotonic())
+        if name == WHISPER and trouble is Trouble.MISSING and model is not None:
+            log.error("the whisper model can't be used", model=model)
+            self._broken = model, _changed_ns(model)
+
+    # --- ahead of time ------------------------------------------------------------------------------------------------
+
+    def warm(self) -> None:
+        """A call is coming: the engine loads in the background. Never waits, never raises."""
+        loop = asyncio.get_running_loop()
+
+        def imported() -> None:
+            stt_engines()  # numpy and others: a tenth of a second, which other calls' frames would feel
+            with contextlib.suppress(RuntimeError):  # the daemon has ended meanwhile
+                loop.call_soon_threadsafe(self._warm)
+
+        threading.Thread(target=imported, name="stt.warm", daemon=True).start()
+
+    def _warm(self) -> None:
+        name = self._local()
+        engine = stt_engines().get(name)
+        # Phrases are warmed by being declared; without them there is nothing to hear with.
+        if engine is not None and (not engine.needs_phrases or name in self._lanes):
+            try:
+                self._lane(name).host.warm()
+            except PublicError as problem:
+                log.info("the speech engine was not warmed", engine=name, kind=problem.kind)
 
     async def prepare(self, phrases: tuple[str, ...], language: str) -> None:
         """Starts the worker and has it make the templates of these phrases, so that the next turn needn't wait.
@@ -117,41 +327,62 @@ class SttService:
         Returns when they are ready, or after PREPARE_WAIT_S while the work goes on. EngineMissing and InvalidParams as
         in `transcribe`.
         """
-        name = self.engine_name
-        if name == NONE or not phrases:
-            return
-        try:
-            ready = await self._host(name, language).post(
-                lambda number: Prepare(id=number, phrases=phrases, language=language), PREPARE_WAIT_S, PREPARE_TIMEOUT_S
-            )
-        except EngineMissing:
-            if not self._falls_back(name):
-                raise
-            await self.prepare(phrases, language)
-        else:
-            log.debug("phrases are prepared", count=len(phrases), ready=ready)
+        first_error: PublicError | None = None
+        for name in self._names() if phrases else ():
+            try:
+                tag = self._tag(self._engine(name), language)
+                if tag is None:
+                    raise InvalidParams(f"The engine {name} doesn't know that language.", path="language")
+                await self._prepare(name, phrases, tag)
+            except (EngineMissing, InvalidParams) as problem:
+                self._note(name, problem)
+                first_error = first_error or problem
+            else:
+                return
+        if first_error is not None:
+            raise first_error
 
-    def _falls_back(self, name: str) -> bool:
-        """A model that can't be read must not leave the phone deaf. It is tried again when the daemon restarts."""
-        if self._config.engine != "auto" or name != "whisper":
-            return False
-        log.error("the whisper model can't be used, so the phrase engine listens", model=self._config.model)
-        self._broken.add(name)
-        return True
+    async def _prepare(self, name: str, phrases: tuple[str, ...], language: str) -> None:
+        ready = await self._lane(name).host.post(
+            lambda number: Prepare(id=number, phrases=phrases, language=language), PREPARE_WAIT_S, PREPARE_TIMEOUT_S
+        )
+        log.debug("phrases are prepared", count=len(phrases), ready=ready)
 
-    def _host(self, name: str, language: str) -> WorkerHost:
-        engine, config = stt_engines()[name], self._config
-        if (reason := engine.available(config.model)) is not None:
+    def _engine(self, name: str) -> SttEngine:
+        """EngineMissing for one that can't be had."""
+        engine = stt_engines().get(name)
+        if engine is None:
+            raise EngineMissing(f"There is no speech engine {name}; there are: {', '.join(sorted(stt_engines()))}.")
+        if (reason := engine.available(self._model_path())) is not None:
             raise EngineMissing(reason)
-        if not engine.knows(language):
-            raise InvalidParams(f"The engine {name} doesn't know that language.", path="language")
-        if name not in self._hosts:
-            # One core stays free for the 20 ms clock; phrases need but one.
-            threads = config.threads or max(1, (os.cpu_count() or 2) - 1)
-            threads = 1 if engine.needs_phrases else threads
-            settings = Open(engine=name, model=config.model, threads=threads, threshold=config.threshold)
-            self._hosts[name] = WorkerHost(settings)
-        return self._hosts[name]
+        return engine
+
+    def _lane(self, name: str) -> Lane:
+        engine, model = self._engine(name), self._model_path()
+        if name not in self._lanes:
+            memory = self._config.memory_mb
+            settings = Open(
+                engine=name,
+                model=model,
+                threads=1 if engine.needs_phrases else threads_for(self._config.threads),
+                threshold=self._config.threshold,
+                memory_bytes=memory * 1024 * 1024 if memory is not None else None,
+            )
+            self._lanes[name] = Lane(WorkerHost(settings))
+        return self._lanes[name]
+
+
+def threads_for(wanted: int | None) -> int:
+    """One core stays free for the 20 ms clock, whatever is wanted."""
+    most = max(1, len(os.sched_getaffinity(0)) - 1)
+    return min(wanted, most) if wanted is not None else most
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _check_audio(pcm: bytes, rate_hz: int) -> None:

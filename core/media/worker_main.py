@@ -8,15 +8,19 @@ import contextlib
 import ctypes
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from core.media.engines import Recogniser, stt_engines
-from core.media.worker_protocol import Done, Open, Opened, Prepare, Stop, Transcribe, encode, to_worker
+from core.media.worker_protocol import Done, Open, Opened, Part, Prepare, Stop, Transcribe, encode, to_worker
 
 NICENESS = 5
+OOM_SCORE = 500
+"""Where memory runs out the kernel takes the recogniser, which comes back, and not the core with its calls."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -30,9 +34,11 @@ def main(fd: int, parent_pid: int) -> None:
         if not isinstance(first, Open):
             return
         try:
+            _bound_memory(first.memory_bytes)
             recogniser = stt_engines()[first.engine].open(first.model, first.threads, first.threshold)
         except Exception as problem:  # whatever a model file or a missing library comes up with
-            connection.send_bytes(encode(Opened(problem=f"{type(problem).__name__}: {problem}"[:300])))
+            text = f"{type(problem).__name__}: {problem}"[:300]
+            connection.send_bytes(encode(Opened(problem=text, no_memory=isinstance(problem, MemoryError))))
             return
         connection.send_bytes(encode(Opened()))
         _serve(connection, recogniser)
@@ -71,9 +77,20 @@ def _run(recogniser: Recogniser, job: Prepare | Transcribe, stopped: set[int]) -
             recogniser.prepare(job.phrases, job.language, unwanted)
             return Done(id=job.id)
         heard = recogniser.transcribe(job.pcm, job.rate_hz, job.language, job.phrases, unwanted)
-        return Done(id=job.id, text=heard.text, confidence=heard.confidence, language=heard.language)
+        parts = tuple(
+            Part(text=part.text, start_ms=part.start_ms, end_ms=part.end_ms, confidence=part.confidence)
+            for part in heard.stretches
+        )
+        return Done(id=job.id, text=heard.text, confidence=heard.confidence, language=heard.language, parts=parts)
     except Exception as problem:  # one utterance's failure is reported; the next may go well
         return Done(id=job.id, failed=type(problem).__name__)
+
+
+def _bound_memory(memory_bytes: int | None) -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    if memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
 def _die_with(parent_pid: int) -> None:

@@ -5,12 +5,13 @@ from msgspec import Struct
 
 
 class Open(Struct, tag=True, frozen=True, kw_only=True):
-    """The first message: which STT engine the worker is for."""
+    """The first message: which STT engine the worker is for. memory_bytes: the most address space it may have."""
 
     engine: str
     model: str | None
     threads: int
     threshold: float | None
+    memory_bytes: int | None = None
 
 
 class Prepare(Struct, tag=True, frozen=True, kw_only=True):
@@ -35,10 +36,20 @@ class Stop(Struct, tag=True, frozen=True, kw_only=True):
     id: int
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """core.media.engines.Stretch on its way."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None = None
+
+
 class Opened(Struct, tag=True, frozen=True, kw_only=True):
-    """problem: why the engine can't be had; the worker ends then."""
+    """problem: why the engine can't be had; the worker ends then. no_memory: that is why."""
 
     problem: str | None = None
+    no_memory: bool = False
 
 
 class Done(Struct, tag=True, frozen=True, kw_only=True):
@@ -48,6 +59,7 @@ class Done(Struct, tag=True, frozen=True, kw_only=True):
     text: str | None = None
     confidence: float | None = None
     language: str | None = None
+    parts: tuple[Part, ...] = ()
     failed: str | None = None
 
 

@@ -10,20 +10,17 @@ import contextlib
 import itertools
 import os
 import queue
-import socket
-import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import wait
 
 from core.errors import EngineMissing, PublicError, TimedOut
 from core.log import Log
+from core.media.stt_trouble import Trouble
+from core.media.worker_child import END_S, Child
 from core.media.worker_protocol import (
     Done,
     FromWorker,
@@ -48,14 +45,16 @@ BACKOFF_S = (0.5, 30.0)
 """Between a crash and the next start: the first, and the most."""
 CRASHES_MAX = 3
 """In a row: then the engine counts as missing until the back-off is over, and others may take its place."""
-END_S = 2.0
 
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    message: Callable[[int], Prepare | Transcribe]
+    """message None: only load. begun: the engine has it. unwanted: nobody waits any more."""
+
+    message: Callable[[int], Prepare | Transcribe] | None
     deadline_s: float
     answer: "Future[Done]" = field(default_factory=Future)
+    begun: bool = False
     unwanted: bool = False
 
 
@@ -70,10 +69,12 @@ class WorkerHost:
         self._ids = itertools.count(1)
         self._thread: threading.Thread | None = None
         self._wake_read, self._wake_write = -1, -1
-        self._child: _Child | None = None
+        self._child: Child | None = None
+        self._loaded = False
         self._posted: _Job | None = None
         self._crashes = 0
         self._problem: str | None = None
+        self._reason = Trouble.MISSING
         self._not_before_s = 0.0
         self._ending = False
 
@@ -82,6 +83,11 @@ class WorkerHost:
         """The worker's, while there is one."""
         child = self._child
         return child.process.pid if child is not None else None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the engine is ready."""
+        return self._loaded
 
     async def call(self, message: Callable[[int], Prepare | Transcribe], timeout_s: float) -> Done:
         """One request and its answer. TimedOut after timeout_s, counted from now, waiting included.
@@ -94,19 +100,40 @@ class WorkerHost:
             async with asyncio.timeout(timeout_s):
                 await self._room.acquire()
         except TimeoutError:
-            raise TimedOut("The speech engine has too much to do.") from None
+            raise _too_busy() from None
         try:
             self._submit(job)
-            # The thread keeps the deadline; this one is for the case that the thread itself is stuck.
-            async with asyncio.timeout(timeout_s + STOP_GRACE_S + END_S + 1):
-                return await asyncio.wrap_future(job.answer)
-        except TimeoutError:
-            raise TimedOut("The speech engine took too long.") from None
+            return await self._answered(job)
         finally:
             self._room.release()
             if not job.answer.done() or job.answer.cancelled():
                 job.unwanted = True
                 self._wake()
+
+    async def _answered(self, job: _Job) -> Done:
+        """Once the engine has the request the thread keeps its deadline, and may need a moment to kill what hangs; the
+        time here is for a thread that is stuck. Until then the thread may be loading, which goes on."""
+        answer = asyncio.wrap_future(job.answer)
+        answer.add_done_callback(_retrieve)
+        try:
+            async with asyncio.timeout(job.deadline_s - time.monotonic()):
+                return await asyncio.shield(answer)
+        except TimeoutError:
+            if not job.begun:
+                loading = self._child is None or not self._loaded
+                reason = Trouble.LOADING if loading else Trouble.BUSY
+                raise TimedOut("The speech engine was not ready in time.", reason=reason) from None
+        try:
+            async with asyncio.timeout(STOP_GRACE_S + END_S + 1):
+                return await answer
+        except TimeoutError:
+            raise _too_slow() from None
+
+    def warm(self) -> None:
+        """Loads the engine in the background, unless it is there or rests after a crash. Never waits."""
+        if self._child is None and self._jobs.empty() and time.monotonic() >= self._not_before_s:
+            self._start_thread()
+            self._jobs.put(_Job(None, time.monotonic() + OPEN_TIMEOUT_S))
 
     async def post(self, message: Callable[[int], Prepare | Transcribe], wait_s: float, timeout_s: float) -> bool:
         """Work that makes later requests quicker: goes on after wait_s, and ends when a request comes.
@@ -142,11 +169,14 @@ class WorkerHost:
             self._thread = None
             self._ending = False
 
-    def _submit(self, job: _Job) -> None:
+    def _start_thread(self) -> None:
         if self._thread is None:
             self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             self._thread = threading.Thread(target=self._run, name=f"stt.{self._settings.engine}", daemon=True)
             self._thread.start()
+
+    def _submit(self, job: _Job) -> None:
+        self._start_thread()
         if self._posted is not None and self._posted is not job:
             self._posted.unwanted, self._posted = True, None
             self._wake()
@@ -178,7 +208,10 @@ class WorkerHost:
             return
         try:
             child = self._started(job)
-            done = self._exchange(child, job)
+            if job.unwanted:
+                job.answer.cancel()
+                return
+            done = self._exchange(child, job, job.message) if job.message is not None else Done(id=0)
             self._crashes = 0
             _succeed(job, done)
         except PublicError as problem:
@@ -191,6 +224,7 @@ class WorkerHost:
             self._back_off()
             if self._crashes >= CRASHES_MAX:
                 self._problem = f"The process of the speech engine {self._settings.engine} keeps ending."
+                self._reason = Trouble.CRASHED
             log.error(
                 "a speech worker ended", engine=self._settings.engine, status=status, cause=type(problem).__name__
             )
@@ -200,40 +234,49 @@ class WorkerHost:
             self._end_child(gently=False)
             _fail(job, PublicError())
 
-    def _started(self, job: _Job) -> "_Child":
+    def _started(self, job: _Job) -> "Child":
         """The running child, or a new one: after the back-off that crashes have earned."""
         if self._child is not None:
             return self._child
         while (rest_s := self._not_before_s - time.monotonic()) > 0:
             if self._problem is not None:
-                raise EngineMissing(self._problem)
+                raise EngineMissing(self._problem, reason=self._reason)
             self._await_wake(min(rest_s, max(0.0, job.deadline_s - time.monotonic())))
             if self._ending or job.unwanted:
                 raise _crashed()
             if time.monotonic() >= job.deadline_s:
-                raise TimedOut("The speech engine's process keeps ending; it is tried again soon.")
-        child = self._child = _Child.start(self._settings)
+                raise TimedOut(
+                    "The speech engine's process keeps ending; it is tried again soon.", reason=Trouble.CRASHED
+                )
+        self._loaded = False
+        child = self._child = Child.start(self._settings)
         # Loading goes on to its end even when this request's deadline is shorter: the next one wants it too.
         try:
             opened = self._receive(child, time.monotonic() + OPEN_TIMEOUT_S, lambda: self._ending)
             if self._ending:
                 raise _ended()
-            self._problem = opened.problem if isinstance(opened, Opened) else "it did not load in time"
+            self._problem, self._reason = "it did not load in time", Trouble.MISSING
+            if isinstance(opened, Opened):
+                self._problem = opened.problem
+                self._reason = Trouble.OUT_OF_MEMORY if opened.no_memory else Trouble.MISSING
         except (EOFError, OSError):
             self._problem = "its process ended while loading, so the model may be damaged or of another kind"
+            self._reason = Trouble.MISSING
         if self._problem is not None:
             self._problem = f"The speech engine {self._settings.engine} can't be loaded: {self._problem}"
             self._end_child(gently=False)
             self._back_off()
-            raise EngineMissing(self._problem)
+            raise EngineMissing(self._problem, reason=self._reason)
+        self._loaded = True
         log.info("a speech worker started", engine=self._settings.engine, pid=child.process.pid)
         return child
 
-    def _exchange(self, child: "_Child", job: _Job) -> Done:
+    def _exchange(self, child: "Child", job: _Job, message: Callable[[int], Prepare | Transcribe]) -> Done:
         if time.monotonic() >= job.deadline_s:
-            raise TimedOut("The speech engine has too much to do.")
+            raise _too_busy()
         number = next(self._ids)
-        child.connection.send_bytes(encode(job.message(number)))
+        job.begun = True
+        child.connection.send_bytes(encode(message(number)))
         done = self._receive(child, job.deadline_s, lambda: job.unwanted or self._ending)
         if done is None and not self._ending:
             # What nobody waits for any more may still run to its deadline: whisper.cpp looks up only between encoder
@@ -244,15 +287,18 @@ class WorkerHost:
             if self._ending or self._receive(child, time.monotonic() + STOP_GRACE_S, lambda: self._ending) is None:
                 log.warning("a speech worker was killed: it did not stop", engine=self._settings.engine)
                 self._end_child(gently=False)
-            raise TimedOut("The speech engine took too long.")
+            raise _too_slow()
         if not isinstance(done, Done):
             raise OSError("an answer to nothing")
         if done.failed is not None:
             log.error("a speech engine failed", engine=self._settings.engine, cause=done.failed)
-            raise PublicError("The speech engine failed; the daemon's log has the reason.")
+            if done.failed == MemoryError.__name__:
+                self._end_child(gently=False)  # what is left of its memory is in pieces
+                raise PublicError("The speech engine ran out of memory.", reason=Trouble.OUT_OF_MEMORY)
+            raise PublicError("The speech engine failed; the daemon's log has the reason.", reason=Trouble.FAILED)
         return done
 
-    def _receive(self, child: "_Child", deadline_s: float, given_up: Callable[[], bool]) -> FromWorker | None:
+    def _receive(self, child: "Child", deadline_s: float, given_up: Callable[[], bool]) -> FromWorker | None:
         """The child's next message; None at the deadline or once given up. EOFError or OSError: it ended."""
         while not given_up():
             rest_s = deadline_s - time.monotonic()
@@ -276,60 +322,13 @@ class WorkerHost:
 
     def _end_child(self, *, gently: bool) -> int | None:
         child, self._child = self._child, None
+        self._loaded = False
         return child.end(gently=gently) if child is not None else None
 
     def _back_off(self) -> None:
         first_s, most_s = BACKOFF_S
         self._not_before_s = time.monotonic() + min(most_s, first_s * 2**self._crashes)
         self._crashes = min(self._crashes + 1, 16)
-
-
-@dataclass(frozen=True, slots=True)
-class _Child:
-    process: "subprocess.Popen[bytes]"
-    connection: Connection
-
-    @classmethod
-    def start(cls, settings: Open) -> "_Child":
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # A child that stops in mid-message must not hold this thread for ever: that fails after this long.
-            for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
-                ours.setsockopt(socket.SOL_SOCKET, option, _timeval(END_S))
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "core.media.worker_main", str(theirs.fileno()), str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # libraries print what they like; errors come as messages
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=_environment(settings.threads),
-                start_new_session=True,  # no signals from core's terminal
-            )
-        connection = Connection(ours.detach())
-        connection.send_bytes(encode(settings))
-        return cls(process, connection)
-
-    def end(self, *, gently: bool) -> int | None:
-        """Its exit status, negative for a signal."""
-        self.connection.close()
-        if gently:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return self.process.wait(END_S)
-        self.process.kill()
-        return self.process.wait()
-
-
-def _environment(threads: int) -> dict[str, str]:
-    """Core's own, with its packages in reach, and numerical libraries held to their threads."""
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    limits["GGML_NO_BACKTRACE"] = "1"  # a broken model ends in abort(), for which ggml would start a debugger
-    return dict(os.environ) | limits | {"PYTHONPATH": os.pathsep.join(paths)}
-
-
-def _timeval(seconds: float) -> bytes:
-    return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
 
 
 def _succeed(job: _Job, done: Done) -> None:
@@ -343,7 +342,15 @@ def _fail(job: _Job, problem: Exception) -> None:
 
 
 def _crashed() -> PublicError:
-    return PublicError("The speech engine's process ended unexpectedly; it is started again.")
+    return PublicError("The speech engine's process ended unexpectedly; it is started again.", reason=Trouble.CRASHED)
+
+
+def _too_busy() -> TimedOut:
+    return TimedOut("The speech engine has too much to do.", reason=Trouble.BUSY)
+
+
+def _too_slow() -> TimedOut:
+    return TimedOut("The speech engine took too long.", reason=Trouble.TIMEOUT)
 
 
 def _ended() -> PublicError:

@@ -83,7 +83,7 @@ async def test_a_broken_model_does_not_leave_the_phone_deaf(tmp_path: Path, prep
 
 
 async def test_whisper_without_a_model_says_what_to_do() -> None:
-    service = SttService(SttConfig(engine="whisper"))
+    service = SttService(SttConfig(engine="whisper", fallback=()))
     with pytest.raises(EngineMissing, match="model"):
         await service.transcribe(call("yes"), 8000)
     with pytest.raises(EngineMissing):

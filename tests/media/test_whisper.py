@@ -49,7 +49,8 @@ def test_whispers_below_the_lines_noise_are_not_speech() -> None:
 def test_only_the_speech_is_given_with_a_little_around_it() -> None:
     samples = np.frombuffer(call("hello", before_s=2, after_s=2), "<i2").astype(np.float32) / np.float32(32768)
     found = speech_of(samples, 8000)
-    assert found is not None and RATE_HZ * 0.5 < len(found) < RATE_HZ * 1.5
+    assert found is not None and RATE_HZ * 0.5 < len(found.samples) < RATE_HZ * 1.5
+    assert 1600 <= found.start_ms <= 2000 and 0.2 < found.speech_s < 1
 
 
 def test_a_model_that_finds_no_speech_is_believed(tmp_path: Path) -> None:

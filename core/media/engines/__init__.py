@@ -3,9 +3,11 @@
 A TTS engine is driven from the event loop, a sentence at a time (core.media.tts): a networked one runs there, espeak in
 its own thread, a neural one in a worker process. STT engines are plain blocking code in a worker process
 (core.media.workers). An engine file may be imported cheaply: what it needs (numpy, aiohttp, models) it loads when used.
+The file has the engine's name. Files in the folder that the environment names as DIALTONE_ENGINES count, too.
 """
 
 import importlib
+import os
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from core.config import TtsConfig
 from core.espeak import WordMark
+from core.log import Log
 
 __all__ = [
     "EnginePiece",
@@ -23,12 +26,14 @@ __all__ = [
     "Recogniser",
     "Sentence",
     "SpeechFailed",
+    "Stretch",
     "SttEngine",
     "Synthesiser",
     "Trait",
     "TtsEngine",
     "Voice",
     "WordMark",
+    "engine_names",
     "stt_engines",
     "traits_of",
     "tts_engines",
@@ -150,12 +155,26 @@ def traits_of(engine: TtsEngine) -> frozenset[Trait]:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Words and where they lie, in ms from the beginning of the audio that the engine was given."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
-    """What an STT engine made of an utterance. text None: not understood. confidence 0..1, where the engine has one."""
+    """What an STT engine made of an utterance. text None: not understood. confidence 0..1, where the engine has one.
+
+    language: what it was, where the engine can tell. stretches: where its words lie, where the engine knows.
+    """
 
     text: str | None
     confidence: float | None = None
     language: str | None = None
+    stretches: tuple[Stretch, ...] = ()
 
 
 class Recogniser(Protocol):
@@ -167,20 +186,28 @@ class Recogniser(Protocol):
     def transcribe(
         self, pcm: bytes, rate_hz: int, language: str, phrases: tuple[str, ...], stopped: Callable[[], bool]
     ) -> Heard:
-        """pcm: one turn, s16le mono, with its pre-roll and trailing silence. Once stopped(), return anything."""
+        """pcm: one turn, s16le mono at 8 or 16 kHz, with its pre-roll and trailing silence.
+
+        language: one that the engine knows, or "auto" where it said that it guesses. Once stopped(), return anything.
+        Whatever it raises costs this utterance only; MemoryError ends the process.
+        """
 
 
 @runtime_checkable
 class SttEngine(Protocol):
+    """What a file's ENGINE is. needs_phrases: it hears nothing but declared phrases. window_s: a longer utterance costs
+    it more than the sum of its parts, so that it is given in parts; None: always the whole utterance."""
+
     kind: Literal["stt"]
     name: str
     needs_phrases: bool
+    window_s: float | None
 
     def available(self, model: str | None) -> str | None:
         """None, or why not and how to get it. Cheap: says nothing about whether the model's content is sound."""
 
-    def knows(self, language: str) -> bool:
-        """Whether it can be asked to hear that BCP 47 tag."""
+    def knows(self, language: str, model: str | None) -> bool:
+        """Whether it can be asked to hear that BCP 47 tag; "auto": whether it finds the language by itself. Cheap."""
 
     def open(self, model: str | None, threads: int, threshold: float | None) -> Recogniser:
         """Loads it; takes as long as it takes. Any exception means that it can't be had."""
@@ -196,6 +223,15 @@ def stt_engines() -> dict[str, SttEngine]:
     return {engine.name: engine for engine in _engines() if isinstance(engine, SttEngine) and engine.kind == "stt"}
 
 
+def engine_names() -> frozenset[str]:
+    """Of all files that may be engines. None of them is imported for it."""
+    return frozenset(module.name for module in pkgutil.iter_modules(__path__))
+
+
+if _more := os.environ.get("DIALTONE_ENGINES"):
+    __path__.append(_more)
+
+
 @cache
 def _engines() -> tuple[object, ...]:
     return tuple(_listed())
@@ -203,6 +239,10 @@ def _engines() -> tuple[object, ...]:
 
 def _listed() -> Iterator[object]:
     for module in pkgutil.iter_modules(__path__):
-        engine = getattr(importlib.import_module(f"{__name__}.{module.name}"), "ENGINE", None)
+        try:
+            engine = getattr(importlib.import_module(f"{__name__}.{module.name}"), "ENGINE", None)
+        except Exception:  # one file's mistake must not take the others' voices and ears
+            Log("engines").exception("an engine's file can't be imported", file=module.name)
+            continue
         if engine is not None:
             yield engine

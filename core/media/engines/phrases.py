@@ -82,11 +82,12 @@ class PhrasesEngine:
     kind: Literal["stt"] = "stt"
     name = "phrases"
     needs_phrases = True
+    window_s: float | None = None
 
     def available(self, model: str | None) -> str | None:
         return ESPEAK.available()
 
-    def knows(self, language: str) -> bool:
+    def knows(self, language: str, model: str | None) -> bool:
         return ESPEAK.voice_for(language) is not None
 
     def open(self, model: str | None, threads: int, threshold: float | None) -> Recogniser:
