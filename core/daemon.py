@@ -83,6 +83,7 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
             running = tasks.create_task(calls.run(), name="calls")
             messaging = tasks.create_task(messages.run(), name="messages")
             serving = tasks.create_task(server.run(), name="rpc")
+            tasks.create_task(speech.vads.load(), name="vad")
             pruning = tasks.create_task(_prune(store), name="prune")
             positions = tasks.create_task(modems.run(), name="modems")
             log.info("started", lines=len(lines), journal=store.head_seq)

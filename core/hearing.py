@@ -11,11 +11,14 @@ from core.call import Call
 from core.call_time import CallTime
 from core.config import MediaConfig
 from core.errors import NotFound
-from core.events import CallChunk, CallTurnEnd, CallTurnStart
+from core.events import CallChunk, CallTurnEnd, CallTurnResumed, CallTurnStart
 from core.log import Log
-from core.media.endpoint import Chunk, Endpoint, Onset, TurnAction, TurnConfig, TurnEnd, TurnStart
+from core.media import turn_numbers
+from core.media.endpoint import Chunk, Endpoint, Onset, Resumed, TurnAction, TurnConfig, TurnEnd, TurnStart
+from core.media.stt import Transcript
 from core.media.tones import DtmfDetector
-from core.media.vad import WebRtcVad
+from core.media.turn_hints import Hint, hint_of
+from core.media.turn_table import Turn
 from core.outbox import Outbox
 from core.recognition import Recognition
 from core.speech import SpeechService, encode
@@ -52,7 +55,9 @@ class Hearing:
     ) -> None:
         self._call, self._format, self._speech = call, pcm_format, speech
         self._outbox, self._clock, self._group = outbox, clock, group
-        self._vad = WebRtcVad(pcm_format.rate_hz, media.vad_mode)
+        self._vad = speech.vads.open(pcm_format.rate_hz)
+        self._adapt = media.adapt_end
+        self._hinted: tuple[Transcript | None, Hint | None] = (None, None)
         self._endpoint = Endpoint(turn_config(media), pcm_format)
         self._dtmf = DtmfDetector(pcm_format.rate_hz)
         self._chunks: OrderedDict[int, KeptChunk] = OrderedDict()
@@ -65,7 +70,12 @@ class Hearing:
     def listen(self, frame: bytes) -> tuple[int | None, list[str]]:
         """One frame of the far end. Gives the place (ms) of a speech onset that may interrupt us, and keys."""
         digits = self._dtmf.feed(frame)
-        speech = self.speech = not self._dtmf.active and self._vad.is_speech(frame)
+        speech = self._vad.is_speech(frame)  # it learns from every frame, keys too
+        speech = self.speech = speech and not self._dtmf.active
+        if digits:
+            self._endpoint.disown()  # the first frames of a key, before it was certain
+        if self._adapt and self._endpoint.state is Turn.WAITING:
+            self._endpoint.hint(self._hint())
         onset: int | None = None
         for action in self._endpoint.step(frame, speech):
             if isinstance(action, Onset):
@@ -79,11 +89,28 @@ class Hearing:
         for action in self._endpoint.flush():
             self._turn(action)
 
+    def _hint(self) -> Hint | None:
+        """What the words so far say about the end of the turn; worked out once per answer of the recogniser."""
+        latest, hint = self.words.latest, None
+        if latest is self._hinted[0]:
+            return self._hinted[1]
+        if latest is not None and latest.understood and latest.text:
+            hint = hint_of(latest.text, self.words.expected, turn_numbers.known(latest.language))
+        self._hinted = (latest, hint)
+        return hint
+
+    def _prepare_numbers(self) -> None:
+        """Loads the words of numbers while the caller still speaks; without them only figures are known."""
+        language = self._call.settings.language
+        if self._adapt and language and turn_numbers.known(language) is turn_numbers.NONE:
+            self._group().create_task(asyncio.to_thread(turn_numbers.prepare, language), name="call.numbers")
+
     def _turn(self, action: TurnAction) -> None:
         line, call_id = self._call.line, self._call.call_id
         match action:
             case TurnStart():
                 self.in_turn, self.turns = True, action.turn
+                self._prepare_numbers()
                 self._outbox.moment(CallTurnStart(line=line, call_id=call_id, turn=action.turn, at_ms=action.at_ms))
             case Chunk():
                 self._keep(action)
@@ -99,8 +126,10 @@ class Hearing:
                 self.words.chunk(action)
             case TurnEnd():
                 self._end_of_turn(action)
+            case Resumed():
+                self._outbox.moment(CallTurnResumed(line=line, call_id=call_id, turn=action.turn, at_ms=action.at_ms))
             case _:
-                pass  # resumption and noise change nothing here
+                pass  # noise changes nothing here
 
     def _keep(self, chunk: Chunk) -> None:
         self._chunks[chunk.chunk] = KeptChunk(chunk.pcm, self._format.rate_hz, chunk.duration_ms)
@@ -122,6 +151,10 @@ class Hearing:
         )
         self.words.end_of_turn(end)
 
+    def kept(self, chunk: int) -> KeptChunk | None:
+        """The audio of one chunk, while it is kept."""
+        return self._chunks.get(chunk)
+
     async def chunk_audio(self, chunk: int, audio_format: str) -> tuple[bytes, KeptChunk]:
         """The bytes of one chunk in the wanted format, encoded off the loop."""
         kept = self._chunks.get(chunk)
@@ -131,5 +164,9 @@ class Hearing:
 
 
 def turn_config(media: MediaConfig) -> TurnConfig:
-    """[media] as the turn table wants it."""
-    return TurnConfig(**{name: getattr(media, name) for name in TurnConfig.__dataclass_fields__})
+    """[media] as the turn table wants it. The default thresholds of hints bend around those that are configured."""
+    given = {name: getattr(media, name) for name in TurnConfig.__dataclass_fields__}
+    end_ms, chunk_ms = media.end_silence_ms, media.chunk_silence_ms
+    given["end_silence_complete_ms"] = min(end_ms, max(media.end_silence_complete_ms, chunk_ms + 1))
+    given["end_silence_number_ms"] = max(end_ms, media.end_silence_number_ms)
+    return TurnConfig(**given)

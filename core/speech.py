@@ -12,6 +12,7 @@ from core.errors import InvalidParams, LimitExceeded, PathRefused
 from core.media.codecs import decode_audio, encode_ogg_opus, encode_wav
 from core.media.stt import SttService, Transcript
 from core.media.tts import FailedOver, TtsService, TtsStream
+from core.media.vad_engines import VadEngines
 
 MAX_PHRASES = 200
 """More templates than this make the phrase engine slower than a frame budget and less certain (docs/speech.md)."""
@@ -35,8 +36,12 @@ class SpeechService:
     config: Config
     tts: TtsService
     stt: SttService
+    vads: VadEngines = field(init=False)
     _phrases: dict[int, Phrases] = field(default_factory=dict)
     _languages: "OrderedDict[str, str]" = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.vads = VadEngines(self.config.media)
 
     async def declare(self, session: int, phrases: list[str], language: str | None) -> int:
         """Replaces what this connection expects, and warms the templates. LimitExceeded over the bounds."""
@@ -82,17 +87,21 @@ class SpeechService:
 
     def load_audio(self, path: str | None, audio: str | None, rate_hz: int) -> bytes:
         """PCM from a file below the configured roots, or from base64. Blocking: call it off the loop."""
+        return decode_audio(self.audio_source(path, audio), rate_hz)
+
+    def audio_source(self, path: str | None, audio: str | None) -> bytes | Path:
+        """A file below the configured roots, or the bytes of base64."""
         if (path is None) == (audio is None):
             raise InvalidParams("Give either path or audio.", path="path")
         if path is not None:
-            return decode_audio(allowed_path(path, self.config.media.roots), rate_hz)
+            return allowed_path(path, self.config.media.roots)
         try:
             data = base64.b64decode(audio or "", validate=True)
         except binascii.Error:
             raise InvalidParams("audio is not base64.", path="audio") from None
         if len(data) > AUDIO_BYTES_MAX:
             raise LimitExceeded(f"Audio over {AUDIO_BYTES_MAX} bytes.")
-        return decode_audio(data, rate_hz)
+        return data
 
     def language_of(self, user: str) -> str:
         return self._languages.get(user, self.config.call.language)

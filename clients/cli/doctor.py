@@ -72,6 +72,7 @@ def examine_daemon(path: str | None) -> Iterator[Finding]:
             yield from _guarded("modem", partial(station.modem, ask, line["name"]))
     yield from _guarded("audio", partial(station.audio, ask))
     yield from _guarded("sms", partial(station.messages, ask))
+    yield from _guarded("engine", partial(station.notes, ask))
     yield station.brains(status)
     yield from station.alarms(status)
 

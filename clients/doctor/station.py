@@ -113,6 +113,12 @@ def messages(ask: Ask) -> Iterator[Finding]:
             )
 
 
+def notes(ask: Ask) -> Iterator[Finding]:
+    """What is configured and not there, while something else stands in."""
+    for note in ask("health", {}).get("notes", []):
+        yield warning("engine", f"{note}.", "docs/speech.md; dialtone models lists what can be fetched.")
+
+
 def brains(status: dict[str, Any]) -> Finding:
     """Whether somebody decides what to say."""
     names = [client["name"] for client in status["clients"] if client.get("brain_priority") is not None]

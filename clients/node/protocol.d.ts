@@ -31,10 +31,16 @@ export type AnsweredBy =
   | "unknown";
 
 export interface AttachResult {
-  /** Unix socket: s16le mono PCM both ways, no header */
+  /** Unix socket, for one client of the asking user, within connect_within_s */
   path: string;
+  /** As call.attached and call.detached name it */
+  attachment: number;
   rate_hz: number;
   ptime_ms: number;
+  format: Coding;
+  /** Of what the client gets; what it sends is mono */
+  channels: number;
+  connect_within_s: number;
 }
 
 export interface AudioResult {
@@ -147,6 +153,12 @@ export interface ClientInfo {
   detail: string | null;
 }
 
+/** Samples on the socket. */
+export type Coding =
+  | "alaw"
+  | "pcm_s16le"
+  | "ulaw";
+
 export interface ConversationInfo {
   /** E.164 where it can be understood; null for what can't be read */
   number: string | null;
@@ -194,6 +206,8 @@ export type EndReason =
 export interface Engines {
   tts: string;
   stt: string;
+  /** What tells speech from noise: webrtc, silero or ten */
+  vad: string;
 }
 
 /** What is gone now. */
@@ -264,6 +278,8 @@ export interface Health {
   status: "degraded" | "failed" | "ok";
   problems: Array<string>;
   timestamp: string;
+  /** Worth knowing; they don't make the status worse */
+  notes: Array<string>;
 }
 
 /** Who is at the other end, and what you may do. */
@@ -471,6 +487,13 @@ export interface MessagePage {
   next: string | null;
 }
 
+/** downlink: the far end. uplink: what it is given. stereo: both, far end left. mixed: both in one channel. */
+export type Mix =
+  | "downlink"
+  | "mixed"
+  | "stereo"
+  | "uplink";
+
 export interface ModemAtResult {
   lines: Array<string>;
   /** OK, ERROR, +CME ERROR: … */
@@ -642,7 +665,10 @@ export interface Queues {
 }
 
 export interface RecordResult {
+  /** The file being written, or that was */
   recording: string | null;
+  /** [recording] consent_text is being said first */
+  waits_for_consent: boolean;
 }
 
 /** What a peer may do. admin holds all others. */
@@ -767,6 +793,11 @@ export interface UssdTextWithSeq {
   seq?: number;
 }
 
+/** What becomes of audio that a talker sends faster than the line takes it. wait: it stays in the socket, so that the line sets the pace of the writer. drop: the oldest goes, so that a live source is never more than 200 ms behind. */
+export type WhenFull =
+  | "drop"
+  | "wait";
+
 export interface WithdrawResult {
   /** Calls that this brain steered until now */
   calls: Array<string>;
@@ -797,12 +828,24 @@ export interface CallAcceptParams {
   token?: string | null;
 }
 
-/** call.attach: Gives the raw voice of the call on a Unix socket, for a client of the same user. While one is connected there, the core neither hears turns nor detects keys in band. */
+/** call.attach: Gives the raw voice of the call on a Unix socket of its own, for a client of the same user. While a talker is connected there, the core neither hears turns nor detects keys in band, unless keep_hearing. */
 export interface CallAttachParams {
   /** Left out: the only live call */
   call_id?: string | null;
   /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
+  /** talker: does the speech of the call, one at a time; listener: changes nothing */
+  role?: "listener" | "talker";
+  /** in: the client sends into the call; out: it gets what is heard there. Listeners: out */
+  direction?: "both" | "in" | "out" | null;
+  rate_hz?: 8000 | 16000 | 24000 | 48000 | null;
+  format?: Coding;
+  /** What a listener gets; stereo has the far end left, us right */
+  mix?: Mix;
+  /** The core goes on with turns and keys; left out: true for direction in */
+  keep_hearing?: boolean | null;
+  /** Audio sent faster than the line takes it waits in the socket, or the oldest is dropped */
+  when_full?: WhenFull;
 }
 
 /** call.chunk_audio: The audio of one chunk, until a minute after the call. */
@@ -834,6 +877,8 @@ export interface CallConfigureParams {
   greeting?: string | null;
   answer_after_rings?: number | null;
   reject_by?: string | null;
+  /** Whether this call is recorded, in place of [recording] enabled */
+  record?: boolean | null;
   /** Secrets for cloud engines; kept in memory until the call is over, never shown */
   keys?: Record<string, string> | null;
 }
@@ -887,12 +932,18 @@ export interface CallPauseParams {
   token?: string | null;
 }
 
-/** call.play: Plays a WAV, OGG or FLAC file of any rate into the call. */
+/** call.play: Plays a WAV, OGG, FLAC or MP3 file of any rate and length, or a tone, into the call, behind what plays already and without a gap. call.pause, call.resume and call.stop work on it. */
 export interface CallPlayParams {
   /** Below a root of [media] roots */
   path?: string | null;
   /** base64 of an audio file */
   audio?: string | null;
+  /** dial, ringback, busy, congestion, sit, beep, cng, ced, or keys (0-9 * # A-D) */
+  tone?: string | null;
+  /** Whose tones */
+  country?: "de" | "es" | "eu" | "fr" | "gb" | "it" | "lt" | "pl" | "us" | null;
+  /** How often; 0 is until stopped. A tone: its cadence */
+  loop?: number;
   /** Left out: the only live call */
   call_id?: string | null;
   /** From call.claim, for connections that don't hold the claim */
@@ -1677,6 +1728,8 @@ export interface CallSpeakingEvent {
   text: string | null;
   /** From the accepted request to its first PCM byte */
   latency_ms: number;
+  /** From the accepted request to the first audio of the engine or file */
+  made_ms: number;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text">;
 }
@@ -2011,6 +2064,22 @@ export interface SmsStatusEvent {
   redacted?: Array<"number">;
 }
 
+/** A speech engine failed or was late, and the next one goes on with the text; the caller hears every sentence. */
+export interface TtsFailedOverEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  from_engine: string;
+  to_engine: string;
+  /** unreachable, refused, auth, rate_limited, no_voice, timeout, truncated, crashed or missing */
+  reason: string;
+  /** None: speech outside of calls */
+  utterance: number | null;
+}
+
 /** The network sent a USSD text: an answer, or of its own accord (initiated_by network). */
 export interface UssdReceivedEvent {
   /** Number of this fact; grows for ever */
@@ -2161,6 +2230,7 @@ export interface Events {
   "sms.received": SmsReceivedEvent;
   "sms.report": SmsReportEvent;
   "sms.status": SmsStatusEvent;
+  "tts.failed_over": TtsFailedOverEvent;
   "ussd.received": UssdReceivedEvent;
   "voicemail.received": VoicemailReceivedEvent;
 }
@@ -2209,7 +2279,8 @@ export type Moment =
   | "events.displaced"
   | "events.lagged"
   | "location.fix"
-  | "modem.signal";
+  | "modem.signal"
+  | "tts.failed_over";
 
 export type ErrorKind =
   | "parse_error"
@@ -2242,6 +2313,7 @@ export type ErrorKind =
   | "ussd_failed"
   | "modem_restarting"
   | "sim_locked"
+  | "speech_unavailable"
   | "invalid_params"
   | "cancelled";
 

@@ -3,7 +3,8 @@
 Two thresholds, as the station before us had them: at the first (550 ms of silence) the audio so far goes to the
 recogniser, at the second (800 ms) the turn is over; a caller who goes on in between resumes the turn. Unlike there,
 a chunk holds only what is new, noise that never becomes speech is closed at the second threshold, and nobody is cut
-off for speaking long (wire-formats.md §2.2, faults 1-5).
+off for speaking long (wire-formats.md §2.2, faults 1-5). What is known of the words so far may move the second
+threshold (turn_hints.py): never before the first, and only once all speech is in chunks.
 
 Time is the line's: frames since the first one fed, never a clock. A frame that the modem did not send must be fed as
 silence. A threshold is reached by the first frame at which the silence is as long as it says or longer: 550 ms are
@@ -15,7 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.audio import PcmFormat
+from core.media.turn_hints import Hint
 from core.media.turn_table import NEXT, Do, On, Turn
+
+DISOWN_MAX = 4
+"""Frames that can be taken back: a key is certain within 60 ms of its begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class TurnConfig:
     preroll_ms: kept from before the first speech. min_speech_ms: frames of speech that make a turn out of a noise.
     chunk_silence_ms, end_silence_ms: the two thresholds. long_speech_ms of speech in one chunk make a pause of
     phrase_pause_ms enough to cut it. max_turn_ms: a turn as long as this ends, and the next goes on at once.
-    barge_in_ms: speech that makes an Onset, within a window that is 40 ms longer.
+    barge_in_ms: speech that makes an Onset, within a window that is 40 ms longer. end_silence_complete_ms and
+    end_silence_number_ms stand in place of end_silence_ms under a hint.
     """
 
     preroll_ms: int = 300
@@ -36,6 +42,8 @@ class TurnConfig:
     phrase_pause_ms: int = 350
     max_turn_ms: int = 60_000
     barge_in_ms: int = 120
+    end_silence_complete_ms: int = 600
+    end_silence_number_ms: int = 1400
 
     def __post_init__(self) -> None:
         if self.preroll_ms < 0 or min(self.min_speech_ms, self.chunk_silence_ms, self.phrase_pause_ms) < 1:
@@ -44,6 +52,10 @@ class TurnConfig:
             raise ValueError("long_speech_ms and barge_in_ms are at least 1 ms")
         if self.chunk_silence_ms >= self.end_silence_ms:
             raise ValueError("end_silence_ms must be more than chunk_silence_ms")
+        if not self.chunk_silence_ms < self.end_silence_complete_ms <= self.end_silence_ms:
+            raise ValueError("end_silence_complete_ms must be more than chunk_silence_ms, at most end_silence_ms")
+        if self.end_silence_number_ms < self.end_silence_ms:
+            raise ValueError("end_silence_number_ms must be at least end_silence_ms")
         if self.max_turn_ms <= self.preroll_ms + self.min_speech_ms:
             raise ValueError("max_turn_ms must be more than preroll_ms and min_speech_ms together")
 
@@ -89,7 +101,8 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnd:
-    """A turn is over. reason: silence, max_length (the next one goes on), flushed (the call ended).
+    """A turn is over. reason: silence; complete or number (silence, but sooner or later, for what was said);
+    max_length (the next one goes on); flushed (the call ended).
 
     chunks: how many it had. silence_ms: how long it had been quiet. speech_ms: frames of speech, without pauses.
     start_ms, end_ms: from the first frame of speech to the end of the last.
@@ -150,6 +163,9 @@ class _OnsetWindow:
             return self.bits.bit_length() - 1
         return None
 
+    def disown(self, frames: int) -> None:
+        self.bits = self.bits >> frames << frames
+
 
 class Endpoint:
     """One call's turns. Memory: the frames since the last cut, at most max_turn_ms of them; before a turn at most
@@ -163,6 +179,10 @@ class Endpoint:
         self._min_speech = frames(config.min_speech_ms)
         self._phrase, self._chunk = frames(config.phrase_pause_ms), frames(config.chunk_silence_ms)
         self._end, self._long = frames(config.end_silence_ms), frames(config.long_speech_ms)
+        self._hinted_end = {
+            Hint.COMPLETE: frames(config.end_silence_complete_ms),
+            Hint.NUMBER: frames(config.end_silence_number_ms),
+        }
         self._max_turn = frames(config.max_turn_ms)
         need = frames(config.barge_in_ms)
         self._onset = _OnsetWindow(need, need + max(1, 40 // pcm_format.ptime_ms))
@@ -171,6 +191,9 @@ class Endpoint:
         self._now = 0
         self._segment = _Segment()
         self._turns = self._chunks = 0
+        self._hint: Hint | None = None
+        # Of the newest frames: whether it was speech, and silence and speech_end as they were before it.
+        self._newest: deque[tuple[bool, int, int]] = deque(maxlen=DISOWN_MAX)
 
     @property
     def state(self) -> Turn:
@@ -207,6 +230,28 @@ class Endpoint:
             self._trim()
         return actions
 
+    def hint(self, hint: Hint | None) -> None:
+        """What the words so far say about the end of this turn. Counts until the caller goes on; asked for while
+        `state` is WAITING, and without meaning at other times."""
+        self._hint = hint if self._state is Turn.WAITING else None
+
+    def disown(self, frames: int = DISOWN_MAX) -> None:
+        """The newest frames held no speech after all, but a key's tone. What they made to be told stays told."""
+        newest = list(self._newest)[-frames:]
+        count = sum(speech for speech, _, _ in newest)
+        if not count or self._state not in (Turn.TRYING, Turn.HEARING, Turn.PAUSING):
+            return
+        segment = self._segment
+        segment.speech = max(0, segment.speech - count)
+        segment.unsent_speech = max(0, segment.unsent_speech - count)
+        first = next(place for place, (speech, _, _) in enumerate(newest) if speech)
+        segment.silence = newest[first][1] + len(newest) - first
+        segment.speech_end = max(segment.speech_at, newest[first][2])
+        self._onset.disown(frames)
+        self._newest.clear()
+        left = segment.speech if self._state is Turn.TRYING else segment.unsent_speech or not segment.chunks
+        self._apply(On.UNSAID if left else On.NOTHING, [])
+
     def flush(self) -> list[TurnAction]:
         """The audio is over: ends a turn in progress. May be called again; frames may follow."""
         actions: list[TurnAction] = []
@@ -221,18 +266,20 @@ class Endpoint:
             yield On.ENOUGH
         segment = self._segment
         if not speech:
-            if segment.silence == self._phrase and segment.unsent_speech >= self._long:
+            if segment.silence >= self._phrase and segment.unsent_speech >= self._long:
                 yield On.PHRASE
-            if segment.silence == self._chunk:
+            if segment.silence >= self._chunk:
                 yield On.PAUSE
-            if segment.silence == self._end:
+            if segment.silence >= (self._end if self._hint is None else self._hinted_end[self._hint]):
                 yield On.END
         if self.in_turn and self._now - segment.audio_at >= self._max_turn:
             yield On.FULL
 
     def _count(self, speech: bool) -> None:
         segment = self._segment
+        self._newest.append((speech, segment.silence, segment.speech_end))
         if speech:
+            self._hint = None
             segment.speech += 1
             segment.unsent_speech += 1
             segment.silence = 0
@@ -254,7 +301,7 @@ class Endpoint:
                 case Do.RESUME:
                     actions.append(Resumed(self._turns, self._ms(self._now - 1)))
                 case Do.END:
-                    actions.append(self._turn_end(_REASONS[happened]))
+                    actions.append(self._turn_end(self._reason(happened)))
                 case Do.DROP:
                     actions.append(self._drop())
 
@@ -267,13 +314,20 @@ class Endpoint:
         self._chunks += 1
         self._segment.chunks += 1
         self._segment.unsent_speech = 0
+        self._newest.clear()
         count = len(self._frames)
         pcm = b"".join(self._frames)
         self._frames.clear()
         silence_ms = self._ms(self._segment.silence)
         return Chunk(self._turns, self._chunks, pcm, self._ms(self._now - count), self._ms(count), silence_ms)
 
+    def _reason(self, happened: On) -> str:
+        if happened is On.END and self._hint is not None and self._hinted_end[self._hint] != self._end:
+            return self._hint.value
+        return _REASONS[happened]
+
     def _turn_end(self, reason: str) -> TurnEnd:
+        self._hint = None
         segment = self._segment
         return TurnEnd(
             turn=self._turns,

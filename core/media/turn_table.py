@@ -24,6 +24,8 @@ class On(StrEnum):
     PAUSE = "pause"  # the first threshold of silence
     END = "end"  # the second
     FULL = "full"  # the greatest length of a turn
+    UNSAID = "unsaid"  # the newest speech was none (a key's tone); some before it still counts
+    NOTHING = "nothing"  # the same, and all speech before it is in chunks, or there was none
     FLUSH = "flush"  # the audio is over
 
 
@@ -43,15 +45,19 @@ _MATTERS: dict[tuple[Turn, On], Step] = {
     (Turn.TRYING, On.ENOUGH): (Turn.HEARING, (Do.START,)),
     (Turn.TRYING, On.END): (Turn.LISTENING, (Do.DROP,)),
     (Turn.TRYING, On.FLUSH): (Turn.LISTENING, (Do.DROP,)),
+    (Turn.TRYING, On.NOTHING): (Turn.LISTENING, ()),
     (Turn.HEARING, On.SILENCE): (Turn.PAUSING, ()),
     (Turn.HEARING, On.FULL): (Turn.CONTINUING, (Do.CUT, Do.END)),
     (Turn.HEARING, On.FLUSH): (Turn.LISTENING, (Do.CUT, Do.END)),
+    (Turn.HEARING, On.UNSAID): (Turn.PAUSING, ()),
+    (Turn.HEARING, On.NOTHING): (Turn.WAITING, ()),
     (Turn.PAUSING, On.SPEECH): (Turn.HEARING, ()),
     (Turn.PAUSING, On.PHRASE): (Turn.WAITING, (Do.CUT,)),
     (Turn.PAUSING, On.PAUSE): (Turn.WAITING, (Do.CUT,)),
     (Turn.PAUSING, On.END): (Turn.LISTENING, (Do.CUT, Do.END)),
     (Turn.PAUSING, On.FULL): (Turn.CONTINUING, (Do.CUT, Do.END)),
     (Turn.PAUSING, On.FLUSH): (Turn.LISTENING, (Do.CUT, Do.END)),
+    (Turn.PAUSING, On.NOTHING): (Turn.WAITING, ()),
     (Turn.WAITING, On.SPEECH): (Turn.HEARING, (Do.RESUME,)),
     (Turn.WAITING, On.END): (Turn.LISTENING, (Do.END,)),
     (Turn.WAITING, On.FULL): (Turn.CONTINUING, (Do.END,)),

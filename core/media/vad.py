@@ -1,8 +1,8 @@
-"""Is there speech in a frame: WebRTC's detector, behind a gate that follows the noise of the line.
+"""Is there speech in a frame: a detector behind a gate that follows the noise of the line.
 
 WebRTC's detector alone takes steady noise for speech once it is loud enough. Measured on 20 s of it at 8 kHz, mode 3:
 band-limited pink noise at -30 dBFS 94 % of frames, white noise at -20 dBFS 100 %, 50 Hz hum at -20 dBFS 100 %; and it
-does not learn. So a frame counts only when it also stands out of the noise floor.
+does not learn. So a frame counts only when it also stands out of the noise floor, whatever the detector.
 """
 
 from collections import deque
@@ -33,6 +33,13 @@ class Vad(Protocol):
 
     def is_speech(self, frame: bytes) -> bool:
         """Whether this frame of 20 ms holds speech. ValueError for a frame of another length."""
+
+
+class Detector(Protocol):
+    """The sound alone, without the gate. One per call, fed with every frame."""
+
+    def hears(self, frame: bytes) -> bool:
+        """Whether this frame of 20 ms sounds like speech."""
 
 
 class NoiseFloor:
@@ -81,17 +88,12 @@ class NoiseFloor:
             self._frames = self._run_frames = 0
 
 
-class WebRtcVad:
-    """rate_hz: 8000, 16000, 32000 or 48000. mode: 0 takes most for speech, 3 least. 5 us a frame."""
+class GatedVad:
+    """A detector behind the gate. rate_hz: the line's."""
 
-    def __init__(self, rate_hz: int, mode: int = 3) -> None:
-        if rate_hz not in (8000, 16000, 32000, 48000):
-            raise ValueError(f"the detector does not work at {rate_hz} Hz")
-        if not 0 <= mode <= 3:
-            raise ValueError(f"mode {mode} is not 0 to 3")
-        self._rate_hz = rate_hz
+    def __init__(self, detector: Detector, rate_hz: int) -> None:
+        self._detector = detector
         self._frame_bytes = PcmFormat(rate_hz).frame_bytes
-        self._detector = _detector(mode)
         self._floor = NoiseFloor()
 
     @property
@@ -106,7 +108,29 @@ class WebRtcVad:
         floor_dbfs = self._floor.feed(level_dbfs)
         stands_out = level_dbfs >= floor_dbfs + (GATE_DB if floor_dbfs >= LOUD_FLOOR_DBFS else QUIET_GATE_DB)
         # The detector learns from every frame, so it must see those below the gate as well.
-        return bool(self._detector.is_speech(frame, self._rate_hz)) and stands_out
+        return self._detector.hears(frame) and stands_out
+
+
+class WebRtcDetector:
+    """rate_hz: 8000, 16000, 32000 or 48000. mode: 0 takes most for speech, 3 least. 3 us a frame."""
+
+    def __init__(self, rate_hz: int, mode: int = 3) -> None:
+        if rate_hz not in (8000, 16000, 32000, 48000):
+            raise ValueError(f"the detector does not work at {rate_hz} Hz")
+        if not 0 <= mode <= 3:
+            raise ValueError(f"mode {mode} is not 0 to 3")
+        self._rate_hz = rate_hz
+        self._detector = _detector(mode)
+
+    def hears(self, frame: bytes) -> bool:
+        return bool(self._detector.is_speech(frame, self._rate_hz))
+
+
+class WebRtcVad(GatedVad):
+    """WebRTC's detector behind the gate. 5 us a frame."""
+
+    def __init__(self, rate_hz: int, mode: int = 3) -> None:
+        super().__init__(WebRtcDetector(rate_hz, mode), rate_hz)
 
 
 def _detector(mode: int) -> Any:

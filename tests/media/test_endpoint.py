@@ -29,6 +29,8 @@ SMALL = TurnConfig(
     phrase_pause_ms=60,
     max_turn_ms=800,
     barge_in_ms=60,
+    end_silence_complete_ms=120,
+    end_silence_number_ms=260,
 )
 """The same machine with thresholds that short sequences reach."""
 
@@ -332,12 +334,13 @@ def test_every_step_of_the_table_keeps_turns_whole(state: Turn, happened: On) ->
     after, todo = NEXT[state, happened]
     assert (Do.START in todo) == (after in IN_TURN and state not in IN_TURN)
     assert (Do.END in todo) == (state in IN_TURN and after not in IN_TURN)
-    assert (Do.DROP in todo) == (state is Turn.TRYING and after is Turn.LISTENING)
+    dropped = state is Turn.TRYING and after is Turn.LISTENING and happened is not On.NOTHING
+    assert (Do.DROP in todo) == dropped
     if Do.CUT in todo:
         assert state in (Turn.HEARING, Turn.PAUSING), "only where speech is in no chunk yet"
         assert after not in (Turn.HEARING, Turn.PAUSING)
     if state in (Turn.HEARING, Turn.PAUSING) and after not in (Turn.HEARING, Turn.PAUSING):
-        assert Do.CUT in todo, "no speech of a turn is lost"
+        assert Do.CUT in todo or happened is On.NOTHING, "no speech of a turn is lost"
     if happened is On.FLUSH:
         assert after is Turn.LISTENING
 

@@ -121,6 +121,7 @@ Moment = Literal[
     "events.lagged",
     "location.fix",
     "modem.signal",
+    "tts.failed_over",
 ]
 Topic = Fact | Moment
 ErrorKind = Literal[
@@ -154,6 +155,7 @@ ErrorKind = Literal[
     "ussd_failed",
     "modem_restarting",
     "sim_locked",
+    "speech_unavailable",
     "invalid_params",
     "cancelled",
 ]
@@ -188,11 +190,13 @@ ERROR_CODES: dict[ErrorKind, int] = {
     "ussd_failed": -32024,
     "modem_restarting": -32025,
     "sim_locked": -32026,
+    "speech_unavailable": -32027,
     "invalid_params": -32602,
     "cancelled": -32800,
 }
 AnsweredBy = Literal["human", "ivr", "machine", "screening", "silence", "unknown"]
 CallState = Literal["active", "alerting", "dialing", "ended", "held", "incoming"]
+Coding = Literal["alaw", "pcm_s16le", "ulaw"]
 Direction = Literal["in", "out"]
 EndReason = Literal[
     "busy",
@@ -209,6 +213,7 @@ EndReason = Literal[
 ]
 Handled = Literal["transfer", "voicemail"]
 LineState = Literal["failed", "offline", "ready", "reconnecting", "starting"]
+Mix = Literal["downlink", "mixed", "stereo", "uplink"]
 Outcome = Literal["delivered", "failed", "pending"]
 Scope = Literal["admin", "calls", "messages", "observe"]
 SmsState = Literal["cancelled", "delivered", "expired", "failed", "queued", "received", "sending", "sent", "unknown"]
@@ -224,6 +229,7 @@ TransferState = Literal[
     "taking_message",
 ]
 UssdState = Literal["done", "elsewhere", "reply_wanted", "terminated", "timeout", "unsupported"]
+WhenFull = Literal["drop", "wait"]
 
 
 class Acked(TypedDict):
@@ -248,10 +254,16 @@ class AlarmReport(TypedDict):
 
 
 class AttachResult(TypedDict):
-    # Unix socket: s16le mono PCM both ways, no header
+    # Unix socket, for one client of the asking user, within connect_within_s
     path: str
+    # As call.attached and call.detached name it
+    attachment: int
     rate_hz: int
     ptime_ms: int
+    format: Coding
+    # Of what the client gets; what it sends is mono
+    channels: int
+    connect_within_s: float
 
 
 class AudioResult(TypedDict):
@@ -473,6 +485,8 @@ class EmptyWithSeq(TypedDict):
 class Engines(TypedDict):
     tts: str
     stt: str
+    # What tells speech from noise: webrtc, silero or ten
+    vad: str
 
 
 class ErasedPartyWithSeq(TypedDict):
@@ -543,6 +557,8 @@ class Health(TypedDict):
     status: Literal["degraded", "failed", "ok"]
     problems: list[str]
     timestamp: str
+    # Worth knowing; they don't make the status worse
+    notes: list[str]
 
 
 class Hello(TypedDict):
@@ -859,7 +875,10 @@ class Queues(TypedDict):
 
 
 class RecordResult(TypedDict):
+    # The file being written, or that was
     recording: str | None
+    # [recording] consent_text is being said first
+    waits_for_consent: bool
 
 
 class SpeakResult(TypedDict):
@@ -962,14 +981,27 @@ class CallAcceptParams(TypedDict):
 
 
 class CallAttachParams(TypedDict):
-    """call.attach: Gives the raw voice of the call on a Unix socket, for a client of the same user. While
-    one is connected there, the core neither hears turns nor detects keys in band.
+    """call.attach: Gives the raw voice of the call on a Unix socket of its own, for a client of the same
+    user. While a talker is connected there, the core neither hears turns nor detects keys in band,
+    unless keep_hearing.
     """
 
     # Left out: the only live call
     call_id: NotRequired[str | None]
     # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
+    # talker: does the speech of the call, one at a time; listener: changes nothing
+    role: NotRequired[Literal["listener", "talker"]]
+    # in: the client sends into the call; out: it gets what is heard there. Listeners: out
+    direction: NotRequired[Literal["both", "in", "out"] | None]
+    rate_hz: NotRequired[Literal[8000, 16000, 24000, 48000] | None]
+    format: NotRequired[Coding]
+    # What a listener gets; stereo has the far end left, us right
+    mix: NotRequired[Mix]
+    # The core goes on with turns and keys; left out: true for direction in
+    keep_hearing: NotRequired[bool | None]
+    # Audio sent faster than the line takes it waits in the socket, or the oldest is dropped
+    when_full: NotRequired[WhenFull]
 
 
 class CallChunkAudioParams(TypedDict):
@@ -1006,6 +1038,8 @@ class CallConfigureParams(TypedDict):
     greeting: NotRequired[str | None]
     answer_after_rings: NotRequired[int | None]
     reject_by: NotRequired[str | None]
+    # Whether this call is recorded, in place of [recording] enabled
+    record: NotRequired[bool | None]
     # Secrets for cloud engines; kept in memory until the call is over, never shown
     keys: NotRequired[dict[str, str] | None]
 
@@ -1066,12 +1100,20 @@ class CallPauseParams(TypedDict):
 
 
 class CallPlayParams(TypedDict):
-    """call.play: Plays a WAV, OGG or FLAC file of any rate into the call."""
+    """call.play: Plays a WAV, OGG, FLAC or MP3 file of any rate and length, or a tone, into the call,
+    behind what plays already and without a gap. call.pause, call.resume and call.stop work on it.
+    """
 
     # Below a root of [media] roots
     path: NotRequired[str | None]
     # base64 of an audio file
     audio: NotRequired[str | None]
+    # dial, ringback, busy, congestion, sit, beep, cng, ced, or keys (0-9 * # A-D)
+    tone: NotRequired[str | None]
+    # Whose tones
+    country: NotRequired[Literal["de", "es", "eu", "fr", "gb", "it", "lt", "pl", "us"] | None]
+    # How often; 0 is until stopped. A tone: its cadence
+    loop: NotRequired[int]
     # Left out: the only live call
     call_id: NotRequired[str | None]
     # From call.claim, for connections that don't hold the claim
@@ -1956,6 +1998,8 @@ class CallSpeakingEvent(TypedDict):
     text: str | None
     # From the accepted request to its first PCM byte
     latency_ms: int
+    # From the accepted request to the first audio of the engine or file
+    made_ms: int
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text"]]]
 
@@ -2308,6 +2352,23 @@ class SmsStatusEvent(TypedDict):
     next_try_at: str | None
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["number"]]]
+
+
+class TtsFailedOverEvent(TypedDict):
+    """A speech engine failed or was late, and the next one goes on with the text; the caller hears every sentence."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    from_engine: str
+    to_engine: str
+    # unreachable, refused, auth, rate_limited, no_voice, timeout, truncated, crashed or missing
+    reason: str
+    # None: speech outside of calls
+    utterance: int | None
 
 
 class UssdReceivedEvent(TypedDict):

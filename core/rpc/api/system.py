@@ -49,6 +49,7 @@ class AlarmInfo(Struct, frozen=True, kw_only=True):
 class Engines(Struct, frozen=True, kw_only=True):
     tts: str
     stt: str
+    vad: Annotated[str, Meta(description="What tells speech from noise: webrtc, silero or ten")] = "webrtc"
 
 
 class State(Struct, frozen=True, kw_only=True):
@@ -77,6 +78,9 @@ class Health(Struct, frozen=True, kw_only=True):
     status: Literal["ok", "degraded", "failed"]
     problems: list[str]
     timestamp: str
+    notes: Annotated[list[str], Meta(description="Worth knowing; they don't make the status worse")] = field(
+        default_factory=list
+    )
 
 
 class AlarmReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,7 +123,11 @@ async def status(request: Request, params: Empty) -> Status:
         calls=now.calls,
         clients=now.clients,
         alarms=now.alarms,
-        engines=Engines(tts=core.config.tts.engine, stt=core.services.speech.stt.engine_name),
+        engines=Engines(
+            tts=core.config.tts.engine,
+            stt=core.services.speech.stt.engine_name,
+            vad=core.services.speech.vads.engine,
+        ),
     )
 
 
@@ -142,7 +150,7 @@ async def health(request: Request, params: Empty) -> Health:
         problems.append("no line is configured")
     ready = any(info.state is LineState.READY for info in lines)
     verdict: Literal["ok", "degraded", "failed"] = "ok" if not problems else "degraded" if ready else "failed"
-    return Health(status=verdict, problems=problems, timestamp=rfc3339())
+    return Health(status=verdict, problems=problems, timestamp=rfc3339(), notes=_notes(request))
 
 
 @method("client.report_state", scope=Scope.CALLS, since="0.1", facts=True)
@@ -172,6 +180,12 @@ async def brain_withdraw(request: Request, params: Empty) -> WithdrawResult:
     told by call.claimed. brain.register comes back."""
     given = request.core.services.calls.steering.withdraw(request.session.id)
     return WithdrawResult(calls=[call.call_id for call in given])
+
+
+def _notes(request: Request) -> list[str]:
+    """What was configured and is not there, while something else stands in."""
+    vads = request.core.services.speech.vads
+    return [] if vads.fault is None else [f"media.vad: {vads.engine} stands in for {vads.wanted}: {vads.fault.text}"]
 
 
 def program_version() -> str:
