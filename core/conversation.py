@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from core.attachments import Attachments
 from core.audio import PcmFormat
 from core.call import Call
+from core.call_files import CallFiles
 from core.call_time import CallTime
 from core.config import Config
 from core.events import CallLevel
@@ -66,6 +67,7 @@ class Conversation:
         self._port: AudioPort | None = None
         self._ticks_before = 0
         self.recording = CallRecording(call, pcm_format, recordings, self._outbox, self.speaking, self._group)
+        self._files = CallFiles(call, self.hearing, recordings, self._outbox) if recordings.keeps_files else None
         self.attachments = Attachments(call, pcm_format, self._outbox, on_takeover=self.hearing.flush)
         self.taps.add(self.attachments)
         self._tasks: TaskGroup | None = None
@@ -115,6 +117,8 @@ class Conversation:
         """The call is over: recording and attached clients are closed."""
         self.attachments.close()
         await self.recording.finish()
+        if self._files is not None:
+            self._files.over()
 
     def _group(self) -> TaskGroup:
         if self._tasks is None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.call import Call
+from core.call_files_text import transcription
 from core.clock import rfc3339, unix_s
 from core.config import RecordingConfig, state_dir
 from core.errors import NotFound, PublicError
@@ -23,7 +24,7 @@ from core.events import CallRecorded
 from core.line import EndReason
 from core.log import Log
 from core.media.recorder import RecordingReport
-from core.recordings_files import CallFile, FileKind, files_in, unfinished_in
+from core.recordings_files import CallFile, FileKind, files_in, unfinished_in, write_whole
 from core.recordings_keep import Because, to_remove
 from core.recordings_ogg import GivenUp, NotVerified, duration_s, side_to_ogg, stereo_to_ogg
 from core.store import calls as rows
@@ -55,6 +56,11 @@ class Recordings:
         self._thread: ThreadPoolExecutor | None = None
         self._busy: Callable[[], Collection[str]] = lambda: ()
 
+    @property
+    def keeps_files(self) -> bool:
+        """Whether there is more to write of a call than its recording."""
+        return self.config.legacy_files or self.config.timing
+
     # --- life ---------------------------------------------------------------------------------------------------
 
     async def run(self, live: Callable[[], Collection[str]]) -> None:
@@ -82,14 +88,15 @@ class Recordings:
             async with asyncio.timeout(timeout_s):
                 await self._jobs.join()
 
-    def later(self, call_id: str, job: Job) -> None:
-        """Queues a job about a call; its files are left alone meanwhile."""
+    def later(self, call_id: str, job: Job) -> bool:
+        """Queues a job about a call, whose files are left alone meanwhile; False where too much waits."""
         try:
             self._jobs.put_nowait((call_id, job))
         except asyncio.QueueFull:
             log.error("too much waits to be written; something of a call is not", call_id=call_id)
-            return
+            return False
         self._waiting[call_id] = self._waiting.get(call_id, 0) + 1
+        return True
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Runs what blocks, in the niced thread."""
@@ -141,6 +148,16 @@ class Recordings:
             problem = problem or failed
         await self._tell(line, call_id, part, path, seconds, problem)
         await self._keep()
+
+    async def transcribe(self, call_id: str) -> None:
+        """`<call_id>_transcription.txt`, of what the store has of the call."""
+        call = await self._store.read(lambda connection: rows.get_call(connection, call_id))
+        turns = await self._store.read(lambda connection: rows.turns(connection, call_id))
+        if call is None or call.connected_at is None or not turns:
+            return
+        text = transcription(call.connected_at, turns)
+        path = self.directory / f"{call_id}_transcription.txt"
+        await self.in_thread(lambda: write_whole(path, text.encode()))
 
     async def _sides(self, call_id: str, wav: Path) -> str | None:
         """Each direction alone, under its old name."""
@@ -220,6 +237,8 @@ class Recordings:
         call = await self._store.read(lambda connection: rows.get_call(connection, file.call_id))
         if call is None:
             return
+        if self.config.legacy_files:
+            await self._guarded(lambda: self.transcribe(file.call_id))
         problem = str(EndReason.CORE_RESTARTED) if call.reason is EndReason.CORE_RESTARTED else None
         log.info("a recording is finished after a crash", call_id=file.call_id)
         await self._finish(call.line, file.call_id, file.part, file.path, problem)

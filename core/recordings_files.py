@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -61,10 +62,23 @@ def files_in(directory: Path) -> list[CallFile]:
 
 def unfinished_in(directory: Path) -> list[Path]:
     """What a crash left half written. Blocking."""
+    found = []
+    for folder in (directory, directory / TIMING_DIR):
+        with suppress(OSError):
+            found += [path for path in folder.iterdir() if path.suffix == UNFINISHED]
+    return [path for path in found if path.stem == LATEST or _named(path.stem) is not None]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A small file (0600) that appears under its name when it is complete. OSError. Blocking."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(path.name + UNFINISHED)
     try:
-        return [path for path in directory.iterdir() if path.suffix == UNFINISHED and _named(path.stem) is not None]
-    except OSError:
-        return []
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+        os.rename(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _scan(directory: Path, prefix: str) -> Iterator[CallFile]:
