@@ -82,7 +82,9 @@ class Phone(Methods):
         inbox_events: int = INBOX_EVENTS,
     ) -> None:
         self.path = path
-        self._hello: Json = {"name": name} | ({"version": version} if version else {})
+        self._hello: Json = {"name": name}
+        if version:
+            self._hello["version"] = version
         if scopes is not None:
             self._hello["scopes"] = list(scopes)
         self._consumer = consumer

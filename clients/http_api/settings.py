@@ -1,0 +1,106 @@
+"""http.toml: where the HTTP service listens, who may come in, and how much they may ask."""
+
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+DEFAULT_FILE = Path("/etc/dialtone/http.toml")
+DEFAULT_TOKENS = "/etc/dialtone/http-tokens.toml"
+
+ScopeName = Literal["observe", "messages", "calls", "admin"]
+Side = Literal["modern", "phone", "monitor"]
+
+
+class SettingsError(Exception):
+    """http.toml is wrong; one line."""
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Listen(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One address. serves: modern (/v1, /metrics), phone (the old API of port 8088), monitor (the old one of 8070).
+
+    auth "token": everybody needs a bearer token. auth "open": without a token a caller has open_scopes; only on a
+    single address, loopback or private, never on all interfaces.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8088
+    serves: tuple[Side, ...] = ("modern", "phone")
+    auth: Literal["token", "open"] = "open"
+    open_scopes: tuple[ScopeName, ...] = ("observe", "messages", "calls")
+
+
+class Limits(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 1024 * 1024
+    requests_per_minute: Annotated[int, Meta(ge=1)] = 600
+    request_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
+    event_streams: Annotated[int, Meta(ge=1)] = 50
+
+
+class Monitor(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the old monitoring actions do: commands that print their finding, run without a shell."""
+
+    timeout_s: Annotated[float, Meta(gt=0)] = 180.0
+    notify: bool = True
+
+
+class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of http.toml."""
+
+    listen: tuple[Listen, ...] = (Listen(), Listen(port=8070, serves=("monitor",), open_scopes=("observe",)))
+    tokens: str = DEFAULT_TOKENS
+    limits: Limits = Limits()
+    monitor: Monitor = Monitor()
+
+
+def read_settings(path: Path | None) -> Settings:
+    """Reads the file; without one the usual place, and the defaults where nothing is there. SettingsError."""
+    if path is None:
+        if not DEFAULT_FILE.exists():
+            return Settings()
+        path = DEFAULT_FILE
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise SettingsError(f"{path}: can't be read: {problem.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise SettingsError(f"{path}: {problem}") from None
+    return parse_settings(raw, str(path))
+
+
+def parse_settings(raw: dict[str, Any], source: str) -> Settings:
+    """The same from tables read already; `source` names the file in errors."""
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as problem:
+        raise SettingsError(f"{source}: {problem}") from None
+    for listen in settings.listen:
+        if (problem_text := _refused(listen)) is not None:
+            raise SettingsError(f"{source}: listen {listen.host}:{listen.port}: {problem_text}")
+    return settings
+
+
+def _refused(listen: Listen) -> str | None:
+    """Why this address must not be served like that."""
+    try:
+        address = ipaddress.ip_address(listen.host)
+    except ValueError:
+        return "host must be an IP address, so that it is certain who can reach it"
+    if not listen.serves:
+        return "serves is empty"
+    if listen.auth == "token":
+        return None
+    if address.is_unspecified:
+        return 'all interfaces are never served without tokens: set auth = "token", or name one address'
+    if not (address.is_loopback or address.is_private):
+        return 'a public address is never served without tokens: set auth = "token"'
+    if "admin" in listen.open_scopes and not address.is_loopback:
+        return "admin is not for callers without a token on an address that others can reach"
+    return None
