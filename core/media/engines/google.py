@@ -1,10 +1,10 @@
 """TTS by Google Cloud Text-to-Speech, over REST: a sentence comes in one answer, so the first sound waits for its end.
 
 As Google documents it: POST /v1/text:synthesize with input, voice and audioConfig; audioContent is base64, LINEAR16
-with a WAV header; input up to 5000 bytes; speakingRate from 0.25 to 2.0, pitch from -20 to 20 semitones (cloud.google.com/
-text-to-speech/docs/reference/rest/v1/text/synthesize, /v1/AudioConfig, /v1/voices/list); the key in X-Goog-Api-Key
-(cloud.google.com/docs/authentication/api-keys-use). Its streaming interface is gRPC only. What leaves the house: the
-text, the voice's name, the key, to texttospeech.googleapis.com.
+with a WAV header; input up to 5000 bytes; speakingRate from 0.25 to 2.0, pitch from -20 to 20 semitones
+(cloud.google.com/text-to-speech/docs/reference/rest/v1/text/synthesize, v1/AudioConfig, v1/voices/list); the key in
+X-Goog-Api-Key (cloud.google.com/docs/authentication/api-keys-use). Its streaming interface is gRPC only. What leaves
+the house: the text, the voice's name, the key, to texttospeech.googleapis.com.
 """
 
 import asyncio
