@@ -282,6 +282,9 @@ class PagingConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True
 GainDb = Annotated[float, Meta(ge=-30, le=30)]
 
 
+Words = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Turn taking, in ms of the line's own time. The two thresholds are those of the station we replace."""
 
@@ -301,6 +304,13 @@ class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_turn_ms: Positive = 60_000
     barge_in: bool = True
     barge_in_ms: Positive = 120
+    resume_after_ms: Natural = 1500
+    backchannels: dict[str, tuple[Words, ...]] = field(default_factory=dict)
+    echo: Literal["cancel", "gate", "off"] = "cancel"
+    filler_after_ms: Natural = 0
+    fillers: dict[str, tuple[Words, ...]] = field(default_factory=dict)
+    fillers_per_turn: Positive = 2
+    audio_library: str | None = None
     roots: tuple[str, ...] = ()
     models_dir: str | None = None
     uplink_gain_db: GainDb = 0.0

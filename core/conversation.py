@@ -18,6 +18,7 @@ from core.events import CallLevel
 from core.hearing import Hearing
 from core.line import AudioClosed, AudioPort, Tick
 from core.log import Log
+from core.media.echo import EchoCanceller
 from core.media.level import LevelMeter
 from core.media.noise import ComfortNoise
 from core.media.shaping import shaper
@@ -28,6 +29,7 @@ from core.speaking import Said, Speaking
 from core.speech import SpeechService
 from core.store.store import Store
 from core.taps import CallFrame, Taps
+from core.tone_watch import tone_watch
 
 log = Log("conversation")
 
@@ -62,8 +64,11 @@ class Conversation:
         media = config.media
         self._from_far = shaper(pcm_format.rate_hz, media.downlink_gain_db)
         self._from_client = shaper(pcm_format.rate_hz, media.uplink_gain_db)
+        self._echo = None if media.echo == "off" else EchoCanceller(pcm_format, subtract=media.echo == "cancel")
         self._noise = None if media.comfort_noise == "off" else ComfortNoise(pcm_format, media.comfort_noise)
         self._noise_ahead = False
+        if (watch := tone_watch(call, pcm_format, media, self._outbox)) is not None:
+            self.taps.add(watch)
         self._port: AudioPort | None = None
         self._ticks_before = 0
         self.recording = CallRecording(call, pcm_format, recordings, self._outbox, self.speaking, self._group)
@@ -135,7 +140,7 @@ class Conversation:
             except AudioClosed:
                 return last + 1
             for _ in range(tick.index - last - 1):  # nobody read them in time: silence keeps the line's time
-                self._hear(self.format.silence, tick.at_s)
+                self._hear(self._echo.lost() if self._echo is not None else self.format.silence, tick.at_s)
             last = tick.index
             self._tick(tick)
 
@@ -146,7 +151,7 @@ class Conversation:
             frame = self._from_far.feed(frame)
         self.recording.tick(tick, self._ticks_before)
         self.speaking.sent(tick.uplink_frames, tick.at_s)
-        self._hear(frame, tick.at_s)
+        self._hear(self._without_us(frame, tick), tick.at_s)
         self._fill()
         self.taps.frame(CallFrame(frame, tick.uplink, self.hearing.speech, self._clock.now_ms))
         if (levels := self._levels.feed(frame, tick.uplink)) is not None:
@@ -159,6 +164,12 @@ class Conversation:
                 )
             )
         self._watch_quiet()
+
+    def _without_us(self, frame: bytes, tick: Tick) -> bytes:
+        """The far end's frame without the echo of ours: for detectors and recognisers alone."""
+        if self._echo is None:
+            return frame
+        return self._echo.clean(frame if tick.downlink is not None else None, tick.uplink)
 
     def _hear(self, frame: bytes, at_s: float) -> None:
         self._clock.tick(at_s)
