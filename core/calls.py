@@ -29,6 +29,7 @@ from core.events import (
     CallRing,
 )
 from core.guard import Guard
+from core.key_presses import DtmfSource
 from core.line import (
     CallState,
     Direction,
@@ -52,7 +53,7 @@ from core.modems import ModemService
 from core.speech import SpeechService
 from core.steering import Claim, Steering
 from core.store.store import Store
-from core.talk import DtmfSource, Talk
+from core.talk import Talk
 from core.voicemail import VoicemailService
 
 log = Log("calls")
@@ -337,6 +338,23 @@ class CallService:
             raise
         finally:
             call.cause = None
+
+    async def to_voicemail(self, call: Call) -> None:
+        """Takes an active call there, or answers one that rings for it. NotNow."""
+        if call.state is not CallState.INCOMING:
+            self.voicemail.take(call)
+            return
+        call.mailbox = True
+        try:
+            await self.wish(call, Wish.ACCEPT)
+        except PublicError:
+            call.mailbox = False
+            raise
+
+    async def farewell(self, call: Call, text: str | None) -> None:
+        """Before a hang-up: what is being said is said to its end, and then text."""
+        check(Wish.HANGUP, call.state)
+        await self.care.farewell(call, text)
 
     async def swap(self, line_name: str | None) -> None:
         await self.line_named(line_name).swap()

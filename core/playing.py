@@ -1,10 +1,10 @@
 """Files and tones into a call: block by block from disk, so that an hour starts at once and fills no memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from itertools import repeat
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from core.errors import InvalidParams, TimedOut
 from core.media.audio_file import AudioFile
@@ -15,6 +15,16 @@ READ_WAIT_S = 5.0
 """For opening a file, and for each block: a disk that takes longer is broken, and the caller has heard a gap anyway."""
 
 _T = TypeVar("_T")
+
+
+class Pieces(Protocol):
+    """s16le at the line's rate, made or read as it is asked for."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def __anext__(self) -> Awaitable[bytes]: ...
+
+    async def aclose(self) -> None: ...
 
 
 class FilePieces:
@@ -54,7 +64,7 @@ async def open_file(source: bytes | Path, rate_hz: int, *, rounds: int = 1) -> F
     return FilePieces(file, first)
 
 
-async def tone_pieces(what: Tone | str, country: str, rate_hz: int, *, rounds: int = 1) -> AsyncIterator[bytes]:
+async def tone_pieces(what: Tone | str, country: str, rate_hz: int, *, rounds: int = 1) -> AsyncGenerator[bytes, None]:
     """A tone of that country's network, or keys (0-9 * # A-D), round after round; rounds 0: for ever."""
     once = tone(cadence(what, country), rate_hz) if isinstance(what, Tone) else dtmf(what, rate_hz)
     for round_ in repeat(once) if rounds == 0 else repeat(once, rounds):

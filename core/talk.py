@@ -1,18 +1,17 @@
 """The talking side of calls, as the call service and the methods use it."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from core.call import Call
 from core.call_fsm import Wish, check
 from core.config import Config
 from core.conversation import Conversation
 from core.errors import AudioFailed, PublicError
+from core.key_presses import DtmfSource, KeyPresses
 from core.line import AudioPort
 from core.log import Log
+from core.playing import tone_pieces
 from core.recordings import Recordings
 from core.speaking import Said
 from core.speech import SpeechService
@@ -20,24 +19,11 @@ from core.store.store import Store
 
 log = Log("talk")
 
-SAME_PRESS_S = 0.6
-"""A key may come twice: from the modem's own detector and from ours, which differ by up to some 0.4 s."""
 SPEAK_WAIT_S = 120.0
+KEY_S, KEYS_WAIT_S = 0.2, 2.0
+"""Of one key with its pause; what may be said before the keys that wait, at a guess."""
 AUDIO_WAIT_S = 20.0
 """More than the window in which a line tries to open the audio (12 s)."""
-
-
-class DtmfSource(StrEnum):
-    URC = "urc"
-    INBAND = "inband"
-
-
-@dataclass(frozen=True, slots=True)
-class _Press:
-    call_id: str
-    digit: str
-    source: DtmfSource
-    at_s: float
 
 
 OnDigit = Callable[[Call, str, DtmfSource], Awaitable[None]]
@@ -49,11 +35,12 @@ class Talk:
     def __init__(self, config: Config, store: Store, speech: SpeechService) -> None:
         self._config, self._store, self._speech = config, store, speech
         self.recordings = Recordings(config.recording, store)
-        self._presses: deque[_Press] = deque(maxlen=64)
+        self._presses = KeyPresses()
 
     def warm(self) -> None:
         """A call is coming or going out."""
         self._speech.tts.warm()
+        self._speech.stt.warm()
 
     async def run(
         self,
@@ -156,12 +143,14 @@ class Talk:
             call.conversation.unsuspend()
 
     def is_new_press(self, call: Call, digit: str, source: DtmfSource) -> bool:
-        """False for the second report of one press, by the other detector."""
-        now_s = asyncio.get_running_loop().time()
-        for press in self._presses:
-            same = press.call_id == call.call_id and press.digit == digit and press.source is not source
-            if same and now_s - press.at_s < SAME_PRESS_S:
-                self._presses.remove(press)
-                return False
-        self._presses.append(_Press(call.call_id, digit, source, now_s))
-        return True
+        """False for the second report of one press, by the other detector, and for the echo of keys that we send."""
+        return self._presses.is_new(call.call_id, digit, source, asyncio.get_running_loop().time())
+
+    def send_tones(self, call: Call, digits: str, rounds: int = 1) -> Said:
+        """Keys as tones in our own voice, behind what is being said."""
+        speaking, rate_hz = self.conversation(call).speaking, self.conversation(call).format.rate_hz
+        pieces = tone_pieces(digits, self._config.media.tone_country, rate_hz, rounds=rounds)
+        said = speaking.play_pieces(pieces, interruptible=False, shaped=False)
+        lasting_s = min(SPEAK_WAIT_S, KEY_S * len(digits) * max(1, rounds) + KEYS_WAIT_S)
+        self._presses.sent(call.call_id, digits, asyncio.get_running_loop().time(), lasting_s)
+        return said
