@@ -15,6 +15,7 @@ from core.guard import Guard
 from core.log import Log
 from core.messages import MessageService
 from core.numbers import peer_key
+from core.recordings_files import LATEST, TIMING_DIR, UNFINISHED, files_in, owner, unfinished_in
 from core.store.erase import Erased, Judge, erase
 from core.store.message_reads import open_messages
 from core.store.store import Store
@@ -50,7 +51,7 @@ async def forget(
     await _take_back(store, messages, judge)
     erased = await erase(store, judge)
     directory = Path(config.dir) if config.dir else state_dir() / "recordings"
-    files = await asyncio.to_thread(remove_recordings, directory, erased)
+    files = await calls.talk.recordings.forget(frozenset(erased.call_ids), lambda: remove_recordings(directory, erased))
     log.info("a party was forgotten", messages=erased.messages, calls=erased.calls, facts=erased.facts, files=files)
     return Forgotten(erased.messages, erased.calls, erased.facts, len(erased.recordings), files, erased.scrubbed)
 
@@ -69,16 +70,14 @@ def judge_of(number: str, guard: Guard) -> Judge:
 
 
 def remove_recordings(directory: Path, erased: Erased) -> int:
-    """Deletes what belongs to these calls, `<call_id>.wav` and further ones, in this directory alone; gives how many
+    """Deletes what belongs to these calls, recordings, transcriptions and all, in this directory alone; gives how many
     files went. Recordings that an older configuration put elsewhere are left."""
     call_ids = frozenset(erased.call_ids)
     removed = 0
-    try:
-        files = list(directory.iterdir())
-    except OSError:
-        return 0
-    for file in files:
-        if file.name.partition(".")[0] not in call_ids:
+    files = [file.path for file in files_in(directory) if file.call_id in call_ids]
+    latest = directory / TIMING_DIR / LATEST
+    for file in [*files, *unfinished_in(directory), *([latest] if _speaks_of(latest, call_ids) else [])]:
+        if file.suffix == UNFINISHED and owner(file.stem) not in call_ids:
             continue
         try:
             file.unlink()
@@ -86,6 +85,15 @@ def remove_recordings(directory: Path, erased: Erased) -> int:
         except OSError as problem:
             log.error("a recording could not be removed", problem=problem.strerror)
     return removed
+
+
+def _speaks_of(latest: Path, call_ids: frozenset[str]) -> bool:
+    """The newest timing file is a copy of some call's."""
+    try:
+        text = latest.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return any(f'"{call_id}"' in text for call_id in call_ids)
 
 
 async def _take_back(store: Store, messages: MessageService, judge: Judge) -> None:

@@ -53,6 +53,7 @@ class Recordings:
         self._jobs: asyncio.Queue[tuple[str, Job]] = asyncio.Queue(JOBS_WAITING)
         self._waiting: dict[str, int] = {}
         self._stopping = threading.Event()
+        self._forgotten: set[str] = set()
         self._thread: ThreadPoolExecutor | None = None
         self._busy: Callable[[], Collection[str]] = lambda: ()
 
@@ -72,10 +73,12 @@ class Recordings:
                 tasks.create_task(self._keep_looking(), name="recordings.keep")
                 while True:
                     call_id, job = await self._jobs.get()
-                    await self._guarded(job)
+                    if call_id not in self._forgotten:
+                        await self._guarded(job)
                     self._waiting[call_id] -= 1
                     if not self._waiting[call_id]:
                         del self._waiting[call_id]
+                        self._forgotten.discard(call_id)
                     self._jobs.task_done()
         finally:
             self._stopping.set()
@@ -97,6 +100,16 @@ class Recordings:
             return False
         self._waiting[call_id] = self._waiting.get(call_id, 0) + 1
         return True
+
+    async def files(self, call_id: str | None) -> list[CallFile]:
+        """What is kept of one call, or of all."""
+        found = await asyncio.to_thread(files_in, self.directory)
+        return [file for file in found if call_id is None or file.call_id == call_id]
+
+    async def forget(self, call_ids: Collection[str], remove: Callable[[], int]) -> int:
+        """Removes files of calls behind the job that is being done; what waits for these calls is not done any more."""
+        self._forgotten |= {call_id for call_id in call_ids if call_id in self._waiting}
+        return await self.in_thread(remove)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Runs what blocks, in the niced thread."""
@@ -188,6 +201,8 @@ class Recordings:
         self, line: str | None, call_id: str, part: int, path: Path | None, seconds: float, problem: str | None
     ) -> None:
         """The row and call.recorded, in one transaction."""
+        if call_id in self._forgotten:
+            return
         size = await self.in_thread(lambda: path.stat().st_size if path is not None and path.exists() else 0)
         where = str(path) if path is not None and size else None
         row = RecordingRow(

@@ -69,6 +69,12 @@ def unfinished_in(directory: Path) -> list[Path]:
     return [path for path in found if path.stem == LATEST or _named(path.stem) is not None]
 
 
+def owner(name: str) -> str | None:
+    """The call that a file of this name belongs to; None for other people's files."""
+    found = _named(name)
+    return found[1]["call"] if found is not None else None
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """A small file (0600) that appears under its name when it is complete. OSError. Blocking."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,11 +1,16 @@
 """dialtone call: place, take and steer calls."""
 
 import argparse
+import base64
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from clients.cli.command import OK
+from clients.cli.command import OK, UsageError
+from clients.cli.listen import add_listen, run_listen
 from clients.cli.output import print_json, print_table, show
+from clients.cli.recordings import add_recordings, run_fetch, run_recordings
 from clients.cli.verbs import Verbs, add_verb
 from dialtone.methods import SPOKEN_TIMEOUT_S
 from dialtone.sync import request_with
@@ -31,6 +36,9 @@ ON_LIVE_CALL = {
 }
 """Words of the command line to methods that need nothing but a call."""
 
+SPECIAL = {"listen": run_listen, "recordings": run_recordings, "fetch": run_fetch}
+"""Verbs that are more than one request and its answer."""
+
 Printer = Callable[[Any], None]
 
 
@@ -46,8 +54,12 @@ class CallCommand:
         _verb(verbs, "status", "the call that is live now", "dialtone call status")
         _add_past(verbs)
         _add_talk(verbs)
+        add_listen(verbs)
+        add_recordings(verbs)
 
     def run(self, args: argparse.Namespace) -> int:
+        if (special := SPECIAL.get(args.verb)) is not None:
+            return special(args)
         method, params, printer = _request(args)
         if getattr(args, "call", None) is not None:
             params["call_id"] = args.call
@@ -73,8 +85,11 @@ def _request(args: argparse.Namespace) -> tuple[str, dict[str, Any], Printer]:
             return "call.get", {"call_id": args.id}, _print_record
         case "say":
             return "call.speak", {"text": args.text, "wait": "accepted" if args.no_wait else "spoken"}, _print_fields
+        case "play":
+            return "call.play", _what_to_play(args), _print_fields
         case "dtmf":
-            return "call.dtmf", {"digits": args.digits}, _print_fields
+            inband = {"inband": True} if args.inband else {}
+            return "call.dtmf", {"digits": args.digits} | inband, _print_fields
         case "record":
             return "call.record", {"enabled": args.switch == "on"}, _print_fields
         case verb:
@@ -109,10 +124,38 @@ def _add_talk(verbs: Verbs) -> None:
     say = _verb(verbs, "say", "say a text in the call", 'dialtone call say "One moment, please."')
     say.add_argument("text", metavar="TEXT", help="what to say")
     say.add_argument("--no-wait", action="store_true", help="do not wait until it was heard")
+    play = _verb(verbs, "play", "play a file or a tone in the call", "dialtone call play welcome.mp3")
+    play.add_argument("file", metavar="FILE", nargs="?", help="WAV, OGG, FLAC or MP3; 7 MB at most without --remote")
+    play.add_argument("--tone", metavar="NAME", help="dial, ringback, busy, congestion, sit, beep, cng, ced, or keys")
+    play.add_argument("--country", metavar="CC", help="whose tones: eu us gb de fr es it lt pl")
+    play.add_argument("--remote", action="store_true", help="the daemon reads FILE itself, below a root of [media] roots")
+    play.add_argument("--loop", type=int, default=1, metavar="N", help="how often; 0 until call stop (default 1)")
+    play.add_argument("--no-wait", action="store_true", help="do not wait until it was heard")
     dtmf = _verb(verbs, "dtmf", "press keys", "dialtone call dtmf 12#")
     dtmf.add_argument("digits", metavar="DIGITS", help="0-9 * # A-D")
+    dtmf.add_argument("--inband", action="store_true", help="as tones in our own voice, instead of by the modem")
     record = _verb(verbs, "record", "record the call, or stop recording it", "dialtone call record on")
     record.add_argument("switch", choices=("on", "off"), help="on or off")
+
+
+def _what_to_play(args: argparse.Namespace) -> dict[str, Any]:
+    """Parameters of call.play: a file goes as base64, since the daemon may not read where we may."""
+    if (args.file is None) == (args.tone is None):
+        raise UsageError("Give either FILE or --tone.")
+    params: dict[str, Any] = {"wait": "accepted" if args.no_wait or args.loop == 0 else "spoken"}
+    if args.loop != 1:
+        params["loop"] = args.loop
+    if args.country is not None:
+        params["country"] = args.country
+    if args.tone is not None:
+        return params | {"tone": args.tone}
+    if args.remote:
+        return params | {"path": os.path.abspath(args.file)}
+    try:
+        data = Path(args.file).read_bytes()
+    except OSError as problem:
+        raise UsageError(f"{args.file}: {problem.strerror}") from None
+    return params | {"audio": base64.b64encode(data).decode()}
 
 
 def _print_call(found: Any) -> None:

@@ -34,7 +34,7 @@ MERGE_PAGES = 500
 MERGES = 100_000
 """More than any index needs; the loop has an end whatever SQLite says."""
 
-ALSO_CLEARED = ("client_ref", "recording")
+ALSO_CLEARED = ("client_ref", "recording", "path")
 """Not personal by themselves, but their makers may have put a number into them."""
 
 T = TypeVar("T")

@@ -1,6 +1,5 @@
 """call.*: place, answer, steer and end calls; read the call log."""
 
-import asyncio
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -9,6 +8,7 @@ from msgspec.structs import replace
 from core.call import Call, CallInfo
 from core.call_fsm import Wish
 from core.errors import (
+    AudioFailed,
     Claimed,
     EmergencyDenied,
     GuardRefused,
@@ -27,9 +27,11 @@ from core.errors import (
 )
 from core.events import CallAudio, Scope
 from core.line import CallState, Direction, EndReason
+from core.rpc.api.recording_info import CallFileInfo, RecordingInfo, file_info, recording_info
 from core.rpc.methods import Request, method
 from core.steering import Asker, Right
 from core.store import calls as rows
+from core.store.recordings import recordings_of
 
 Number = Annotated[str, Meta(max_length=40, description="+ and digits, or a short code; spaces and dashes are dropped")]
 CallId = Annotated[str, Meta(max_length=40, description="Left out: the only live call")]
@@ -53,6 +55,23 @@ class StartParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     number: Number
     line: LineName | None = None
     hide_number: bool = False
+    detect: (
+        Annotated[
+            Literal["off", "on"],
+            Meta(description="Tell who answers with call.answered_by; default: detect_answer of [call]"),
+        ]
+        | None
+    ) = None
+
+
+class HangupParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    call_id: CallId | None = None
+    token: Token | None = None
+    after_speech: Annotated[bool, Meta(description="Let what is said or waits be heard first, 25 s at most")] = False
+    text: (
+        Annotated[str, Meta(min_length=1, max_length=500, description="Last words; after_speech is meant with them")]
+        | None
+    ) = None
 
 
 class CallStatus(Struct, frozen=True, kw_only=True):
@@ -82,7 +101,7 @@ class TurnInfo(Struct, frozen=True, kw_only=True):
 
 
 class CallRecord(Struct, frozen=True, kw_only=True):
-    """A call of the log. turns are there in call.get only."""
+    """A call of the log. turns, recordings and files are there in call.get only."""
 
     call_id: str
     line: str
@@ -100,6 +119,8 @@ class CallRecord(Struct, frozen=True, kw_only=True):
     recording: str | None = None
     audio: CallAudio | None = None
     turns: list[TurnInfo] = field(default_factory=list)
+    recordings: list[RecordingInfo] = field(default_factory=list)
+    files: list[CallFileInfo] = field(default_factory=list)
 
 
 class CallPage(Struct, frozen=True, kw_only=True):
@@ -149,6 +170,7 @@ class ConfigureParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class DtmfParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     digits: Annotated[str, Meta(pattern="^[0-9A-D*#]{1,29}$", description="Keys, sent one by one")]
+    inband: Annotated[bool, Meta(description="As tones in our own voice, instead of by the modem")] = False
     call_id: CallId | None = None
     token: Token | None = None
 
@@ -201,7 +223,11 @@ async def _wish(request: Request, params: OneCall, wish: Wish) -> CallInfo:
 async def start(request: Request, params: StartParams) -> CallInfo:
     """Places a call; answers once the modem took it, before the far end rings."""
     call = await request.core.services.calls.start(
-        params.number, params.line, hide_number=params.hide_number, session=request.session.id
+        params.number,
+        params.line,
+        hide_number=params.hide_number,
+        session=request.session.id,
+        detect=None if params.detect is None else params.detect == "on",
     )
     return call.info()
 
@@ -219,9 +245,19 @@ async def reject(request: Request, params: OneCall) -> CallInfo:
 
 
 @method("call.hangup", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
-async def hangup(request: Request, params: OneCall) -> CallInfo:
-    """Ends a call in any state. An admin may always."""
-    return await _wish(request, params, Wish.HANGUP)
+async def hangup(request: Request, params: HangupParams) -> CallInfo:
+    """Ends a call in any state, at once or after the last words. An admin may always."""
+    calls = request.core.services.calls
+    call = calls.book.find(params.call_id)
+    allowed(request, call, Right.HANGUP, params.token)
+    if params.text is not None:
+        allowed(request, call, Right.SPEAK, params.token)
+    if params.after_speech or params.text is not None:
+        await calls.farewell(call, params.text)
+        if not call.live:
+            return call.info()  # the caller was first
+    await calls.wish(call, Wish.HANGUP)
+    return call.info()
 
 
 @method("call.hold", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
@@ -279,7 +315,13 @@ async def get(request: Request, params: GetParams) -> CallRecord:
     if row is None:
         raise NotFound("There is no call with this id in the log.")
     turns = await request.core.store.read(lambda conn: rows.turns(conn, params.call_id))
-    return _record(request, row, turns)
+    made = await request.core.store.read(lambda conn: recordings_of(conn, params.call_id))
+    kept = await request.core.services.calls.talk.recordings.files(params.call_id)
+    return replace(
+        _record(request, row, turns),
+        recordings=[recording_info(each) for each in made],
+        files=[file_info(file) for file in kept],
+    )
 
 
 @method("call.claim", scope=Scope.CALLS, errors=(NotFound, Claimed), since="0.1")
@@ -308,7 +350,7 @@ async def configure(request: Request, params: ConfigureParams) -> CallInfo:
     if params.language is not None or params.voice is not None:
         language = params.language or call.settings.language
         voice = params.voice or call.settings.voice
-        await asyncio.to_thread(request.core.services.speech.check_voice, language, voice)
+        await request.core.services.speech.check_voice(language, voice)
     if params.keys is not None and len(params.keys) > 32:
         raise InvalidParams("At most 32 keys.", path="keys")
     request.core.services.calls.configure(
@@ -328,12 +370,16 @@ async def configure(request: Request, params: ConfigureParams) -> CallInfo:
     return call.info()
 
 
-@method("call.dtmf", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1")
+@method("call.dtmf", scope=Scope.CALLS, errors=(*CALL_ERRORS, AudioFailed, LimitExceeded), since="0.1")
 async def dtmf(request: Request, params: DtmfParams) -> Empty:
     """Sends keys into the call; answers when the last one is out."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
-    await request.core.services.calls.dtmf(call, params.digits)
+    if params.inband:
+        await request.core.services.calls.talk.ready(call)
+        await request.core.services.calls.talk.send_tones(call, params.digits).done.wait()
+    else:
+        await request.core.services.calls.dtmf(call, params.digits)
     return Empty()
 
 
