@@ -144,6 +144,7 @@ class CallConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         "Please say your message after the tone, or enter the number where you can be reached. "
         "Press the hash key when you are done."
     )
+    transfer_sms_text: str = "A caller asked for you: {number}. {text}"
     transfer_sent_text: str = "Thank you. Your message is on its way."
     transfer_unsent_text: str = "I am sorry, I could not pass on your message. Please call again later."
 

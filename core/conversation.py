@@ -7,6 +7,7 @@ port: a call that was held and taken back goes on with the same turns, on a new 
 import asyncio
 from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from core.attachments import Attachments
 from core.audio import PcmFormat
@@ -117,6 +118,12 @@ class Conversation:
     async def closed(self) -> None:
         """Once no port is open and all facts are written."""
         await self._closed.wait()
+
+    async def facts_written(self, timeout_s: float) -> None:
+        """Once what was told so far is on disk; gives up after that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._outbox.drained()
 
     async def finish(self) -> None:
         """The call is over: recording and attached clients are closed."""

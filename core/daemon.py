@@ -10,11 +10,12 @@ from core.attachments import remove_left_sockets
 from core.calls import CallService
 from core.config import Config, LineConfig, default_socket_path, state_dir
 from core.errors import PublicError
+from core.events import TtsFailedOver
 from core.guard import Guard, sim_regions
 from core.line import Line
 from core.log import Log
 from core.media.stt import SttService
-from core.media.tts import TtsService
+from core.media.tts import FailedOver, TtsService
 from core.messages import MessageService
 from core.modem.modem import ModemLine
 from core.modem.pcm import PcmPort
@@ -27,6 +28,7 @@ from core.rpc.server import ListenError, Server
 from core.services import Services
 from core.speech import SpeechService
 from core.store.store import Store, StoreTooNew
+from core.transfer import TransferService
 from core.usb_reset import HelperUsbReset
 
 log = Log("daemon")
@@ -52,7 +54,9 @@ async def run(config: Config) -> None:
 
 
 async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
-    speech = SpeechService(config, TtsService(config.tts), SttService(config.stt))
+    speech = SpeechService(config, _tts(config, store), SttService(config.stt, config))
+    if unknown := speech.stt.unknown_engines():
+        raise StartError(f"stt: there is no speech engine {unknown[0]!r}: see docs/speech.md")
     usb = UsbSources()
     lines = {name: _line(name, table, config, usb) for name, table in config.line.items()}
     clients = ClientRegistry(store)
@@ -62,6 +66,7 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     messages = MessageService(config, store, lines, guard, clients)
     services = Services(
         calls=calls,
+        transfers=TransferService(config.call, calls, messages, guard),
         messages=messages,
         modems=modems,
         guard=guard,
@@ -97,6 +102,19 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     finally:
         await speech.stt.close()
         await speech.tts.close()
+
+
+def _tts(config: Config, store: Store) -> TtsService:
+    """Kept speech lies beside the store."""
+    beside = Path(config.store.path).parent if config.store.path else state_dir()
+    cache_dir = Path(config.tts.cache_dir) if config.tts.cache_dir else beside / "speech"
+
+    def failed_over(failed: FailedOver) -> None:
+        store.bus.moment(
+            TtsFailedOver(from_engine=failed.from_engine, to_engine=failed.to_engine, reason=failed.reason)
+        )
+
+    return TtsService(config.tts, cache_dir, failed_over)
 
 
 async def _open_store(config: Config) -> Store:

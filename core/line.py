@@ -458,6 +458,10 @@ class Line(Protocol):
 
     async def swap(self) -> None: ...
 
+    async def join(self) -> None:
+        """Makes one conversation of the active and the held call; both are active then and share one voice. NotNow
+        without such two, Unsupported where the line can't, ModemRefused where the network doesn't let it."""
+
     async def send_dtmf(self, handle: int, digits: str) -> None: ...
 
     async def open_audio(self, handle: int) -> AudioPort:

@@ -9,6 +9,7 @@ from core.messages import MessageService
 from core.modems import ModemService
 from core.registry import ClientRegistry
 from core.speech import SpeechService
+from core.transfer import TransferService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class Services:
     """runtime_dir: where sockets of attached calls are made, beside the main socket."""
 
     calls: CallService
+    transfers: TransferService
     messages: MessageService
     modems: ModemService
     guard: Guard

@@ -74,6 +74,17 @@ export interface CallAudio {
   verdict: string;
 }
 
+export interface CallFileInfo {
+  call_id: string;
+  /** Below the folder of [recording]; for call.recording_file */
+  name: string;
+  kind: FileKind;
+  /** wav, ogg, txt or json */
+  format: string;
+  bytes: number;
+  modified_at: string;
+}
+
 /** A call as methods and state.get show it. Times are RFC 3339, UTC; holder is the client that steers it. */
 export interface CallInfo {
   call_id: string;
@@ -98,7 +109,7 @@ export interface CallPage {
   next: string | null;
 }
 
-/** A call of the log. turns are there in call.get only. */
+/** A call of the log. turns, recordings and files are there in call.get only. */
 export interface CallRecord {
   call_id: string;
   line: string;
@@ -116,6 +127,8 @@ export interface CallRecord {
   recording: string | null;
   audio: CallAudio | null;
   turns: Array<TurnInfo>;
+  recordings: Array<RecordingInfo>;
+  files: Array<CallFileInfo>;
 }
 
 /** States of a call as clients see them (design §3). */
@@ -224,6 +237,33 @@ export interface ErasedPartyWithSeq {
   scrubbed: boolean;
   /** The newest fact that this request caused */
   seq?: number;
+}
+
+/** What a file holds; all but recording are names of the station that this one replaces. */
+export type FileKind =
+  | "incoming_raw"
+  | "outgoing_tts"
+  | "recording"
+  | "timing"
+  | "transcription"
+  | "vad_chunk"
+  | "vad_chunk_text";
+
+export interface FilePiece {
+  name: string;
+  offset: number;
+  /** base64 */
+  data: string;
+  /** Of the whole file, as it is now */
+  bytes: number;
+  /** offset of the following piece; null at the end */
+  next: number | null;
+}
+
+/** Either text, or audio: a WAV file in base64. */
+export interface GreetingInfo {
+  text: string | null;
+  audio: string | null;
 }
 
 /** As in [guard] of core.toml; 0 is no limit. */
@@ -671,6 +711,28 @@ export interface RecordResult {
   waits_for_consent: boolean;
 }
 
+/** One finished recording of a call, whatever became of its file. */
+export interface RecordingInfo {
+  /** From 1; 0 where nothing was recorded, see problem */
+  part: number;
+  path: string | null;
+  format: string;
+  duration_s: number;
+  bytes: number;
+  problem: string | null;
+  removed_at: string | null;
+  /** age or size, by [recording] keep_days and max_bytes */
+  removed_because: string | null;
+}
+
+export interface RecordingsPage {
+  files: Array<CallFileInfo>;
+  total: number;
+  total_bytes: number;
+  /** offset of the following page */
+  next: number | null;
+}
+
 /** What a peer may do. admin holds all others. */
 export type Scope =
   | "admin"
@@ -733,6 +795,29 @@ export interface StopResult {
   played_ms: number;
 }
 
+/** One engine. */
+export interface SttEngineInfo {
+  name: string;
+  available: boolean;
+  /** Why it is not available, and how to get it */
+  reason: string | null;
+  /** It hears the next utterance */
+  active: boolean;
+  loaded: boolean;
+  /** It failed again and again and is left out for a while */
+  resting: boolean;
+  /** It hears nothing but phrases of stt.phrases */
+  needs_phrases: boolean;
+  model: string | null;
+}
+
+export interface SttEngines {
+  /** What hears the next utterance: an engine, remote or none */
+  engine: string;
+  fallback: Array<string>;
+  engines: Array<SttEngineInfo>;
+}
+
 /** The subscription is in force. Everything after resumed_from (or, where that is null, after seq) will come. */
 export interface Subscribed {
   /** The newest fact when you subscribed */
@@ -748,6 +833,20 @@ export interface TranscribeResult {
   confidence: number | null;
   language: string | null;
   engine: string | null;
+  duration_ms: number;
+  /** How long the engine took */
+  stt_ms: number;
+  segments: Array<TranscribeSegment>;
+  /** As in call.speech */
+  problem: string | null;
+}
+
+/** Words and where they lie in the recording. */
+export interface TranscribeSegment {
+  start_ms: number;
+  end_ms: number;
+  text: string;
+  confidence: number | null;
 }
 
 /** How far a transfer to a person is. */
@@ -791,6 +890,40 @@ export interface UssdTextWithSeq {
   state: UssdState;
   /** The newest fact that this request caused */
   seq?: number;
+}
+
+/** Either audio, or path. */
+export interface VoicemailAudio {
+  format: "ogg" | "pcm" | "wav";
+  rate_hz: number;
+  duration_ms: number;
+  /** base64 */
+  audio: string | null;
+  path: string | null;
+}
+
+export interface VoicemailInfo {
+  voicemail_id: string;
+  call_id: string;
+  line: string;
+  number: string | null;
+  withheld: boolean;
+  /** RFC 3339, UTC: when the message began */
+  received_at: string;
+  duration_s: number;
+  /** null where no recogniser could make words of it */
+  text: string | null;
+  language: string | null;
+  /** The core or the modem stopped in the middle of it */
+  partial: boolean;
+  heard_at: string | null;
+}
+
+export interface VoicemailPage {
+  voicemails: Array<VoicemailInfo>;
+  /** How many there are in all that nobody has heard */
+  unheard: number;
+  next: string | null;
 }
 
 /** What becomes of audio that a talker sends faster than the line takes it. wait: it stays in the socket, so that the line sets the pace of the writer. drop: the oldest goes, so that a live source is never more than 200 ms behind. */
@@ -887,6 +1020,8 @@ export interface CallConfigureParams {
 export interface CallDtmfParams {
   /** Keys, sent one by one */
   digits: string;
+  /** As tones in our own voice, instead of by the modem */
+  inband?: boolean;
   /** Left out: the only live call */
   call_id?: string | null;
   /** From call.claim, for connections that don't hold the claim */
@@ -898,12 +1033,16 @@ export interface CallGetParams {
   call_id: string;
 }
 
-/** call.hangup: Ends a call in any state. An admin may always. */
+/** call.hangup: Ends a call in any state, at once or after the last words. An admin may always. */
 export interface CallHangupParams {
   /** Left out: the only live call */
   call_id?: string | null;
   /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
+  /** Let what is said or waits be heard first, 25 s at most */
+  after_speech?: boolean;
+  /** Last words; after_speech is meant with them */
+  text?: string | null;
 }
 
 /** call.hold: Puts the active call on hold; a waiting or held one becomes active. */
@@ -962,6 +1101,22 @@ export interface CallRecordParams {
   token?: string | null;
 }
 
+/** call.recording_file: A piece of one of these files. */
+export interface CallRecordingFileParams {
+  /** As call.recordings gave it */
+  name: string;
+  offset?: number;
+  max_bytes?: number;
+}
+
+/** call.recordings: Files kept of calls, newest first: recordings, and those of [recording] legacy_files and timing. */
+export interface CallRecordingsParams {
+  /** Left out: of all calls */
+  call_id?: string | null;
+  limit?: number;
+  offset?: number;
+}
+
 /** call.reject: Turns an incoming call away. */
 export interface CallRejectParams {
   /** Left out: the only live call */
@@ -1017,6 +1172,8 @@ export interface CallStartParams {
   /** Left out: the default line */
   line?: string | null;
   hide_number?: boolean;
+  /** Tell who answers with call.answered_by; default: detect_answer of [call] */
+  detect?: "off" | "on" | null;
 }
 
 /** call.status: The live call, or active: false; never an error while nothing is going on. */
@@ -1039,6 +1196,28 @@ export interface CallStopParams {
 export interface CallSwapParams {
   /** Left out: the default line */
   line?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
+  token?: string | null;
+}
+
+/** call.to_voicemail: Sends a caller to voicemail: a call that rings is answered for it, an active one goes there at once. Voicemail hangs up when the message is over. */
+export interface CallToVoicemailParams {
+  /** Left out: the only live call */
+  call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
+  token?: string | null;
+}
+
+/** call.transfer: Hands the caller of an active call to a person. Answers once it may be tried; call.transfer events tell how far it is. Until the last of them the core has the call (handled: transfer); then it is its holder's again. */
+export interface CallTransferParams {
+  /** + and digits, or a short code; spaces and dashes are dropped */
+  to: string;
+  /** Said to the person first, who then takes the call with key 1. It also keeps mailboxes out: without it whoever answers is joined at once */
+  announce?: string | null;
+  /** join: call the person and join the calls; auto: where that fails, take a message and send it by SMS; sms: take a message at once */
+  mode?: "auto" | "join" | "sms";
+  /** Left out: the only live call */
+  call_id?: string | null;
   /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
@@ -1344,30 +1523,41 @@ export interface StateGetParams {
 export interface StatusParams {
 }
 
+/** stt.engines: The engines for speech in: which can be had, which not and why, which hears now. */
+export interface SttEnginesParams {
+}
+
 /** stt.phrases: What this connection expects callers to say; replaces its earlier list. "yes|yeah|sure" declares three wordings of one phrase, and the first is what call.speech reports. At most 200 phrases of 120 characters. */
 export interface SttPhrasesParams {
   phrases: Array<string>;
   language?: string | null;
 }
 
-/** stt.result: A remote recogniser's words for a turn; final ones become call.speech. */
+/** stt.result: A remote recogniser's words for a chunk. Those of all chunks of a turn that is over become call.speech; not_now for a turn whose words were told already, because [stt] remote_wait_s had passed. */
 export interface SttResultParams {
   call_id: string;
   turn: number;
   chunk: number;
   text: string;
+  /** False: better words will come for this chunk */
   final?: boolean;
+  /** True: text is that of the whole turn up to this chunk */
+  whole?: boolean;
+  confidence?: number | null;
+  language?: string | null;
   /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
 }
 
-/** stt.transcribe: Words of a file. */
+/** stt.transcribe: Words of a file with their times: WAV, OGG, FLAC or MP3, at most ten minutes. With `job` the stt.progress events of that name tell how far it is; $/cancelRequest stops the engine. Callers' turns go first. */
 export interface SttTranscribeParams {
   /** Below a root of [media] roots */
   path?: string | null;
   /** base64 of an audio file */
   audio?: string | null;
+  /** BCP 47, or auto where the engine can guess it */
   language?: string | null;
+  job?: string | null;
 }
 
 /** tts.synthesize: Speech of a text, outside any call. */
@@ -1400,6 +1590,59 @@ export interface UssdSendParams {
   /** Left out: the default line */
   line?: string | null;
   timeout_s?: number | null;
+}
+
+/** voicemail.audio: What the caller said. Listening to it does not mark it as heard. */
+export interface VoicemailAudioParams {
+  voicemail_id: string;
+  format?: "ogg" | "pcm" | "wav";
+  /** Give the path of the daemon's WAV file, and no bytes */
+  file?: boolean;
+}
+
+/** voicemail.delete: Deletes a message with its audio. Nothing else does, but for voicemail_keep_days and the erasure of a number. */
+export interface VoicemailDeleteParams {
+  voicemail_id: string;
+}
+
+/** voicemail.get: One message without its audio. */
+export interface VoicemailGetParams {
+  voicemail_id: string;
+}
+
+/** voicemail.get_greeting: What callers hear before the tone. */
+export interface VoicemailGetGreetingParams {
+  /** Left out: the default line */
+  line?: string | null;
+}
+
+/** voicemail.list: Messages, newest first; next is the cursor of the following page. */
+export interface VoicemailListParams {
+  limit?: number;
+  /** next of the page before */
+  before?: string | null;
+  /** Left out: the default line */
+  line?: string | null;
+  /** Only those that nobody has marked as heard */
+  unheard?: boolean;
+}
+
+/** voicemail.mark_heard: Somebody has heard it, or wants it to count as new again. */
+export interface VoicemailMarkHeardParams {
+  voicemail_id: string;
+  /** false: as new again */
+  heard?: boolean;
+}
+
+/** voicemail.set_greeting: Sets what callers hear before the tone: a text to speak, or a recording. It stays over restarts. */
+export interface VoicemailSetGreetingParams {
+  text?: string | null;
+  /** base64 of an audio file */
+  audio?: string | null;
+  /** Below a root of [media] roots */
+  path?: string | null;
+  /** Left out: all lines without one of their own */
+  line?: string | null;
 }
 
 /** An alarm is over. */
@@ -2064,6 +2307,19 @@ export interface SmsStatusEvent {
   redacted?: Array<"number">;
 }
 
+/** How far stt.transcribe is with a recording; job is the name that the request gave. */
+export interface SttProgressEvent {
+  /** Number of the newest fact before it */
+  after_seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  job: string;
+  done_ms: number;
+  total_ms: number;
+}
+
 /** A speech engine failed or was late, and the next one goes on with the text; the caller hears every sentence. */
 export interface TtsFailedOverEvent {
   /** Number of the newest fact before it */
@@ -2133,6 +2389,8 @@ export interface Methods {
   "call.pause": { params: CallPauseParams; result: Empty };
   "call.play": { params: CallPlayParams; result: SpeakResult };
   "call.record": { params: CallRecordParams; result: RecordResult };
+  "call.recording_file": { params: CallRecordingFileParams; result: FilePiece };
+  "call.recordings": { params: CallRecordingsParams; result: RecordingsPage };
   "call.reject": { params: CallRejectParams; result: CallInfo };
   "call.release": { params: CallReleaseParams; result: Empty };
   "call.resume": { params: CallResumeParams; result: Empty };
@@ -2142,6 +2400,8 @@ export interface Methods {
   "call.status": { params: CallStatusParams; result: CallStatus };
   "call.stop": { params: CallStopParams; result: StopResult };
   "call.swap": { params: CallSwapParams; result: CallStatusWithSeq };
+  "call.to_voicemail": { params: CallToVoicemailParams; result: EmptyWithSeq };
+  "call.transfer": { params: CallTransferParams; result: CallInfo };
   "client.hello": { params: ClientHelloParams; result: Hello };
   "client.report_state": { params: ClientReportStateParams; result: EmptyWithSeq };
   "events.ack": { params: EventsAckParams; result: Acked };
@@ -2177,6 +2437,7 @@ export interface Methods {
   "sms.send": { params: SmsSendParams; result: MessageInfoWithSeq };
   "state.get": { params: StateGetParams; result: State };
   "status": { params: StatusParams; result: Status };
+  "stt.engines": { params: SttEnginesParams; result: SttEngines };
   "stt.phrases": { params: SttPhrasesParams; result: PhrasesResult };
   "stt.result": { params: SttResultParams; result: Empty };
   "stt.transcribe": { params: SttTranscribeParams; result: TranscribeResult };
@@ -2186,6 +2447,13 @@ export interface Methods {
   "ussd.cancel": { params: UssdCancelParams; result: Empty };
   "ussd.reply": { params: UssdReplyParams; result: UssdTextWithSeq };
   "ussd.send": { params: UssdSendParams; result: UssdTextWithSeq };
+  "voicemail.audio": { params: VoicemailAudioParams; result: VoicemailAudio };
+  "voicemail.delete": { params: VoicemailDeleteParams; result: Empty };
+  "voicemail.get": { params: VoicemailGetParams; result: VoicemailInfo };
+  "voicemail.get_greeting": { params: VoicemailGetGreetingParams; result: GreetingInfo };
+  "voicemail.list": { params: VoicemailListParams; result: VoicemailPage };
+  "voicemail.mark_heard": { params: VoicemailMarkHeardParams; result: VoicemailInfo };
+  "voicemail.set_greeting": { params: VoicemailSetGreetingParams; result: Empty };
 }
 
 /** Every event: its params. */
@@ -2230,6 +2498,7 @@ export interface Events {
   "sms.received": SmsReceivedEvent;
   "sms.report": SmsReportEvent;
   "sms.status": SmsStatusEvent;
+  "stt.progress": SttProgressEvent;
   "tts.failed_over": TtsFailedOverEvent;
   "ussd.received": UssdReceivedEvent;
   "voicemail.received": VoicemailReceivedEvent;
@@ -2280,6 +2549,7 @@ export type Moment =
   | "events.lagged"
   | "location.fix"
   | "modem.signal"
+  | "stt.progress"
   | "tts.failed_over";
 
 export type ErrorKind =

@@ -182,6 +182,10 @@ class ModemLine:
         with public():
             await self._serving().voice.swap()
 
+    async def join(self) -> None:
+        with public():
+            await self._serving().voice.join()
+
     async def send_dtmf(self, handle: int, digits: str) -> None:
         with public():
             await self._serving().voice.send_keys(handle, digits)

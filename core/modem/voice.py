@@ -34,6 +34,8 @@ CAUSE = Command("AT+CEER")
 HANG_UP = Command("AT+CHUP", 15.0)
 ANSWER = Command("ATA", 15.0, Kind.CALL)
 OTHER_CALL = Command("AT+CHLD=2", 15.0)
+JOIN = Command("AT+CHLD=3", 15.0)
+"""TS 22.030 §6.5.5: adds the held call to the conversation; multiparty is a service that the network may not offer."""
 REFUSE_WAITING = Command("AT+CHLD=0", 15.0)
 DIAL_TIMEOUT_S = 15.0
 KEY_TIMEOUT_S = 5.5
@@ -232,9 +234,16 @@ class VoiceControl:
 
     async def swap(self) -> None:
         async with self._control:
-            if sorted(entry.state for entry in self._table.live()) != [CallState.ACTIVE, CallState.HELD]:
-                raise NotNow
+            self._need_active_and_held()
             await self._other_call()
+
+    async def join(self) -> None:
+        async with self._control:
+            self._need_active_and_held()
+            reply = await self._voice.send(JOIN)
+            if not reply.ok:
+                raise await self._refusal(reply)
+            await self._read_list()
 
     async def send_keys(self, handle: int, digits: str) -> None:
         """One by one, so that a hang-up comes in between."""
@@ -280,6 +289,10 @@ class VoiceControl:
         if entry.ringing:
             return REFUSE_WAITING
         return Command(f"AT+CHLD=1{entry.index}", 15.0)
+
+    def _need_active_and_held(self) -> None:
+        if sorted(entry.state for entry in self._table.live()) != [CallState.ACTIVE, CallState.HELD]:
+            raise NotNow
 
     async def _other_call(self) -> None:
         reply = await self._voice.send(OTHER_CALL)

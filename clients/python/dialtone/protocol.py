@@ -22,6 +22,8 @@ Method = Literal[
     "call.pause",
     "call.play",
     "call.record",
+    "call.recording_file",
+    "call.recordings",
     "call.reject",
     "call.release",
     "call.resume",
@@ -31,6 +33,8 @@ Method = Literal[
     "call.status",
     "call.stop",
     "call.swap",
+    "call.to_voicemail",
+    "call.transfer",
     "client.hello",
     "client.report_state",
     "events.ack",
@@ -66,6 +70,7 @@ Method = Literal[
     "sms.send",
     "state.get",
     "status",
+    "stt.engines",
     "stt.phrases",
     "stt.result",
     "stt.transcribe",
@@ -75,6 +80,13 @@ Method = Literal[
     "ussd.cancel",
     "ussd.reply",
     "ussd.send",
+    "voicemail.audio",
+    "voicemail.delete",
+    "voicemail.get",
+    "voicemail.get_greeting",
+    "voicemail.list",
+    "voicemail.mark_heard",
+    "voicemail.set_greeting",
 ]
 Fact = Literal[
     "alarm.cleared",
@@ -121,6 +133,7 @@ Moment = Literal[
     "events.lagged",
     "location.fix",
     "modem.signal",
+    "stt.progress",
     "tts.failed_over",
 ]
 Topic = Fact | Moment
@@ -211,6 +224,15 @@ EndReason = Literal[
     "rejected",
     "remote_hangup",
 ]
+FileKind = Literal[
+    "incoming_raw",
+    "outgoing_tts",
+    "recording",
+    "timing",
+    "transcription",
+    "vad_chunk",
+    "vad_chunk_text",
+]
 Handled = Literal["transfer", "voicemail"]
 LineState = Literal["failed", "offline", "ready", "reconnecting", "starting"]
 Mix = Literal["downlink", "mixed", "stereo", "uplink"]
@@ -298,6 +320,17 @@ class CallAudio(TypedDict):
     verdict: str
 
 
+class CallFileInfo(TypedDict):
+    call_id: str
+    # Below the folder of [recording]; for call.recording_file
+    name: str
+    kind: FileKind
+    # wav, ogg, txt or json
+    format: str
+    bytes: int
+    modified_at: str
+
+
 class CallInfo(TypedDict):
     """A call as methods and state.get show it. Times are RFC 3339, UTC; holder is the client that steers it."""
 
@@ -333,8 +366,23 @@ class TurnInfo(TypedDict):
     latency_ms: int
 
 
+class RecordingInfo(TypedDict):
+    """One finished recording of a call, whatever became of its file."""
+
+    # From 1; 0 where nothing was recorded, see problem
+    part: int
+    path: str | None
+    format: str
+    duration_s: float
+    bytes: int
+    problem: str | None
+    removed_at: str | None
+    # age or size, by [recording] keep_days and max_bytes
+    removed_because: str | None
+
+
 class CallRecord(TypedDict):
-    """A call of the log. turns are there in call.get only."""
+    """A call of the log. turns, recordings and files are there in call.get only."""
 
     call_id: str
     line: str
@@ -352,6 +400,8 @@ class CallRecord(TypedDict):
     recording: str | None
     audio: CallAudio | None
     turns: list[TurnInfo]
+    recordings: list[RecordingInfo]
+    files: list[CallFileInfo]
 
 
 class CallPage(TypedDict):
@@ -504,6 +554,24 @@ class ErasedPartyWithSeq(TypedDict):
     scrubbed: bool
     # The newest fact that this request caused
     seq: NotRequired[int]
+
+
+class FilePiece(TypedDict):
+    name: str
+    offset: int
+    # base64
+    data: str
+    # Of the whole file, as it is now
+    bytes: int
+    # offset of the following piece; null at the end
+    next: int | None
+
+
+class GreetingInfo(TypedDict):
+    """Either text, or audio: a WAV file in base64."""
+
+    text: str | None
+    audio: str | None
 
 
 class GuardLimits(TypedDict):
@@ -881,6 +949,14 @@ class RecordResult(TypedDict):
     waits_for_consent: bool
 
 
+class RecordingsPage(TypedDict):
+    files: list[CallFileInfo]
+    total: int
+    total_bytes: int
+    # offset of the following page
+    next: int | None
+
+
 class SpeakResult(TypedDict):
     """completed, heard_text and played_ms are there with wait: spoken."""
 
@@ -918,6 +994,30 @@ class StopResult(TypedDict):
     played_ms: int
 
 
+class SttEngineInfo(TypedDict):
+    """One engine."""
+
+    name: str
+    available: bool
+    # Why it is not available, and how to get it
+    reason: str | None
+    # It hears the next utterance
+    active: bool
+    loaded: bool
+    # It failed again and again and is left out for a while
+    resting: bool
+    # It hears nothing but phrases of stt.phrases
+    needs_phrases: bool
+    model: str | None
+
+
+class SttEngines(TypedDict):
+    # What hears the next utterance: an engine, remote or none
+    engine: str
+    fallback: list[str]
+    engines: list[SttEngineInfo]
+
+
 class Subscribed(TypedDict):
     """The subscription is in force. Everything after resumed_from (or, where that is null, after seq) will come."""
 
@@ -928,12 +1028,27 @@ class Subscribed(TypedDict):
     consumer: str | None
 
 
+class TranscribeSegment(TypedDict):
+    """Words and where they lie in the recording."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    confidence: float | None
+
+
 class TranscribeResult(TypedDict):
     text: str | None
     understood: bool
     confidence: float | None
     language: str | None
     engine: str | None
+    duration_ms: int
+    # How long the engine took
+    stt_ms: int
+    segments: list[TranscribeSegment]
+    # As in call.speech
+    problem: str | None
 
 
 class UssdTextWithSeq(TypedDict):
@@ -941,6 +1056,41 @@ class UssdTextWithSeq(TypedDict):
     state: UssdState
     # The newest fact that this request caused
     seq: NotRequired[int]
+
+
+class VoicemailAudio(TypedDict):
+    """Either audio, or path."""
+
+    format: Literal["ogg", "pcm", "wav"]
+    rate_hz: int
+    duration_ms: int
+    # base64
+    audio: str | None
+    path: str | None
+
+
+class VoicemailInfo(TypedDict):
+    voicemail_id: str
+    call_id: str
+    line: str
+    number: str | None
+    withheld: bool
+    # RFC 3339, UTC: when the message began
+    received_at: str
+    duration_s: float
+    # null where no recogniser could make words of it
+    text: str | None
+    language: str | None
+    # The core or the modem stopped in the middle of it
+    partial: bool
+    heard_at: str | None
+
+
+class VoicemailPage(TypedDict):
+    voicemails: list[VoicemailInfo]
+    # How many there are in all that nobody has heard
+    unheard: int
+    next: str | None
 
 
 class WithdrawResult(TypedDict):
@@ -1049,6 +1199,8 @@ class CallDtmfParams(TypedDict):
 
     # Keys, sent one by one
     digits: str
+    # As tones in our own voice, instead of by the modem
+    inband: NotRequired[bool]
     # Left out: the only live call
     call_id: NotRequired[str | None]
     # From call.claim, for connections that don't hold the claim
@@ -1062,12 +1214,16 @@ class CallGetParams(TypedDict):
 
 
 class CallHangupParams(TypedDict):
-    """call.hangup: Ends a call in any state. An admin may always."""
+    """call.hangup: Ends a call in any state, at once or after the last words. An admin may always."""
 
     # Left out: the only live call
     call_id: NotRequired[str | None]
     # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
+    # Let what is said or waits be heard first, 25 s at most
+    after_speech: NotRequired[bool]
+    # Last words; after_speech is meant with them
+    text: NotRequired[str | None]
 
 
 class CallHoldParams(TypedDict):
@@ -1133,6 +1289,26 @@ class CallRecordParams(TypedDict):
     token: NotRequired[str | None]
 
 
+class CallRecordingFileParams(TypedDict):
+    """call.recording_file: A piece of one of these files."""
+
+    # As call.recordings gave it
+    name: str
+    offset: NotRequired[int]
+    max_bytes: NotRequired[int]
+
+
+class CallRecordingsParams(TypedDict):
+    """call.recordings: Files kept of calls, newest first: recordings, and those of [recording]
+    legacy_files and timing.
+    """
+
+    # Left out: of all calls
+    call_id: NotRequired[str | None]
+    limit: NotRequired[int]
+    offset: NotRequired[int]
+
+
 class CallRejectParams(TypedDict):
     """call.reject: Turns an incoming call away."""
 
@@ -1196,6 +1372,8 @@ class CallStartParams(TypedDict):
     # Left out: the default line
     line: NotRequired[str | None]
     hide_number: NotRequired[bool]
+    # Tell who answers with call.answered_by; default: detect_answer of [call]
+    detect: NotRequired[Literal["off", "on"] | None]
 
 
 class CallStatusParams(TypedDict):
@@ -1221,6 +1399,37 @@ class CallSwapParams(TypedDict):
 
     # Left out: the default line
     line: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
+    token: NotRequired[str | None]
+
+
+class CallToVoicemailParams(TypedDict):
+    """call.to_voicemail: Sends a caller to voicemail: a call that rings is answered for it, an active one
+    goes there at once. Voicemail hangs up when the message is over.
+    """
+
+    # Left out: the only live call
+    call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
+    token: NotRequired[str | None]
+
+
+class CallTransferParams(TypedDict):
+    """call.transfer: Hands the caller of an active call to a person. Answers once it may be tried;
+    call.transfer events tell how far it is. Until the last of them the core has the call (handled:
+    transfer); then it is its holder's again.
+    """
+
+    # + and digits, or a short code; spaces and dashes are dropped
+    to: str
+    # Said to the person first, who then takes the call with key 1. It also keeps mailboxes out: without it whoever
+    # answers is joined at once
+    announce: NotRequired[str | None]
+    # join: call the person and join the calls; auto: where that fails, take a message and send it by SMS; sms: take a
+    # message at once
+    mode: NotRequired[Literal["auto", "join", "sms"]]
+    # Left out: the only live call
+    call_id: NotRequired[str | None]
     # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
@@ -1580,6 +1789,10 @@ class StatusParams(TypedDict):
     """status: Everything worth a look: lines, calls, clients, alarms, engines."""
 
 
+class SttEnginesParams(TypedDict):
+    """stt.engines: The engines for speech in: which can be had, which not and why, which hears now."""
+
+
 class SttPhrasesParams(TypedDict):
     """stt.phrases: What this connection expects callers to say; replaces its earlier list. "yes|yeah|sure"
     declares three wordings of one phrase, and the first is what call.speech reports. At most 200
@@ -1591,25 +1804,38 @@ class SttPhrasesParams(TypedDict):
 
 
 class SttResultParams(TypedDict):
-    """stt.result: A remote recogniser's words for a turn; final ones become call.speech."""
+    """stt.result: A remote recogniser's words for a chunk. Those of all chunks of a turn that is over
+    become call.speech; not_now for a turn whose words were told already, because [stt] remote_wait_s
+    had passed.
+    """
 
     call_id: str
     turn: int
     chunk: int
     text: str
+    # False: better words will come for this chunk
     final: NotRequired[bool]
+    # True: text is that of the whole turn up to this chunk
+    whole: NotRequired[bool]
+    confidence: NotRequired[float | None]
+    language: NotRequired[str | None]
     # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
 
 
 class SttTranscribeParams(TypedDict):
-    """stt.transcribe: Words of a file."""
+    """stt.transcribe: Words of a file with their times: WAV, OGG, FLAC or MP3, at most ten minutes. With
+    `job` the stt.progress events of that name tell how far it is; $/cancelRequest stops the engine.
+    Callers' turns go first.
+    """
 
     # Below a root of [media] roots
     path: NotRequired[str | None]
     # base64 of an audio file
     audio: NotRequired[str | None]
+    # BCP 47, or auto where the engine can guess it
     language: NotRequired[str | None]
+    job: NotRequired[str | None]
 
 
 class TtsSynthesizeParams(TypedDict):
@@ -1648,6 +1874,70 @@ class UssdSendParams(TypedDict):
     # Left out: the default line
     line: NotRequired[str | None]
     timeout_s: NotRequired[float | None]
+
+
+class VoicemailAudioParams(TypedDict):
+    """voicemail.audio: What the caller said. Listening to it does not mark it as heard."""
+
+    voicemail_id: str
+    format: NotRequired[Literal["ogg", "pcm", "wav"]]
+    # Give the path of the daemon's WAV file, and no bytes
+    file: NotRequired[bool]
+
+
+class VoicemailDeleteParams(TypedDict):
+    """voicemail.delete: Deletes a message with its audio. Nothing else does, but for voicemail_keep_days
+    and the erasure of a number.
+    """
+
+    voicemail_id: str
+
+
+class VoicemailGetParams(TypedDict):
+    """voicemail.get: One message without its audio."""
+
+    voicemail_id: str
+
+
+class VoicemailGetGreetingParams(TypedDict):
+    """voicemail.get_greeting: What callers hear before the tone."""
+
+    # Left out: the default line
+    line: NotRequired[str | None]
+
+
+class VoicemailListParams(TypedDict):
+    """voicemail.list: Messages, newest first; next is the cursor of the following page."""
+
+    limit: NotRequired[int]
+    # next of the page before
+    before: NotRequired[str | None]
+    # Left out: the default line
+    line: NotRequired[str | None]
+    # Only those that nobody has marked as heard
+    unheard: NotRequired[bool]
+
+
+class VoicemailMarkHeardParams(TypedDict):
+    """voicemail.mark_heard: Somebody has heard it, or wants it to count as new again."""
+
+    voicemail_id: str
+    # false: as new again
+    heard: NotRequired[bool]
+
+
+class VoicemailSetGreetingParams(TypedDict):
+    """voicemail.set_greeting: Sets what callers hear before the tone: a text to speak, or a recording. It
+    stays over restarts.
+    """
+
+    text: NotRequired[str | None]
+    # base64 of an audio file
+    audio: NotRequired[str | None]
+    # Below a root of [media] roots
+    path: NotRequired[str | None]
+    # Left out: all lines without one of their own
+    line: NotRequired[str | None]
 
 
 class AlarmClearedEvent(TypedDict):
@@ -2352,6 +2642,20 @@ class SmsStatusEvent(TypedDict):
     next_try_at: str | None
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["number"]]]
+
+
+class SttProgressEvent(TypedDict):
+    """How far stt.transcribe is with a recording; job is the name that the request gave."""
+
+    # Number of the newest fact before it
+    after_seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    job: str
+    done_ms: int
+    total_ms: int
 
 
 class TtsFailedOverEvent(TypedDict):
