@@ -11,7 +11,7 @@ from core.config import Config
 from core.errors import InvalidParams, LimitExceeded, PathRefused
 from core.media.codecs import decode_audio, encode_ogg_opus, encode_wav
 from core.media.stt import SttService, Transcript
-from core.media.tts import FailedOver, TtsService, TtsStream
+from core.media.tts import Ask, FailedOver, Priority, TtsService, TtsStream
 from core.media.vad_engines import VadEngines
 
 MAX_PHRASES = 200
@@ -62,10 +62,18 @@ class SpeechService:
             return self._phrases[session].texts
         return tuple(dict.fromkeys(text for phrases in self._phrases.values() for text in phrases.texts))
 
-    def check_voice(self, language: str | None, voice: str | None) -> None:
-        """InvalidParams for a language or voice that the engine does not have. May wait for a sentence that is being
-        made: call it off the loop."""
-        self.tts.check_voice(language, voice)
+    async def check_voice(
+        self,
+        language: str | None,
+        voice: str | None,
+        *,
+        engine: str | None = None,
+        keys: Mapping[str, str] | None = None,
+        style: Mapping[str, str] | None = None,
+    ) -> None:
+        """InvalidParams for a language or voice that no engine has; EngineMissing for an engine that is unknown, or
+        asked for by name and lacks its package, model or key."""
+        await self.tts.check(Ask("", 8000, language, voice, engine, style or {}, _keys(keys, engine)))
 
     def say(
         self,
@@ -77,10 +85,21 @@ class SpeechService:
         engine: str | None = None,
         keys: Mapping[str, str] | None = None,
         style: Mapping[str, str] | None = None,
-        priority: int = 0,
+        priority: int = Priority.NORMAL,
         on_failover: Callable[[FailedOver], None] | None = None,
     ) -> TtsStream:
-        return self.tts.stream(text, language=language, voice=voice, rate_hz=rate_hz)
+        """Speech for a call. Never waits and never raises; see TtsService.stream."""
+        return self.tts.stream(
+            text,
+            language=language,
+            voice=voice,
+            rate_hz=rate_hz,
+            engine=engine,
+            style=style,
+            keys=_keys(keys, engine),
+            priority=priority,
+            on_failover=on_failover,
+        )
 
     async def transcribe(self, pcm: bytes, rate_hz: int, language: str | None, session: int | None) -> Transcript:
         return await self.stt.transcribe(pcm, rate_hz, language=language, phrases=self.phrases_for(session))
@@ -112,6 +131,11 @@ class SpeechService:
         self._languages.move_to_end(user)
         if len(self._languages) > LANGUAGES_KEPT:
             self._languages.popitem(last=False)
+
+
+def _keys(keys: Mapping[str, str] | None, engine: str | None) -> Mapping[str, str]:
+    """tts_engine says which engine the generic keys of old clients (tts_secret_key, tts_access_link) are for."""
+    return {**(keys or {}), **({"tts_engine": engine} if engine else {})}
 
 
 def encode(pcm: bytes, rate_hz: int, audio_format: str) -> bytes:

@@ -1,93 +1,123 @@
-"""Speech out: texts to PCM at the line's rate, streamed, cancellable, off the event loop.
+"""Speech out: texts to PCM at the line's rate, streamed, cancellable, kept for the next time.
 
-One thread makes all speech, a sentence of one text at a time and in turn, so that a long text neither delays another
-call's nor runs far ahead of what is played.
+Each text is a task; each sentence of it waits for its engine's turn, so that a long text neither delays another call's
+nor runs far ahead of what is played. Engines: core.media.engines; who goes on when one fails: core.media.tts_book.
 """
 
 import asyncio
-import threading
-from collections import OrderedDict, deque
-from dataclasses import dataclass
+from asyncio import TaskGroup
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.log import Log
 from core.media.engines import WordMark, tts_engines
-from core.media.tts_job import Blocking, Resampler, SpeechJob, SpeechKey
+from core.media.speech_cache import Made, MemoryCache
+from core.media.speech_disk import DiskCache
+from core.media.tts_ask import Ask, FailedOver, Priority, SpeechKey
+from core.media.tts_book import EngineBook, Speaker
+from core.media.tts_job import SpeechJob
 from core.media.tts_stream import TtsPiece, TtsStream
+from core.media.tts_voices import EngineVoices, list_voices
 
-__all__ = ["TtsPiece", "TtsService", "TtsStream", "WordMark"]
+__all__ = ["Ask", "FailedOver", "Priority", "TtsPiece", "TtsService", "TtsStream", "WordMark"]
 
 log = Log("tts")
 
 MAX_STREAMS = 16
 """Texts in the making at once, over all calls; more are refused."""
+PREFETCH_MAX = 200
+"""Texts that wait to be made ahead; more are refused."""
 RATES_HZ = (8000, 16000, 22050, 24000, 44100, 48000)
 
 
-@dataclass(frozen=True, slots=True)
-class FailedOver:
-    """Within one text an engine gave up and the next went on. reason: a word of Failure."""
-
-    from_engine: str
-    to_engine: str
-    reason: str
-
-
 class TtsService:
-    """All speech of this process. `start` before the first stream; `close` ends every stream and the thread."""
+    """All speech of this process. `start` before the first stream; `close` ends every stream.
 
-    def __init__(self, config: TtsConfig) -> None:
+    cache_dir: None keeps nothing on disk. on_failover: told of texts that have no listener of their own for it.
+    """
+
+    def __init__(
+        self,
+        config: TtsConfig,
+        cache_dir: Path | None = None,
+        on_failover: Callable[[FailedOver], None] | None = None,
+    ) -> None:
         self._config = config
-        self._cache = _Cache(config.cache_bytes)
-        self._jobs: deque[SpeechJob] = deque()  # at most MAX_STREAMS; `stream` refuses more
-        self._change = threading.Condition()
-        self._stopping = False
-        self._warm_wanted = self._warmed = False
-        self._thread: threading.Thread | None = None
+        self._book = EngineBook(config)
+        self._memory = MemoryCache(config.cache_bytes)
+        self._disk = DiskCache(cache_dir, config.cache_disk_bytes) if cache_dir and config.cache_disk_bytes else None
+        self._on_failover = on_failover
+        self._group: TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._texts: set[TtsStream] = set()  # at most MAX_STREAMS; `stream` refuses more
+        self._ahead: deque[Ask] = deque()  # at most PREFETCH_MAX; `prefetch` refuses more
+        self._prefetching = False
+        self._warmed: set[str] = set()
 
     async def start(self) -> None:
-        """Starts the thread. The engine is loaded by the first text, or before it by `warm`."""
-        if self._thread is None:
-            self._stopping = self._warmed = False
-            self._thread = threading.Thread(target=self._run, name="tts", daemon=True)
-            self._thread.start()
+        """Loads nothing: that is done by the first text, or before it by `warm`."""
+        if self._group is None:
+            self._group = await TaskGroup().__aenter__()
 
-    def warm(self) -> None:
-        """A call is coming: loads the engine now, in the thread, so that the first text doesn't wait for it. An idle
-        station does without: the engine and numpy are a third of the daemon's memory."""
-        with self._change:
-            self._warm_wanted = True
-            self._change.notify_all()
+    def warm(self, engine: str | None = None) -> None:
+        """A call is coming: loads the engine now, so that the first text doesn't wait for it. An idle station does
+        without: the engine and numpy are a third of the daemon's memory."""
+        if self._group is not None:
+            self._spawn(self._warm(engine), "tts.warm")
 
     async def close(self) -> None:
-        with self._change:
-            self._stopping = True
-            self._change.notify_all()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.to_thread(thread.join, 5.0)
+        group, self._group = self._group, None
+        if group is None:
+            return
+        for stream in self._texts:
+            stream.end(_ended())
+        for task in self._tasks:
+            task.cancel()
+        await group.__aexit__(None, None, None)
+        for name, synthesiser in self._book.opened:
+            try:
+                await synthesiser.close()
+            except Exception:
+                log.exception("a speech engine did not end well", engine=name)
 
     @property
     def engine_name(self) -> str:
-        return self._config.engine
+        """Who says the next text that names no engine; "auto" while no engine was looked for."""
+        return self._book.primary if self._book.loaded else self._config.engine
 
-    def stream(self, text: str, *, language: str | None = None, voice: str | None = None, rate_hz: int) -> TtsStream:
+    def stream(
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        voice: str | None = None,
+        rate_hz: int,
+        engine: str | None = None,
+        style: Mapping[str, str] | None = None,
+        keys: Mapping[str, str] | None = None,
+        priority: int = Priority.NORMAL,
+        fallback: bool = True,
+        keep: bool = False,
+        on_failover: Callable[[FailedOver], None] | None = None,
+    ) -> TtsStream:
         """Begins to make speech; never waits and never raises.
 
         The iteration raises LimitExceeded (text too long, too many texts at once), InvalidParams (no such voice or
-        language, a rate that isn't in RATES_HZ), EngineMissing.
+        language, a rate that isn't in RATES_HZ), EngineMissing, SpeechUnavailable when every engine failed.
         """
+        ask = Ask(text, rate_hz, language, voice, engine, style or {}, keys or {}, priority, fallback, keep)
         stream = TtsStream(rate_hz)
         try:
-            engine = self._engine()
-            key = SpeechKey(engine.name, self._voice(engine, language, voice), self._config.speed_wpm, rate_hz, text)
-            self._check(text, rate_hz)
-            if (kept := self._cache.get(key)) is not None:
-                stream.give(*kept)
+            self._check(ask)
+            if (kept := self._at_hand(ask)) is not None:
+                stream.give(*kept.pieces(rate_hz))
                 stream.end()
             else:
-                self._enqueue(SpeechJob(stream, engine, key))
+                self._begin(ask, stream, on_failover or self._on_failover)
         except PublicError as problem:
             stream.end(problem)
         return stream
@@ -96,157 +126,177 @@ class TtsService:
         self, text: str, *, language: str | None = None, voice: str | None = None, rate_hz: int
     ) -> tuple[bytes, tuple[WordMark, ...]]:
         """All of it: PCM and marks. Raises what the iteration of `stream` raises."""
-        stream = self.stream(text, language=language, voice=voice, rate_hz=rate_hz)
-        pcm = bytearray()
-        marks: list[WordMark] = []
-        try:
-            async for piece in stream:
-                pcm += piece.pcm
-                marks += piece.marks
-        finally:
-            await stream.close()
-        return bytes(pcm), tuple(marks)
+        return await collect(self.stream(text, language=language, voice=voice, rate_hz=rate_hz))
 
-    # --- on the loop --------------------------------------------------------------------------------------------------
+    async def check(self, ask: Ask) -> None:
+        """The error that `stream` would end with for this voice, language and engine, and what an engine lacks that is
+        asked for by name; nothing where it would speak."""
+        self._check(ask)
+        await asyncio.to_thread(self._checked, ask)
 
-    def _engine(self) -> Blocking:
-        engine = Blocking()
-        if self._config.engine not in ("auto", engine.name):
-            known = ", ".join(sorted(tts_engines()))
-            raise EngineMissing(f"There is no speech engine of the name in [tts] engine; there are: {known}.")
-        if (reason := engine.available()) is not None:
-            raise EngineMissing(reason)
-        return engine
+    async def voices(self, engine: str | None = None, keys: Mapping[str, str] | None = None) -> list[EngineVoices]:
+        """Of one engine, or of all that there are. EngineMissing for an engine that isn't there."""
+        if not self._book.loaded:
+            await asyncio.to_thread(self._book.load)
+        names = sorted(tts_engines()) if engine is None else [engine]
+        return [await list_voices(name, self._book.synthesiser(name), keys or {}) for name in names]
 
-    def _voice(self, engine: Blocking, language: str | None, voice: str | None) -> str:
-        """The voice asked for; else the configured one if it speaks the language; else the language's own."""
-        config = self._config
-        wanted = voice
-        if wanted is None and (language is None or _primary(language) == _primary(config.language)):
-            wanted = config.voice
-        if wanted is not None:
-            if not engine.has_voice(wanted):
-                raise InvalidParams(f"The engine {engine.name} has no such voice.", path="voice")
-            return wanted
-        found = engine.voice_for(language or config.language)
-        if found is None:
-            raise InvalidParams(f"The engine {engine.name} doesn't speak that language.", path="language")
-        return found
+    async def prefetch(self, asks: Sequence[Ask]) -> int:
+        """Makes texts ahead, when nothing else is to be made, and keeps them on disk; how many are there already.
 
-    def _check(self, text: str, rate_hz: int) -> None:
-        if len(text) > self._config.max_text_chars:
-            raise LimitExceeded(f"At most {self._config.max_text_chars} characters at a time.")
-        if rate_hz not in RATES_HZ:
+        LimitExceeded when too many wait; what `stream` raises for a text that nobody could say.
+        """
+        if self._group is None:
+            raise _ended()
+        wanted: list[Ask] = []
+        for ask in asks:
+            ahead = replace(ask, priority=Priority.LOW, keep=True)
+            await self.check(ahead)
+            if not await asyncio.to_thread(self._is_kept, ahead):
+                wanted.append(ahead)
+        new = [ask for ask in wanted if ask not in self._ahead]
+        if len(self._ahead) + len(new) > PREFETCH_MAX:
+            raise LimitExceeded(f"At most {PREFETCH_MAX} texts wait to be made ahead.")
+        self._ahead.extend(new)
+        if self._ahead and not self._prefetching:
+            self._prefetching = True
+            self._spawn(self._prefetch(), "tts.prefetch")
+        return len(asks) - len(wanted)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        if self._group is None:
+            work.close()
+            raise _ended()
+        task: asyncio.Task[None] = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _check(self, ask: Ask) -> None:
+        if len(ask.text) > self._config.max_text_chars:
+            raise LimitExceeded(f"At most {self._config.max_text_chars} characters at a time.", path="text")
+        if ask.rate_hz not in RATES_HZ:
             raise InvalidParams(f"rate_hz is one of {', '.join(map(str, RATES_HZ))}.", path="rate_hz")
 
-    def check_voice(self, language: str | None, voice: str | None) -> None:
-        """The error that `stream` would end with for this language and voice; nothing where it would speak."""
-        self._voice(self._engine(), language, voice)
+    def _checked(self, ask: Ask) -> None:
+        if not self._book.loaded:
+            self._book.load()
+        self._book.check(ask)
 
-    def _enqueue(self, job: SpeechJob) -> None:
-        with self._change:
-            if self._stopping or self._thread is None:
-                raise EngineMissing("Speech is not running: the daemon is starting or stopping.")
-            if len(self._jobs) >= MAX_STREAMS:
-                raise LimitExceeded("Too many texts are being spoken at once.")
-            job.stream.on_read = self._wake
-            self._jobs.append(job)
-            self._change.notify_all()
-
-    def _wake(self) -> None:
-        with self._change:
-            self._change.notify_all()
-
-    # --- in the thread ------------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        while (job := self._next()) is not None:
-            if not self._warmed:
-                self._warmed = True
-                _warm(self._config.engine)
-            if isinstance(job, _Warming):
-                continue
-            problem: PublicError | None = None
-            try:
-                finished = job.step()
-            except PublicError as raised:
-                finished, problem = True, raised
-            except Exception:  # the thread serves every call: one text's failure is reported to that text
-                log.exception("the speech engine failed", engine=job.key.engine)
-                finished, problem = True, PublicError("The speech engine failed; the daemon's log has the reason.")
-            if finished:
-                if job.complete:
-                    self._cache.put(job.key, tuple(job.made))
-                with self._change:
-                    self._jobs.remove(job)
-                job.finish(problem)  # last, so that whoever has read to the end finds the text kept and the place free
-        with self._change:
-            jobs, self._jobs = self._jobs, deque()
-        for job in jobs:
-            job.finish(EngineMissing("Speech has ended: the daemon is stopping."))
-
-    def _next(self) -> "SpeechJob | _Warming | None":
-        """The next job in turn that may go on; waits for one. None: end."""
-        with self._change:
-            while not self._stopping:
-                if self._warm_wanted and not self._warmed:
-                    return _Warming()
-                for _ in range(len(self._jobs)):
-                    job = self._jobs[0]
-                    self._jobs.rotate(-1)
-                    if job.ready:
-                        return job
-                self._change.wait(60.0)  # woken by every read, close and new text; the limit is only a guard
+    def _at_hand(self, ask: Ask) -> Made | None:
+        """In memory; what an engine that is put aside made serves as well as ever."""
+        if not self._book.loaded:
             return None
+        for speaker in self._book.speakers(ask):
+            if (made := self._memory.get(speaker.key)) is not None:
+                if ask.keep or self._memory.uses(speaker.key) == 1:
+                    self._to_disk(speaker.key, made)
+                return made
+            if self._book.out(speaker) is None:
+                return None
+        return None
+
+    def _begin(self, ask: Ask, stream: TtsStream, on_failover: Callable[[FailedOver], None] | None) -> None:
+        if len(self._texts) >= MAX_STREAMS:
+            raise LimitExceeded("Too many texts are being spoken at once.", retry_after_s=1.0)
+        task = self._spawn(self._make(ask, stream, on_failover), "tts.text")
+        self._texts.add(stream)
+        stream.on_close = task.cancel
+        task.add_done_callback(lambda _: self._texts.discard(stream))
+
+    async def _make(self, ask: Ask, stream: TtsStream, on_failover: Callable[[FailedOver], None] | None) -> None:
+        problem: PublicError | None = None
+        try:
+            await self._speak(ask, stream, on_failover)
+        except PublicError as raised:
+            problem = raised
+        except Exception:  # one text's failure is reported to that text
+            log.exception("speech was not made")
+            problem = PublicError("Speech failed; the daemon's log has the reason.")
+        self._texts.discard(stream)  # first, so that whoever has read to the end finds the place free
+        stream.end(problem)
+
+    async def _speak(self, ask: Ask, stream: TtsStream, on_failover: Callable[[FailedOver], None] | None) -> None:
+        if self._book.loaded:
+            speakers = self._book.speakers(ask)
+        else:
+            speakers = await asyncio.to_thread(self._found, ask)
+        if (kept := await self._kept(speakers)) is not None:
+            stream.give(*kept.pieces(ask.rate_hz))
+            return
+        said = await SpeechJob(ask, stream, self._book, self._config, on_failover).run(speakers)
+        if said is not None:
+            speaker, made = said
+            self._memory.put(speaker.key, made)
+            if ask.keep:
+                self._to_disk(speaker.key, made)
+
+    def _found(self, ask: Ask) -> tuple[Speaker, ...]:
+        self._book.load()
+        return self._book.speakers(ask)
+
+    async def _kept(self, speakers: tuple[Speaker, ...]) -> Made | None:
+        """On disk, by the first engine that would be asked, or by one that is put aside before it."""
+        for speaker in speakers:
+            if self._disk is not None and (made := await asyncio.to_thread(self._disk.get, speaker.key)) is not None:
+                self._memory.put(speaker.key, made)
+                return made
+            if self._book.out(speaker) is None:
+                return None
+        return None
+
+    def _to_disk(self, key: SpeechKey, made: Made) -> None:
+        if self._disk is not None and self._group is not None:
+            self._spawn(self._write(self._disk, key, made), "tts.keep")
+
+    async def _write(self, disk: DiskCache, key: SpeechKey, made: Made) -> None:
+        try:
+            await asyncio.to_thread(disk.put, key, made)
+        except Exception:
+            log.exception("speech was not kept")
+
+    def _is_kept(self, ask: Ask) -> bool:
+        """On disk, or in memory where there is no disk; where it is in memory alone it is written."""
+        if self._disk is None:
+            return self._at_hand(ask) is not None
+        return any(self._disk.holds(speaker.key) for speaker in self._book.now(self._book.speakers(ask))[:1])
+
+    async def _prefetch(self) -> None:
+        try:
+            while self._ahead:
+                stream = TtsStream(self._ahead[0].rate_hz, ahead_ms=None)
+                await self._make(self._ahead[0], stream, None)
+                self._ahead.popleft()
+        finally:
+            self._prefetching = False
+
+    async def _warm(self, engine: str | None) -> None:
+        """The first word costs the start of an engine and the import of numpy, 0.1 s; here nobody waits for it."""
+        try:
+            if not self._book.loaded:
+                await asyncio.to_thread(self._book.load)
+            for name in self._book.order(engine)[:1] + self._book.order(engine)[-1:]:
+                if name not in self._warmed:
+                    self._warmed.add(name)
+                    await self._book.synthesiser(name).warm()
+        except Exception:  # it is tried again, and then reported to whoever asked for a text
+            log.exception("the speech engine could not be warmed")
 
 
-class _Warming:
-    """Nothing to say yet, but soon."""
-
-
-class _Cache:
-    """Whole texts as they were made, the least recently used thrown out over the bound. From any thread."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[SpeechKey, tuple[TtsPiece, ...]] = OrderedDict()
-        self.bytes_kept = 0
-
-    def get(self, key: SpeechKey) -> tuple[TtsPiece, ...] | None:
-        with self._lock:
-            if (pieces := self._kept.get(key)) is not None:
-                self._kept.move_to_end(key)
-            return pieces
-
-    def put(self, key: SpeechKey, pieces: tuple[TtsPiece, ...]) -> None:
-        size = _size(key, pieces)
-        with self._lock:
-            if size > self._max_bytes or key in self._kept:
-                return
-            self._kept[key] = pieces
-            self.bytes_kept += size
-            while self.bytes_kept > self._max_bytes:
-                oldest, gone = self._kept.popitem(last=False)
-                self.bytes_kept -= _size(oldest, gone)
-
-
-def _size(key: SpeechKey, pieces: tuple[TtsPiece, ...]) -> int:
-    return len(key.text) + sum(len(piece.pcm) + 100 * len(piece.marks) for piece in pieces)
-
-
-def _warm(engine_name: str) -> None:
-    """The first word costs the start of espeak-ng and the import of numpy, 0.1 s; here nobody waits for it."""
+async def collect(stream: TtsStream) -> tuple[bytes, tuple[WordMark, ...]]:
+    """All of a stream. Raises what its iteration raises."""
+    pcm = bytearray()
+    marks: list[WordMark] = []
     try:
-        Resampler(22050, 8000)
-        engine = Blocking()
-        if engine.available() is None and (voice := engine.voice_for("en")) is not None:
-            engine.speak(
-                "a", voice=voice, speed_wpm=165, last=True, on_chunk=lambda pcm: False, on_word=lambda word: None
-            )
-    except Exception:  # it is tried again, and then reported to whoever asked for a text
-        log.exception("the speech engine could not be warmed", engine=engine_name)
+        async for piece in stream:
+            pcm += piece.pcm
+            marks += piece.marks
+    finally:
+        await stream.close()
+    return bytes(pcm), tuple(marks)
 
 
-def _primary(language: str) -> str:
-    return language.lower().replace("_", "-").partition("-")[0]
+def _ended() -> EngineMissing:
+    return EngineMissing("Speech is not running: the daemon is starting or stopping.")

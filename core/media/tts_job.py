@@ -1,136 +1,216 @@
-"""One text in the making, sentence by sentence, at the rate that was asked for. Runs in the speech thread.
+"""One text in the making: sentence by sentence, engine by engine, at the rate that was asked for.
 
-Resampling is one continuous stream per text (soxr HQ): no clicks between chunks and no aliases; its lag of 80 ms is
-audio that the engine gives within microseconds, not time.
+When an engine fails or is late, the next one goes on with the sentence that failed. What of it nobody has read yet is
+taken back and said again; what was read of it is not said twice: the next engine goes on at the word where it broke.
 """
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 
-from core import espeak
-from core.errors import PublicError
-from core.media.engines import WordMark
-from core.media.engines.espeak import ENGINE as ESPEAK
+from core.config import TtsConfig
+from core.errors import EngineMissing, InvalidParams, PublicError, SpeechUnavailable
+from core.log import Log
+from core.media import spoken_words
+from core.media.engines import EnginePiece, Failure, Sentence, SpeechFailed, Trait
 from core.media.sentences import sentences
+from core.media.speech_cache import Made
+from core.media.spoken import Spoken, read_out
+from core.media.tts_ask import Ask, FailedOver
+from core.media.tts_book import EngineBook, Speaker
+from core.media.tts_sentence import SentenceAudio
 from core.media.tts_stream import TtsPiece, TtsStream
 
-AHEAD_MS = 4000
-"""A text that has this much unread waits until it is read. One sentence may overshoot it."""
-FIRST_PIECE_MS = 20
-PIECE_MS = 200
+log = Log("tts")
 
-
-@dataclass(frozen=True, slots=True)
-class SpeechKey:
-    """What makes the same audio again."""
-
-    engine: str
-    voice: str
-    speed_wpm: int
-    rate_hz: int
-    text: str
+LONE_S = 20.0
+"""The patience with an engine after which there is no other, and the most that there is with any."""
+LEAD_S = 0.5
+"""So long before what was given is played out the next engine is asked: what a quick one needs to begin."""
+CHAR_MS = 65.0
+"""15 characters a second, while an engine's own pace is not known."""
+PACE_CHARS = 60
 
 
 class SpeechJob:
-    """One text in the making; everything but __init__ and `ready` happens in the thread."""
+    """`run` in a task of its own."""
 
-    def __init__(self, stream: TtsStream, engine: "Blocking", key: SpeechKey) -> None:
-        self.stream, self.key = stream, key
-        self.made: list[TtsPiece] = []
-        self.complete = False
-        self._engine = engine
-        self._sentences = deque(sentences(key.text))
-        self._resampler: Resampler | None = None
-        self._marks: list[WordMark] = []
-        self._pending = bytearray()
-        self._source_bytes = 0
-        self._ahead_bytes = AHEAD_MS * key.rate_hz * 2 // 1000
+    def __init__(
+        self,
+        ask: Ask,
+        stream: TtsStream,
+        book: EngineBook,
+        config: TtsConfig,
+        on_failover: Callable[[FailedOver], None] | None,
+    ) -> None:
+        self._ask, self._stream, self._book, self._config = ask, stream, book, config
+        self._on_failover = on_failover
+        self._place = 0
+        self._made: list[TtsPiece] = []
+        self._made_bytes = 0
+        self._began_s: float | None = None
+        self._probing = False
 
-    @property
-    def ready(self) -> bool:
-        return self.stream.closed or self.stream.unread_bytes < self._ahead_bytes
+    async def run(self, speakers: tuple[Speaker, ...]) -> tuple[Speaker, Made] | None:
+        """All of it and who said it, if one engine said all. PublicError when nobody could say it to its end."""
+        usable = self._book.now(speakers)
+        before: tuple[Speaker, SpeechFailed] | None = None
+        for number, speaker in enumerate(usable, 1):
+            if before is not None:
+                self._announce(before[0], speaker, before[1])
+            try:
+                await self._speak_rest(speaker, alone=number == len(usable))
+            except SpeechFailed as problem:
+                self._book.failed(speaker, problem)
+                before = speaker, problem
+                continue
+            return (speaker, self._whole()) if before is None else None
+        assert before is not None
+        raise _public(*before)
 
-    def step(self) -> bool:
-        """The next sentence; True when there is nothing more to make, and only `finish` is left."""
-        if self.stream.closed:
-            return True
-        if self._resampler is None:
-            self._resampler = Resampler(self._engine.rate_hz, self.key.rate_hz)
-        if self._sentences:
-            self._speak(*self._sentences.popleft())
-        if self.stream.closed:
-            return True
-        if not self._sentences:
-            self._pending += self._resampler.feed(b"", last=True)
-            self._flush()
-            self.complete = True
-        return self.complete
+    def _whole(self) -> Made:
+        marks = tuple(mark for piece in self._made for mark in piece.marks)
+        return Made(b"".join(piece.pcm for piece in self._made), marks)
 
-    def finish(self, problem: PublicError | None) -> None:
-        self.stream.post_end(problem)
+    def _announce(self, before: Speaker, after: Speaker, problem: SpeechFailed) -> None:
+        log.info("another speech engine goes on", engine=after.name, before=before.name, reason=str(problem.reason))
+        if self._on_failover is not None:
+            self._on_failover(FailedOver(before.name, after.name, str(problem.reason)))
 
-    def _speak(self, place: int, sentence: str) -> None:
-        before_ms = self._source_bytes * 500 // self._engine.rate_hz
+    async def _speak_rest(self, speaker: Speaker, *, alone: bool) -> None:
+        if (reason := speaker.synthesiser.missing(self._ask.keys)) is not None:
+            raise SpeechFailed(Failure.MISSING, reason)
+        self._probing = self._book.probe(speaker)
+        rest = self._ask.text[self._place :]
+        for place, sentence in sentences(rest, early=Trait.QUICK not in speaker.traits):
+            if sentence.strip():
+                last = not rest[place + len(sentence) :].strip()
+                spoken = await self._read_out(sentence, speaker)
+                await self._stream.room()
+                while not await self._sentence(speaker, sentence, spoken, last=last, alone=alone):
+                    await self._stream.room()
+            self._place += len(sentence)
+        self._book.aside.worked(speaker.who)
 
-        def on_word(word: WordMark) -> None:
-            self._marks.append(WordMark(word.char_start + place, word.char_end + place, word.at_ms + before_ms))
-
-        self._engine.speak(
+    async def _read_out(self, sentence: str, speaker: Speaker) -> Spoken:
+        if not self._config.normalise:
+            return Spoken(sentence)
+        if any(char.isdigit() for char in sentence) and not spoken_words.loaded():
+            await asyncio.to_thread(spoken_words.load)
+        traits = speaker.traits
+        return read_out(
             sentence,
-            voice=self.key.voice,
-            speed_wpm=self.key.speed_wpm,
-            last=not self._sentences,
-            on_chunk=self._on_chunk,
-            on_word=on_word,
+            speaker.language,
+            numbers=not traits & {Trait.READS_NUMBERS, Trait.READS_ALL},
+            amounts=Trait.READS_ALL not in traits,
         )
-        self._flush()
 
-    def _on_chunk(self, pcm: bytes) -> bool:
-        if self._resampler is None:
-            raise RuntimeError("a chunk before its text")
-        self._source_bytes += len(pcm)
-        self._pending += self._resampler.feed(pcm)
-        if len(self._pending) >= (PIECE_MS if self.made else FIRST_PIECE_MS) * self.key.rate_hz * 2 // 1000:
-            self._flush()
-        return not self.stream.closed
+    async def _sentence(self, speaker: Speaker, text: str, spoken: Spoken, *, last: bool, alone: bool) -> bool:
+        """False: it gave way to a more urgent one, and nothing of it was heard."""
+        audio = SentenceAudio(text, self._place, self._made_bytes * 500 // self._ask.rate_hz, spoken, self._ask.rate_hz)
+        sentence = Sentence(spoken.text, speaker.voice, speaker.language, speaker.speed_wpm, last, self._ask.style)
+        allowance = asyncio.timeout(None)
+        try:
+            async with speaker.turns.turn(self._ask.priority) as turn, allowance:
+                turn.give_way = lambda: self._give_way(audio, allowance)
+                if not (alone or self._probing) and (reason := self._book.out(speaker)) is not None:
+                    raise SpeechFailed(reason, "it failed for another text meanwhile")
+                await self._pull(speaker.synthesiser.speak(sentence, self._ask.keys), audio, alone)
+                if audio.given_up:
+                    await asyncio.sleep(LONE_S)  # until the allowance's end reaches us, which is now
+        except TimeoutError:
+            return False
+        except SpeechFailed:
+            self._broke(audio)
+            raise
+        if not alone and audio.made_bytes == 0 and any(char.isalnum() for char in text):
+            raise SpeechFailed(Failure.TRUNCATED, "it gave no audio for a sentence")
+        return True
 
-    def _flush(self) -> None:
-        if not self._pending:
+    async def _pull(self, pieces: AsyncIterator[EnginePiece], audio: SentenceAudio, alone: bool) -> None:
+        try:
+            while (piece := await _next(pieces, self._patience_s(alone))) is not None:
+                for made in audio.feed(piece):
+                    self._give(made, audio)
+        finally:
+            await _close(pieces)
+        for made in audio.end():
+            self._give(made, audio)
+
+    def _patience_s(self, alone: bool) -> float:
+        """How long to wait for the next piece. Behind the first one only a gap matters that somebody would hear."""
+        if alone:
+            return LONE_S
+        if self._began_s is None:
+            return self._config.late_s
+        played_out_s = self._began_s + self._made_bytes / (2 * self._ask.rate_hz)
+        return min(max(self._config.gap_s, played_out_s - time.monotonic() - LEAD_S), LONE_S)
+
+    def _give(self, piece: TtsPiece, audio: SentenceAudio) -> None:
+        if audio.given_up:
             return
-        piece = TtsPiece(bytes(self._pending), tuple(self._marks))
-        self._pending.clear()
-        self._marks.clear()
-        self.made.append(piece)
-        self.stream.post(piece)
+        if self._began_s is None and piece.pcm:
+            self._began_s = time.monotonic()
+        self._made.append(piece)
+        self._made_bytes += len(piece.pcm)
+        self._stream.give(piece)
+
+    # --- when a sentence ends before its end --------------------------------------------------------------------------
+
+    def _give_way(self, audio: SentenceAudio, allowance: asyncio.Timeout) -> None:
+        """Only what nobody has begun to hear is made again later."""
+        if not audio.given_up and self._stream.unread_pieces >= audio.pieces:
+            self._withdraw(audio)
+            audio.given_up = True
+            allowance.reschedule(asyncio.get_running_loop().time())
+
+    def _withdraw(self, audio: SentenceAudio) -> int:
+        """Takes back what nobody has read; how many bytes were read."""
+        taken = self._stream.take_back(audio.pieces)
+        if taken:
+            del self._made[-taken:]
+        self._made_bytes -= audio.bytes_of(taken)
+        return audio.made_bytes - audio.bytes_of(taken)
+
+    def _broke(self, audio: SentenceAudio) -> None:
+        heard_bytes = self._withdraw(audio)
+        before_ms = (self._made_bytes - heard_bytes) * 500 / self._ask.rate_hz
+        char_ms = before_ms / self._place if self._place >= PACE_CHARS else CHAR_MS
+        self._place += audio.heard_chars(heard_bytes, char_ms)
 
 
-class Resampler:
-    """s16le from one rate to another, without a seam between feeds."""
-
-    def __init__(self, from_hz: int, to_hz: int) -> None:
-        import numpy as np
-        import soxr
-
-        self._np = np
-        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16", quality="HQ")
-
-    def feed(self, pcm: bytes, last: bool = False) -> bytes:
-        if self._stream is None:
-            return pcm
-        samples = self._np.frombuffer(pcm, dtype="<i2")
-        made: bytes = self._stream.resample_chunk(samples, last=last).tobytes()
-        return made
+async def _next(pieces: AsyncIterator[EnginePiece], patience_s: float) -> EnginePiece | None:
+    """None after the last. SpeechFailed, also for whatever else an engine raises."""
+    try:
+        async with asyncio.timeout(patience_s):
+            return await anext(pieces)
+    except StopAsyncIteration:
+        return None
+    except TimeoutError:
+        raise SpeechFailed(Failure.TIMEOUT, f"no audio within {patience_s:.1f} s") from None
+    except SpeechFailed:
+        raise
+    except Exception:  # an engine is a guest: its mistake costs one sentence, and the next engine says that
+        log.exception("a speech engine raised what it must not")
+        raise SpeechFailed(Failure.CRASHED, "the engine has a mistake; the daemon's log shows it") from None
 
 
-class Blocking:
-    """espeak-ng as this thread calls it."""
+async def _close(pieces: AsyncIterator[EnginePiece]) -> None:
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        try:
+            await close()
+        except Exception:
+            log.exception("a speech engine did not end well")
 
-    name = "espeak"
-    rate_hz = espeak.RATE_HZ
-    available = staticmethod(ESPEAK.available)
-    voice_for = staticmethod(ESPEAK.voice_for)
-    has_voice = staticmethod(espeak.has_voice)
 
-    def speak(self, text: str, *, voice: str, speed_wpm: int, last: bool, on_chunk: Callable[[bytes], bool], on_word: Callable[[WordMark], None]) -> None:  # fmt: skip
-        espeak.stream(text, voice=voice, speed_wpm=speed_wpm, end_pause=not last, on_chunk=on_chunk, on_word=on_word)
+def _public(speaker: Speaker, problem: SpeechFailed) -> PublicError:
+    match problem.reason:
+        case Failure.MISSING:
+            return EngineMissing(problem.text)
+        case Failure.NO_VOICE:
+            return InvalidParams(f"The engine {speaker.name} has no such voice.", path="voice")
+        case _:
+            return SpeechUnavailable(
+                retry_after_s=problem.retry_after_s, engine=speaker.name, reason=str(problem.reason)
+            )

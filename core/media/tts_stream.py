@@ -1,4 +1,4 @@
-"""A text's speech on its way from the speech thread to whoever plays it."""
+"""A text's speech on its way from the service to whoever plays it. All of it on the event loop."""
 
 import asyncio
 from collections import deque
@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from core.errors import PublicError
 from core.media.engines import WordMark
 
+AHEAD_MS = 4000
+"""A text that has this much unread waits until it is read. One sentence may overshoot it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TtsPiece:
     """PCM at the rate that was asked for; marks of words that begin in it or, rarely, in the next.
 
-    A mark's at_ms counts from the beginning of the whole text's audio.
+    A mark's at_ms counts from the beginning of the whole text's audio; its places are those of the text as given.
     """
 
     pcm: bytes
@@ -21,19 +24,21 @@ class TtsPiece:
 
 
 class TtsStream:
-    """`async for piece in stream`, then `await stream.close()`. Errors come out of the iteration, PublicError all."""
+    """`async for piece in stream`, then `await stream.close()`. Errors come out of the iteration, PublicError all.
 
-    def __init__(self, rate_hz: int) -> None:
+    ahead_ms: None for one that nobody reads while it is made.
+    """
+
+    def __init__(self, rate_hz: int, ahead_ms: int | None = AHEAD_MS) -> None:
         self.rate_hz = rate_hz
-        self._loop = asyncio.get_running_loop()
-        self._pieces: deque[TtsPiece] = deque()  # bounded by AHEAD_MS and one sentence: the thread waits
-        self._news = asyncio.Event()
+        self._ahead_bytes = None if ahead_ms is None else ahead_ms * rate_hz * 2 // 1000
+        self._pieces: deque[TtsPiece] = deque()  # bounded by AHEAD_MS and one sentence: the maker waits in `room`
+        self._news, self._space = asyncio.Event(), asyncio.Event()
         self._ended = False
         self._problem: PublicError | None = None
-        self._given_bytes = 0  # written by the speech thread alone, the other by the loop alone: no lock is needed
-        self._read_bytes = 0
+        self.unread_bytes = 0
         self.closed = False
-        self.on_read: Callable[[], None] | None = None
+        self.on_close: Callable[[], object] | None = None
 
     def __aiter__(self) -> "TtsStream":
         return self
@@ -49,48 +54,44 @@ class TtsStream:
             self._news.clear()
             await self._news.wait()
         piece = self._pieces.popleft()
-        self._read_bytes += len(piece.pcm)
-        self._tell()
+        self.unread_bytes -= len(piece.pcm)
+        self._space.set()
         return piece
 
     async def close(self) -> None:
         """Ends it at once, also in mid-sentence; pieces not read are gone. May be called more than once."""
         self.closed = True
         self._pieces.clear()
+        self.unread_bytes = 0
         self._news.set()
-        self._tell()
+        if self.on_close is not None:
+            self.on_close()
+
+    @property
+    def unread_pieces(self) -> int:
+        return len(self._pieces)
 
     # --- for the service ----------------------------------------------------------------------------------------------
 
-    @property
-    def unread_bytes(self) -> int:
-        """From the speech thread, of what it posted."""
-        return self._given_bytes - self._read_bytes
-
-    def post(self, piece: TtsPiece) -> None:
-        """From the speech thread."""
-        self._given_bytes += len(piece.pcm)
-        self._call(lambda: self.give(piece))
-
-    def post_end(self, problem: PublicError | None) -> None:
-        """From the speech thread."""
-        self._call(lambda: self.end(problem))
+    async def room(self) -> None:
+        """Waits until so much was read that the next sentence should be made."""
+        while self._ahead_bytes is not None and self.unread_bytes >= self._ahead_bytes and not self.closed:
+            self._space.clear()
+            await self._space.wait()
 
     def give(self, *pieces: TtsPiece) -> None:
         if not self.closed:
             self._pieces.extend(pieces)
+            self.unread_bytes += sum(len(piece.pcm) for piece in pieces)
             self._news.set()
+
+    def take_back(self, pieces: int) -> int:
+        """The newest pieces again, as far as nobody has read them; how many of them."""
+        taken = min(pieces, len(self._pieces))
+        for _ in range(taken):
+            self.unread_bytes -= len(self._pieces.pop().pcm)
+        return taken
 
     def end(self, problem: PublicError | None = None) -> None:
         self._ended, self._problem = True, problem
         self._news.set()
-
-    def _call(self, action: Callable[[], None]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(action)
-        except RuntimeError:  # the loop is closed; nobody listens any more
-            self.closed = True
-
-    def _tell(self) -> None:
-        if self.on_read is not None:
-            self.on_read()

@@ -13,8 +13,8 @@ from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.media.sentences import SENTENCE_CHARS_MAX, sentences
 from core.media.tts import MAX_STREAMS, TtsService
-from core.media.tts_job import AHEAD_MS, Resampler, SpeechKey
-from core.media.tts_stream import TtsPiece
+from core.media.tts_resample import Resampler
+from core.media.tts_stream import AHEAD_MS, TtsPiece
 
 TEXT = "Good morning, this is Dialtone. It is a quarter past nine. How can I help you?"
 
@@ -33,6 +33,11 @@ async def _pieces(service: TtsService, text: str, rate_hz: int = 8000, **options
         return [piece async for piece in stream]
     finally:
         await stream.close()
+
+
+def _kept(service: TtsService, text: str) -> set[str]:
+    """The voices in which it lies in memory."""
+    return {key.voice for key in service._memory._kept if key.text == text}
 
 
 def _samples(pcm: bytes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -93,9 +98,7 @@ async def test_closing_ends_a_stream_at_once_and_frees_the_thread(service: TtsSe
 
 
 async def test_closing_wakes_a_reader(service: TtsService) -> None:
-    blocked = TtsService(TtsConfig())  # has no thread yet, so nothing comes
-    blocked._thread = service._thread
-    stream = blocked.stream("never made", rate_hz=8000)
+    stream = service.stream("never made to its end. " * 100, rate_hz=8000)
 
     async def read() -> list[TtsPiece]:
         return [piece async for piece in stream]
@@ -105,7 +108,6 @@ async def test_closing_wakes_a_reader(service: TtsService) -> None:
         await asyncio.sleep(0)
         await stream.close()
     assert reader.result() == []
-    blocked._thread = None
 
 
 async def test_several_texts_are_made_in_turn(service: TtsService) -> None:
@@ -118,11 +120,11 @@ async def test_several_texts_are_made_in_turn(service: TtsService) -> None:
 
 
 async def test_the_same_text_is_kept_and_comes_again_from_memory(service: TtsService) -> None:
-    first = await _pieces(service, TEXT)
-    other = await _pieces(service, TEXT, voice="en-us+f2")
+    first = await service.synthesize(TEXT, rate_hz=8000)
+    other = await service.synthesize(TEXT, voice="en-us+f2", rate_hz=8000)
     await service.close()  # nothing can be made any more
-    assert await _pieces(service, TEXT) == first
-    assert await _pieces(service, TEXT, voice="en-us+f2") == other != first
+    assert await service.synthesize(TEXT, rate_hz=8000) == first
+    assert await service.synthesize(TEXT, voice="en-us+f2", rate_hz=8000) == other != first
 
 
 async def test_the_cache_stays_within_its_bytes() -> None:
@@ -130,9 +132,9 @@ async def test_the_cache_stays_within_its_bytes() -> None:
     await service.start()
     for number in range(12):
         await service.synthesize(f"Number {number}.", rate_hz=8000)
-        assert service._cache.bytes_kept <= 60_000
-    assert service._cache.get(SpeechKey("espeak", "en-us", 165, 8000, "Number 11.")) is not None
-    assert service._cache.get(SpeechKey("espeak", "en-us", 165, 8000, "Number 0.")) is None
+        assert service._memory.bytes_kept <= 60_000
+    assert _kept(service, "Number 11.") == {"en-us"}
+    assert not _kept(service, "Number 0.")
     await service.close()
 
 
@@ -185,15 +187,15 @@ def test_what_is_above_the_lines_band_does_not_come_back_within_it() -> None:
 )
 async def test_languages_find_their_voice(service: TtsService, language: str, expected: str) -> None:
     assert await _pieces(service, "1 2 3", language=language)
-    assert service._cache.get(SpeechKey("espeak", expected, 165, 8000, "1 2 3")) is not None
+    assert _kept(service, "1 2 3") == {expected}
 
 
 async def test_the_configured_voice_is_for_its_own_language() -> None:
     service = TtsService(TtsConfig(voice="en-gb+m3", language="en"))
     await service.start()
     for language, expected in ((None, "en-gb+m3"), ("en", "en-gb+m3"), ("de", "de")):
-        await service.synthesize("1 2 3", language=language, rate_hz=8000)
-        assert service._cache.get(SpeechKey("espeak", expected, 165, 8000, "1 2 3")) is not None
+        await service.synthesize(f"1 2 3 {language}", language=language, rate_hz=8000)
+        assert _kept(service, f"1 2 3 {language}") == {expected}
     await service.close()
 
 

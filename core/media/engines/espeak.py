@@ -8,6 +8,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cache
 from typing import Literal
 
 from core import espeak
@@ -38,14 +39,14 @@ class EspeakEngine:
     def available(self) -> str | None:
         """None, or why not. Loads the library."""
         try:
-            espeak.voices()
+            _tags()
         except EspeakError as problem:
             return f"{problem}. Reinstall the package espeakng-loader."
         return None
 
     def voice_for(self, language: str) -> str | None:
         """The voice for a BCP 47 tag, its closest relative where there is none of its own; None for no relative."""
-        tags = {voice.language.lower() for voice in espeak.voices()}
+        tags = _tags()
         tag = language.lower().replace("_", "-")
         while tag:
             for wanted in (tag, _RELATIVES.get(tag)):
@@ -69,7 +70,8 @@ class EspeakSynthesiser:
         return ENGINE.voice_for(language)
 
     def has_voice(self, voice: str) -> bool:
-        return espeak.has_voice(voice)
+        language, plus, variant = voice.partition("+")
+        return language.lower() in _tags() and (not plus or variant in espeak.variants())
 
     async def voices(self, keys: Mapping[str, str]) -> tuple[Voice, ...]:
         try:
@@ -197,6 +199,12 @@ class _Making:
     def _end(self, problem: SpeechFailed | None) -> None:
         self._ended, self._problem = True, problem
         self._news.set()
+
+
+@cache
+def _tags() -> frozenset[str]:
+    """Of every voice. Kept, since espeak-ng's own list waits for the sentence that is being made."""
+    return frozenset(voice.language.lower() for voice in espeak.voices())
 
 
 def _pitch(style: Mapping[str, str]) -> int:

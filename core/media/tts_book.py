@@ -1,0 +1,219 @@
+"""Which engine says a text: the configured ones, opened once, with their voices, and who is put aside."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from core.config import TtsConfig
+from core.errors import EngineMissing, InvalidParams
+from core.log import Log
+from core.media.engines import Failure, SpeechFailed, Synthesiser, Trait, TtsEngine, traits_of, tts_engines
+from core.media.tts_aside import Aside, Who
+from core.media.tts_ask import Ask, SpeechKey
+from core.media.tts_turns import Turns
+
+log = Log("tts")
+
+AUTO = "auto"
+LAST_RESORT = "espeak"
+"""It needs neither a model nor a network."""
+PARALLEL = 8
+"""Sentences that one engine makes at a time, unless it says SINGLE: what a service grants its smaller customers."""
+SPEEDS_WPM = (80, 450)
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """An engine with the voice that it says one text in."""
+
+    name: str
+    synthesiser: Synthesiser
+    traits: frozenset[Trait]
+    turns: Turns
+    voice: str
+    language: str
+    speed_wpm: int
+    who: Who
+    key: SpeechKey
+
+
+@dataclass(slots=True, eq=False)
+class _Opened:
+    engine: TtsEngine
+    synthesiser: Synthesiser
+    traits: frozenset[Trait]
+    turns: Turns
+    settings: str
+
+
+@dataclass(slots=True, eq=False)
+class EngineBook:
+    """Finding engines imports their files and asks them for voices: `load` and `speakers` block until `loaded`."""
+
+    config: TtsConfig
+    aside: Aside = field(default_factory=Aside)
+    loaded: bool = False
+    _opened: dict[str, _Opened] = field(default_factory=dict)
+
+    def load(self) -> None:
+        """Everything that the first text would wait for, but the engines' own start."""
+        from core.media.tts_resample import Resampler
+
+        Resampler(22050, 8000)  # imports numpy and soxr
+        for name in self.order(None):
+            self._open(name)
+        self.loaded = True
+
+    @property
+    def primary(self) -> str:
+        """Who says a text that names no engine."""
+        if self.config.engine != AUTO:
+            return self.config.engine
+        piper = self._open("piper")
+        return "piper" if piper is not None and piper.synthesiser.missing({}) is None else LAST_RESORT
+
+    def order(self, engine: str | None, *, fallback: bool = True) -> tuple[str, ...]:
+        first = engine if engine is not None and engine != AUTO else self.primary
+        return tuple(dict.fromkeys((first, *self.config.fallback))) if fallback else (first,)
+
+    def synthesiser(self, name: str) -> Synthesiser:
+        """EngineMissing, with those that there are."""
+        return self._known(name).synthesiser
+
+    @property
+    def opened(self) -> list[tuple[str, Synthesiser]]:
+        return [(name, opened.synthesiser) for name, opened in self._opened.items()]
+
+    def speakers(self, ask: Ask) -> tuple[Speaker, ...]:
+        """In the order in which they are asked. EngineMissing, InvalidParams.
+
+        With a voice, the first that has it begins, and the others say the rest in their own voice for the language.
+        """
+        names = self.order(ask.engine, fallback=ask.fallback)
+        self._known(names[0])
+        found: list[Speaker] = []
+        for name in names:
+            opened = self._open(name)
+            if opened is None:
+                continue
+            voice = self._voice(name, opened.synthesiser, ask, begins=not found)
+            if voice is not None:
+                found.append(self._speaker(name, opened, voice, ask))
+        if found:
+            return tuple(found)
+        raise self._nobody(ask, names)
+
+    def check(self, ask: Ask) -> None:
+        """The error that `speakers` would raise, and EngineMissing where the engine that is named can't be had."""
+        self.speakers(ask)
+        if ask.engine is not None and ask.engine != AUTO:
+            reason = self._known(ask.engine).synthesiser.missing(ask.keys)
+            if reason is not None:
+                raise EngineMissing(reason)
+
+    def now(self, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
+        """Without those that are put aside; all of them where nobody is left, since silence is no better."""
+        return tuple(speaker for speaker in speakers if self.out(speaker) is None) or speakers
+
+    def out(self, speaker: Speaker) -> Failure | None:
+        """Why it is put aside, if it is."""
+        return self.aside.reason(speaker.who, time.monotonic())
+
+    def probe(self, speaker: Speaker) -> bool:
+        """Whether this text finds out for the others if an engine that failed works again."""
+        return self.aside.trying(speaker.who, time.monotonic(), self.config.late_s)
+
+    def failed(self, speaker: Speaker, problem: SpeechFailed) -> None:
+        out_s = self.aside.failed(speaker.who, problem, time.monotonic())
+        log.warning(
+            "a speech engine failed",
+            engine=speaker.name,
+            reason=str(problem.reason),
+            problem=problem.text,
+            aside_s=round(out_s, 1),
+        )
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _voice(self, name: str, synthesiser: Synthesiser, ask: Ask, *, begins: bool) -> str | None:
+        """The voice asked for; else the configured one if it speaks the language; else the language's own."""
+        if ask.voice is not None and begins:
+            return ask.voice if synthesiser.has_voice(ask.voice) else None
+        language = ask.language or self.config.language
+        own = getattr(self.config, name, None)
+        configured: str | None = getattr(own, "voice", None) or (self.config.voice if name == self.primary else None)
+        suits = ask.language is None or primary_tag(ask.language) == primary_tag(self.config.language)
+        if ask.voice is None and configured is not None and suits:
+            if synthesiser.has_voice(configured):
+                return configured
+            if name == self.primary:
+                raise InvalidParams(f"The engine {name} has no voice of the name that [tts] voice gives.", path="voice")
+        return synthesiser.voice_for(language)
+
+    def _speaker(self, name: str, opened: _Opened, voice: str, ask: Ask) -> Speaker:
+        config = self.config
+        language = _language_of(voice) or ask.language or config.language
+        speed_wpm = _speed(ask.style, config.speed_wpm)
+        style = tuple(sorted(ask.style.items()))
+        key = SpeechKey(name, voice, language, speed_wpm, ask.rate_hz, ask.text, style, opened.settings)
+        who = Who(name, voice, hash(frozenset(ask.keys.items())))
+        return Speaker(name, opened.synthesiser, opened.traits, opened.turns, voice, language, speed_wpm, who, key)
+
+    def _nobody(self, ask: Ask, names: tuple[str, ...]) -> InvalidParams:
+        named = f"The engine {names[0]}" if len(names) == 1 or ask.engine else "No speech engine"
+        if ask.voice is not None:
+            return InvalidParams(f"{named} has no such voice; tts.voices lists them.", path="voice")
+        return InvalidParams(f"{named} doesn't speak that language.", path="language")
+
+    def _known(self, name: str) -> _Opened:
+        opened = self._open(name)
+        if opened is None:
+            known = ", ".join(sorted(tts_engines()))
+            raise EngineMissing(f"There is no speech engine of that name; there are: {known}.", path="engine")
+        return opened
+
+    def _open(self, name: str) -> _Opened | None:
+        if name not in self._opened:
+            engine = tts_engines().get(name)
+            if engine is None:
+                return None
+            traits = traits_of(engine)
+            turns = Turns(1 if Trait.SINGLE in traits else PARALLEL)
+            settings = _settings(self.config, name)
+            self._opened[name] = _Opened(engine, engine.open(self.config), traits, turns, settings)
+        return self._opened[name]
+
+
+def primary_tag(language: str) -> str:
+    return language.lower().replace("_", "-").partition("-")[0]
+
+
+def _language_of(voice: str) -> str | None:
+    """Most voices are named by their language: en-us+f2, de-DE-KatjaNeural, de_DE-thorsten-medium."""
+    plain = voice.replace("_", "-").partition("+")[0]
+    parts = plain.split("-")
+    if not (parts[0].isascii() and parts[0].isalpha() and (len(parts[0]) == 2 or (len(parts[0]) == 3 and parts[1:]))):
+        return None
+    region = [part for part in parts[1:2] if len(part) == 2 and part.isalpha()]
+    return "-".join([parts[0].lower(), *region])
+
+
+def _speed(style: Mapping[str, str], default: int) -> int:
+    """speed_wpm of voice_settings; what is no number is left out."""
+    try:
+        wanted = int(style.get("speed_wpm", default))
+    except ValueError:
+        return default
+    return min(max(wanted, SPEEDS_WPM[0]), SPEEDS_WPM[1])
+
+
+def _settings(config: TtsConfig, name: str) -> str:
+    """A hash of what changes the engine's voice in core.toml, so that audio of before is not taken for it."""
+    own = getattr(config, name, None)
+    table: dict[str, object] = {} if own is None else msgspec.to_builtins(own)
+    table = {field: value for field, value in table.items() if field not in ("key", "headers")}
+    content = msgspec.json.encode([table, config.model if name == "piper" else None, config.normalise])
+    return hashlib.sha256(content).hexdigest()[:16]
