@@ -128,7 +128,7 @@ def _add_talk(verbs: Verbs) -> None:
     play.add_argument("file", metavar="FILE", nargs="?", help="WAV, OGG, FLAC or MP3; 7 MB at most without --remote")
     play.add_argument("--tone", metavar="NAME", help="dial, ringback, busy, congestion, sit, beep, cng, ced, or keys")
     play.add_argument("--country", metavar="CC", help="whose tones: eu us gb de fr es it lt pl")
-    play.add_argument("--remote", action="store_true", help="the daemon reads FILE itself, below a root of [media] roots")
+    play.add_argument("--remote", action="store_true", help="the daemon reads FILE, below [media] roots")
     play.add_argument("--loop", type=int, default=1, metavar="N", help="how often; 0 until call stop (default 1)")
     play.add_argument("--no-wait", action="store_true", help="do not wait until it was heard")
     dtmf = _verb(verbs, "dtmf", "press keys", "dialtone call dtmf 12#")

@@ -90,7 +90,7 @@ async def test_every_help_shows_an_example(name: str) -> None:
     assert "Example:" in ran.out and f"  dialtone {name}" in ran.out
 
 
-VERBS = ["start", "status", "list", "show", "say", "dtmf", "record", *ON_LIVE_CALL]
+VERBS = ["start", "status", "list", "show", "say", "play", "dtmf", "record", *ON_LIVE_CALL]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -186,6 +186,14 @@ WISHES = [
     (("say", "Good morning"), "call.speak", {"text": "Good morning", "wait": "spoken"}),
     (("say", "--no-wait", "Hi"), "call.speak", {"text": "Hi", "wait": "accepted"}),
     (("dtmf", "12#"), "call.dtmf", {"digits": "12#"}),
+    (("dtmf", "1", "--inband"), "call.dtmf", {"digits": "1", "inband": True}),
+    (("play", "--tone", "busy"), "call.play", {"tone": "busy", "wait": "spoken"}),
+    (
+        ("play", "--tone", "dial", "--country", "us", "--loop", "0"),
+        "call.play",
+        {"tone": "dial", "country": "us", "loop": 0, "wait": "accepted"},
+    ),
+    (("play", "/tmp/a.mp3", "--remote", "--no-wait"), "call.play", {"path": "/tmp/a.mp3", "wait": "accepted"}),
     (("record", "on"), "call.record", {"enabled": True}),
     (("record", "off"), "call.record", {"enabled": False}),
     (("list", "--limit", "3"), "call.list", {"limit": 3}),
@@ -201,6 +209,17 @@ async def test_each_verb_asks_for_its_method(core: TinyCore, words: tuple[str, .
     assert (ran.code, ran.err) == (0, "")
     assert core.asked(method) == [params]
     assert json.loads(ran.out) == CALL
+
+
+async def test_a_file_to_play_goes_as_base64(core: TinyCore, tmp_path: Path) -> None:
+    core.handlers["call.play"] = lambda _: CALL
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    ran = await run("call", "play", str(tmp_path / "a.wav"), "--loop", "2", socket=core.path)
+    assert ran.code == 0
+    assert core.asked("call.play") == [{"audio": "UklGRg==", "loop": 2, "wait": "spoken"}]
+    for wrong in ((), (str(tmp_path / "a.wav"), "--tone", "busy"), (str(tmp_path / "missing.wav"),)):
+        ran = await run("call", "play", *wrong, socket=core.path)
+        assert ran.code == 2 and ran.err
 
 
 async def test_a_call_is_shown_with_its_turns(core: TinyCore) -> None:

@@ -134,19 +134,28 @@ class Methods:
 
     async def play(
         self,
-        audio: bytes,
+        audio: bytes | None = None,
         *,
+        path: str | None = None,
+        tone: str | None = None,
+        loop: int | None = None,
         call_id: str | None = None,
         interruptible: bool | None = None,
+        replace: bool | None = None,
         wait: Literal["accepted", "spoken"] = "accepted",
     ) -> "SpeakResult":
-        """Plays a WAV, OGG or FLAC file of any rate."""
+        """Plays the bytes of a WAV, OGG, FLAC or MP3 file, a file of the daemon's (path), or a tone such as "busy" or
+        "12#". loop: how often, 0 until it is stopped."""
         found: SpeakResult = await self._ask(
             "call.play",
             timeout_s=SPOKEN_TIMEOUT_S if wait == "spoken" else 30.0,
-            audio=base64.b64encode(audio).decode(),
+            audio=base64.b64encode(audio).decode() if audio is not None else None,
+            path=path,
+            tone=tone,
+            loop=loop,
             call_id=call_id,
             interruptible=interruptible,
+            replace=replace,
             wait=wait,
         )
         return found
