@@ -60,6 +60,8 @@ log = Log("calls")
 
 KEPT_AFTER_END_S = 60.0
 """call.chunk_audio is promised until a minute after the call (design §3)."""
+FILES_SETTLE_S = 1.5
+"""What an orderly stop waits for files of the last calls; the rest is found at the next start."""
 WISH_SETTLES_S = 5.0
 """How long a wish waits for the fact that fulfils it before it answers with the state as it is."""
 
@@ -106,6 +108,7 @@ class CallService:
             log.error("calls left open by the last run are not closed", kind=problem.kind)
         async with TaskGroup() as tasks:
             self.book.tasks = tasks
+            tasks.create_task(self.talk.recordings.run(self._live_ids), name="recordings")
             tasks.create_task(self.voicemail.run(), name="voicemail")
             for line in self.lines.values():
                 tasks.create_task(_keep_running(line), name=f"line.{line.name}")
@@ -117,6 +120,10 @@ class CallService:
         async with TaskGroup() as tasks:
             for call in self.book.live():
                 tasks.create_task(self._stop(call, timeout_s), name="call.stop")
+        await self.talk.recordings.settle(FILES_SETTLE_S)
+
+    def _live_ids(self) -> list[str]:
+        return [call.call_id for call in self.book.live()]
 
     async def _stop(self, call: Call, timeout_s: float) -> None:
         """A modem that does not answer must not keep the daemon: its call is written as ended without it."""
