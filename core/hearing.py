@@ -19,6 +19,7 @@ from core.media.stt import Transcript
 from core.media.tones import DtmfDetector
 from core.media.turn_hints import Hint, hint_of
 from core.media.turn_table import Turn
+from core.media.vad_keys import KeyMask
 from core.outbox import Outbox
 from core.recognition import Recognition
 from core.speech import SpeechService, encode
@@ -60,6 +61,7 @@ class Hearing:
         self._hinted: tuple[Transcript | None, Hint | None] = (None, None)
         self._endpoint = Endpoint(turn_config(media), pcm_format)
         self._dtmf = DtmfDetector(pcm_format.rate_hz)
+        self._keys = KeyMask()
         self._chunks: OrderedDict[int, KeptChunk] = OrderedDict()
         self._kept_bytes = 0
         self.words = Recognition(call, pcm_format, speech, outbox, clock, group)
@@ -71,7 +73,7 @@ class Hearing:
         """One frame of the far end. Gives the place (ms) of a speech onset that may interrupt us, and keys."""
         digits = self._dtmf.feed(frame)
         speech = self._vad.is_speech(frame)  # it learns from every frame, keys too
-        speech = self.speech = speech and not self._dtmf.active
+        speech = self.speech = self._keys.speech(speech, self._dtmf.active)
         if digits:
             self._endpoint.disown()  # the first frames of a key, before it was certain
         if self._adapt and self._endpoint.state is Turn.WAITING:

@@ -245,7 +245,8 @@ class Endpoint:
         segment.speech = max(0, segment.speech - count)
         segment.unsent_speech = max(0, segment.unsent_speech - count)
         first = next(place for place, (speech, _, _) in enumerate(newest) if speech)
-        segment.silence = newest[first][1] + len(newest) - first
+        began = self._now - len(newest) + first <= segment.speech_at  # then the silence before is of no turn
+        segment.silence = (0 if began else newest[first][1]) + len(newest) - first
         segment.speech_end = max(segment.speech_at, newest[first][2])
         self._onset.disown(frames)
         self._newest.clear()

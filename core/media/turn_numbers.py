@@ -13,7 +13,7 @@ LANGUAGES_KEPT = 16
 """Their words are some hundreds of short strings each; the oldest goes."""
 COMPOUND_MIN_CHARS = 7
 """German, Dutch and others write "zweihundertdreiundvierzig" as one word; a shorter one is in the list itself."""
-COMPOUND_PART_MAX = 12
+COMPOUND_PART_MAX = 16
 
 _SAMPLES = (*range(101), *range(200, 1000, 100), *range(1000, 10_000, 1000), 1_000_000, 2_000_000)
 _JOINS = {
@@ -23,7 +23,7 @@ _JOINS = {
 """Stands inside a number, not for one."""
 _MORE: dict[str, str] = {
     "en": "oh o nought double triple hundred thousand million point dash plus",
-    "de": "zwo komma plus doppel bindestrich beistrich",
+    "de": "zwo hundert tausend komma plus doppel bindestrich beistrich",
     "fr": "une zero virgule plus double tiret",
     "es": "una coma punto mas doble guion un",
     "ro": "una o doi doua virgula plus dublu linie",
@@ -36,7 +36,7 @@ _DOUBTFUL: dict[str, str] = {
     "de": "ein eine plus komma",
     "fr": "un une plus neuf",
     "es": "un una uno mas punto coma",
-    "ro": "un una unu o plus linie",
+    "ro": "un una o plus linie",
     "lt": "du viena vienas",
 }
 """Common words as well ("the other one", "oh"): they count only after another number word, or where the text is nothing
@@ -72,6 +72,8 @@ class NumberWords:
         if words[last] not in self.doubtful:
             return True
         before = words[:last]
+        if len(before) > 1 and before[-1] == self.join:
+            before = before[:-1]
         return bool(before) and (self._certain(before[-1]) or all(map(self._in_number, words)))
 
     def _in_number(self, word: str) -> bool:
