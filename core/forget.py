@@ -49,9 +49,11 @@ async def forget(
         if call.number is not None and judge(call.number, call.line):
             raise NotNow("A call with this number is going on. Hang it up first.")
     await _take_back(store, messages, judge)
+    voicemails = await calls.voicemail.forget(judge)
     erased = await erase(store, judge)
     directory = Path(config.dir) if config.dir else state_dir() / "recordings"
     files = await calls.talk.recordings.forget(frozenset(erased.call_ids), lambda: remove_recordings(directory, erased))
+    files += voicemails
     log.info("a party was forgotten", messages=erased.messages, calls=erased.calls, facts=erased.facts, files=files)
     return Forgotten(erased.messages, erased.calls, erased.facts, len(erased.recordings), files, erased.scrubbed)
 

@@ -24,6 +24,7 @@ from core.media.codecs import decode_audio
 from core.speaking import Said
 from core.speech import SpeechService
 from core.store import voicemail as rows
+from core.store.erase import Judge
 from core.store.store import Store
 from core.talk import Talk
 from core.voicemail_file import MessageFile, Recorded, mend, read_message, remove
@@ -259,6 +260,12 @@ class VoicemailService:
         """NotFound."""
         row = await self.get(voicemail_id)
         await self._discard(row.voicemail_id)
+
+    async def forget(self, judge: Judge) -> int:
+        """Removes the audio of all messages of one party, before its rows are erased; gives how many files went."""
+        known = await self._store.read(rows.parties)
+        mine = await asyncio.to_thread(lambda: [each for each, number, line in known if judge(number, line)])
+        return sum([await asyncio.to_thread(remove, self._path(voicemail_id)) for voicemail_id in mine])
 
     async def greeting(self, line: str) -> rows.Greeting:
         """What callers of this line hear now."""

@@ -1,4 +1,4 @@
-"""Forgetting one party: messages, calls, what was said in them, and their facts in the journal, gone from the disk too.
+"""Forgetting one party: messages, calls, what was said in them, voicemail, and their facts, gone from the disk too.
 
 Everything up to the answer is erased. It goes in many short writes, so that others get in between; the facts go first,
 because only the rows know which facts are theirs. What was cut off by a crash is finished by asking again.
@@ -44,7 +44,8 @@ Judge = Callable[[str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What went. call_ids: of the calls. recordings: paths in their rows; the files are the caller's to remove.
+    """What went. call_ids: of the calls. recordings: paths in their rows. Files, of voicemail too, are the
+    caller's to remove.
 
     scrubbed: no trace is left in the store's files; False where they are too large for it (see Store.scrub).
     """
@@ -109,6 +110,7 @@ class _Erasing:
     message_ids: set[str] = field(default_factory=set)
     call_ids: set[str] = field(default_factory=set)
     recordings: set[str] = field(default_factory=set)
+    voicemails: set[str] = field(default_factory=set)
     messages: int = 0
     facts: int = 0
     _newest_message: int = 0
@@ -162,6 +164,8 @@ class _Erasing:
         self.messages += len(self.rows)
         for call_id in self.call_ids:
             tx.execute("DELETE FROM calls WHERE call_id = ?", (call_id,))
+        for voicemail_id in self.voicemails:
+            tx.execute("DELETE FROM voicemails WHERE voicemail_id = ?", (voicemail_id,))
         spellings = self.party.spellings()
         tx.execute(f"DELETE FROM message_reports WHERE message_id IS NULL AND peer IN ({_marks(spellings)})", spellings)
 
@@ -185,6 +189,11 @@ class _Erasing:
             if self.party.is_meant(number, line):
                 self.call_ids.add(call_id)
                 self.recordings |= {recording} - {None}
+        for voicemail_id, call_id, number, line in connection.execute(
+            "SELECT voicemail_id, call_id, number, line FROM voicemails"
+        ):
+            if call_id in self.call_ids or self.party.is_meant(number, line):
+                self.voicemails.add(voicemail_id)
 
     def _facts_between(self, connection: sqlite3.Connection, since: int, until: int) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []
@@ -212,6 +221,7 @@ def _everybody(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     return connection.execute(
         """SELECT DISTINCT peer, line FROM messages
             UNION SELECT DISTINCT number, line FROM calls WHERE number IS NOT NULL
+            UNION SELECT DISTINCT number, line FROM voicemails WHERE number IS NOT NULL
             UNION SELECT DISTINCT peer, line FROM message_reports WHERE message_id IS NULL"""
     ).fetchall()
 

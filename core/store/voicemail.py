@@ -120,6 +120,11 @@ def older_than(connection: sqlite3.Connection, before: str) -> list[str]:
     return [voicemail_id for (voicemail_id,) in rows]
 
 
+def parties(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """(voicemail_id, number, line) of all whose number is known."""
+    return connection.execute("SELECT voicemail_id, number, line FROM voicemails WHERE number IS NOT NULL").fetchall()
+
+
 def mark_heard(tx: Tx, voicemail_id: str, heard_at: str | None) -> VoicemailRow:
     """heard_at None: as new again. NotFound."""
     changed = tx.execute(

@@ -1,0 +1,197 @@
+"""Voicemail from the outside: who gets there, what is kept, what survives a kill, what clients can do with it."""
+
+import asyncio
+import base64
+import io
+import signal
+import sqlite3
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dialtone
+from tests.station import Station, Watch, station
+
+NUMBER = "+447700900123"
+PHRASES = ["please call me back tomorrow", "goodbye"]
+VOICE = "en-gb-x-rp+f5"
+TOML = 'voicemail = "no_brain"\nvoicemail_greeting = "Go on."\nvoicemail_thanks = "Thanks."\nvoicemail_silence_s = 1.5'
+
+
+async def ring(made: Station, phone: dialtone.Phone) -> None:
+    await made.ready(phone)
+    await made.control("call.incoming", number=NUMBER, ring_s=0.3)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Waits for something that tells nobody."""
+    async with asyncio.timeout(15):
+        while not true():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.05)
+
+
+async def tone_heard(made: Station, watch: Watch) -> None:
+    """The greeting and the tone are over: an utterance with words, then one without."""
+    await watch.wait("call.spoken", lambda params: params["text"] == "Go on.")
+    await watch.wait("call.spoken", lambda params: params["text"] is None)
+
+
+def messages(made: Station) -> list[Path]:
+    return sorted((made.dir / "voicemail").glob("*"))
+
+
+async def test_without_a_brain_the_caller_leaves_a_message_that_is_kept_told_once_and_deleted_on_request() -> None:
+    async with station(TOML) as made, made.phone("*") as (phone, watch):
+        await phone.expect_phrases(PHRASES)
+        await ring(made, phone)
+        connected = await watch.wait("call.connected")
+        await tone_heard(made, watch)
+        assert (await phone.call("call.status"))["call"]["handled"] == "voicemail"
+        await made.control("far.say", text="please call me back tomorrow", voice=VOICE)
+        await watch.wait("call.spoken", lambda params: params["text"] == "Thanks.")
+        assert (await watch.wait("call.ended"))["reason"] == "local_hangup"
+        told = await watch.wait("voicemail.received")
+        assert told["number"] == NUMBER and told["call_id"] == connected["call_id"] and not told["partial"]
+        assert told["text"] == "please call me back tomorrow" and told["duration_s"] > 2
+        page = await phone.call("voicemail.list")
+        assert page["unheard"] == 1 and [each["text"] for each in page["voicemails"]] == [told["text"]]
+        voicemail_id = page["voicemails"][0]["voicemail_id"]
+        found = await phone.call("voicemail.audio", voicemail_id=voicemail_id)
+        with wave.open(io.BytesIO(base64.b64decode(found["audio"]))) as wav:
+            assert (wav.getnchannels(), wav.getframerate()) == (1, 8000)
+            samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
+        assert np.abs(samples.astype(float)).max() > 3000, "the caller is in it"
+        named = await phone.call("voicemail.audio", voicemail_id=voicemail_id, file=True)
+        assert [str(path) for path in messages(made)] == [named["path"]]
+        heard = await phone.call("voicemail.mark_heard", voicemail_id=voicemail_id)
+        assert heard["heard_at"] and (await phone.call("voicemail.list", unheard=True))["voicemails"] == []
+        await phone.call("voicemail.delete", voicemail_id=voicemail_id)
+        assert messages(made) == [] and (await phone.call("voicemail.list"))["voicemails"] == []
+        with pytest.raises(dialtone.RpcError) as gone:
+            await phone.call("voicemail.audio", voicemail_id=voicemail_id)
+        assert gone.value.kind == "not_found" and len(watch.named("voicemail.received")) == 1
+
+
+async def test_a_caller_who_says_nothing_leaves_nothing() -> None:
+    async with station(TOML) as made, made.phone("*") as (phone, watch):
+        await ring(made, phone)
+        await watch.wait("call.ended")
+        assert watch.named("voicemail.received") == [] and messages(made) == []
+        assert all(event.params["text"] != "Thanks." for event in watch.named("call.spoken"))
+
+
+async def test_the_hash_key_skips_the_greeting_and_ends_the_message() -> None:
+    toml = TOML.replace("Go on.", "This is a very long greeting, " * 20).replace("1.5", "20.0")
+    async with station(toml) as made, made.phone("*") as (phone, watch):
+        await ring(made, phone)
+        await watch.wait("call.speaking")
+        await made.control("far.dtmf", digits="#")
+        await watch.wait("call.spoken", lambda params: params["text"] is None)
+        await made.control("far.say", text="this is all", voice=VOICE)
+        await made.control("far.dtmf", digits="#")
+        await watch.wait("call.spoken", lambda params: params["text"] == "Thanks.")
+        assert (await watch.wait("voicemail.received"))["duration_s"] < 10
+
+
+async def test_a_kill_in_mid_message_leaves_what_was_said_told_once_after_the_start() -> None:
+    async with station(TOML.replace("1.5", "20.0")) as made:
+        async with made.phone("*") as (phone, watch):
+            await ring(made, phone)
+            await tone_heard(made, watch)
+            await made.control("far.say", text="I have something very important to tell you", voice=VOICE)
+            assert (await phone.call("voicemail.list"))["voicemails"] == [], "it is not told before it is over"
+            await until(lambda: any(path.stat().st_size > 30_000 for path in messages(made)))
+        await made.stop_core(signal.SIGKILL)
+        for _ in range(2):
+            await made.start_core()
+            async with made.phone("*") as (phone, _):
+                await until(lambda: told_in(made) == 1)
+                (message,) = (await phone.call("voicemail.list"))["voicemails"]
+                assert message["partial"] and message["duration_s"] > 1.5 and message["number"] == NUMBER
+                found = await phone.call("voicemail.audio", voicemail_id=message["voicemail_id"])
+                assert found["duration_ms"] == round(message["duration_s"] * 1000)
+            await made.stop_core(signal.SIGKILL)
+        assert told_in(made) == 1
+
+
+def told_in(made: Station) -> int:
+    """How many voicemail.received the journal has."""
+    connection = sqlite3.connect(made.dir / "dialtone.db")
+    try:
+        (count,) = connection.execute("SELECT count(*) FROM journal WHERE topic = 'voicemail.received'").fetchone()
+        return int(count)
+    finally:
+        connection.close()
+
+
+async def test_a_brain_sends_a_call_to_voicemail_before_and_after_the_answer() -> None:
+    async with station(TOML, answer_after_rings=5) as made, made.phone("*", name="bot") as (bot, watch):
+        await bot.register_brain()
+        await ring(made, bot)
+        incoming = await watch.wait("call.incoming")
+        await bot.call("call.to_voicemail", call_id=incoming["call_id"])
+        await tone_heard(made, watch)
+        with pytest.raises(dialtone.RpcError) as twice:
+            await bot.call("call.to_voicemail")
+        assert twice.value.kind == "not_now"
+        await made.control("far.hangup")
+        await watch.wait("call.ended")
+        await made.control("call.incoming", number=NUMBER, ring_s=0.3)
+        await watch.wait("call.incoming", count=2)
+        await bot.call("call.accept")
+        await bot.call("call.speak", text="One moment.", wait="spoken")
+        await bot.call("call.to_voicemail")
+        await watch.wait("call.spoken", lambda params: params["text"] == "Go on.", count=2)
+
+
+async def test_a_brain_that_goes_in_mid_call_leaves_its_caller_to_voicemail() -> None:
+    async with station(TOML + "\nclaim_grace_s = 0.3") as made, made.phone("*") as (phone, watch):
+        async with dialtone.connect(made.socket, name="bot") as bot:
+            await bot.register_brain()
+            await ring(made, phone)
+            await watch.wait("call.connected")
+            await bot.call("call.speak", text="Hello.", wait="spoken")
+            assert (await phone.call("call.status"))["call"].get("handled") is None
+        await tone_heard(made, watch)
+
+
+async def test_after_some_seconds_of_ringing_voicemail_answers_for_a_person_who_does_not() -> None:
+    toml = TOML.replace("no_brain", "after_s") + "\nvoicemail_after_s = 1.5"
+    async with station(toml) as made, made.phone("*") as (phone, watch):
+        await ring(made, phone)
+        await watch.wait("call.ring", lambda params: params["ring"] >= 3)
+        await tone_heard(made, watch)
+
+
+async def test_a_greeting_of_ones_own_is_heard_and_stays() -> None:
+    async with station(TOML) as made:
+        async with made.phone() as (phone, _):
+            spoken = await phone.call("tts.synthesize", text="This is my own voice", voice="en-gb+m3")
+            await phone.call("voicemail.set_greeting", text="My words.")
+            assert (await phone.call("voicemail.get_greeting"))["text"] == "My words."
+            await phone.call("voicemail.set_greeting", audio=spoken["audio"], line="sim")
+        await made.stop_core()
+        await made.start_core()
+        async with made.phone("*") as (phone, watch):
+            assert (await phone.call("voicemail.get_greeting", line="sim"))["audio"]
+            await ring(made, phone)
+            first = await watch.wait("call.spoken")
+            assert first["text"] is None and first["played_ms"] > 700, "the recording, not a text"
+            await phone.call("voicemail.set_greeting", line="sim")
+            await phone.call("voicemail.set_greeting")
+            assert (await phone.call("voicemail.get_greeting", line="sim"))["text"] == "Go on."
+
+
+async def test_forgetting_a_number_takes_its_messages_and_their_files() -> None:
+    async with station(TOML) as made, made.phone("*") as (phone, watch):
+        await ring(made, phone)
+        await tone_heard(made, watch)
+        await made.control("far.say", text="nobody shall know this", voice=VOICE)
+        await watch.wait("voicemail.received")
+        assert len(messages(made)) == 1
+        async with made.phone() as (admin, _):
+            await admin.call_with("sms.erase", {"number": NUMBER})
+        assert messages(made) == [] and (await phone.call("voicemail.list"))["voicemails"] == []
