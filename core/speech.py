@@ -69,11 +69,12 @@ class SpeechService:
         *,
         engine: str | None = None,
         keys: Mapping[str, str] | None = None,
-        style: Mapping[str, str] | None = None,
+        complete: bool = False,
     ) -> None:
-        """InvalidParams for a language or voice that no engine has; EngineMissing for an engine that is unknown, or
-        asked for by name and lacks its package, model or key."""
-        await self.tts.check(Ask("", 8000, language, voice, engine, style or {}, _keys(keys, engine)))
+        """InvalidParams for a language or voice that the engine, or any where none is named, does not have;
+        EngineMissing for an engine that is unknown. complete: also for one that lacks its package, model or key."""
+        ask = Ask("", 8000, language, voice, engine, keys=_keys(keys, engine))
+        await self.tts.check(ask, complete=complete)
 
     def say(
         self,

@@ -128,11 +128,11 @@ class TtsService:
         """All of it: PCM and marks. Raises what the iteration of `stream` raises."""
         return await collect(self.stream(text, language=language, voice=voice, rate_hz=rate_hz))
 
-    async def check(self, ask: Ask) -> None:
-        """The error that `stream` would end with for this voice, language and engine, and what an engine lacks that is
-        asked for by name; nothing where it would speak."""
+    async def check(self, ask: Ask, *, complete: bool = False) -> None:
+        """InvalidParams and EngineMissing as `stream` gives them, and for a voice or language that the engine which is
+        asked for by name does not have; complete: also for what it lacks. Nothing where it would speak."""
         self._check(ask)
-        await asyncio.to_thread(self._checked, ask)
+        await asyncio.to_thread(self._checked, ask, complete)
 
     async def voices(self, engine: str | None = None, keys: Mapping[str, str] | None = None) -> list[EngineVoices]:
         """Of one engine, or of all that there are. EngineMissing for an engine that isn't there."""
@@ -180,10 +180,10 @@ class TtsService:
         if ask.rate_hz not in RATES_HZ:
             raise InvalidParams(f"rate_hz is one of {', '.join(map(str, RATES_HZ))}.", path="rate_hz")
 
-    def _checked(self, ask: Ask) -> None:
+    def _checked(self, ask: Ask, complete: bool) -> None:
         if not self._book.loaded:
             self._book.load()
-        self._book.check(ask)
+        self._book.check(ask, complete=complete)
 
     def _at_hand(self, ask: Ask) -> Made | None:
         """In memory; what an engine that is put aside made serves as well as ever."""

@@ -106,13 +106,15 @@ class EngineBook:
             return tuple(found)
         raise self._nobody(ask, names)
 
-    def check(self, ask: Ask) -> None:
-        """The error that `speakers` would raise, and EngineMissing where the engine that is named can't be had."""
-        self.speakers(ask)
-        if ask.engine is not None and ask.engine != AUTO:
-            reason = self._known(ask.engine).synthesiser.missing(ask.keys)
-            if reason is not None:
-                raise EngineMissing(reason)
+    def check(self, ask: Ask, *, complete: bool) -> None:
+        """The error that `speakers` would raise, also where only others than the engine that is named would speak."""
+        first = self.speakers(ask)[0]
+        if ask.engine is None or ask.engine == AUTO:
+            return
+        if first.name != ask.engine:
+            raise self._nobody(ask, (ask.engine,))
+        if complete and (reason := first.synthesiser.missing(ask.keys)) is not None:
+            raise EngineMissing(reason)
 
     def now(self, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
         """Without those that are put aside; all of them where nobody is left, since silence is no better."""

@@ -1,5 +1,6 @@
 """call.*: place, answer, steer and end calls; read the call log."""
 
+import dataclasses
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -11,6 +12,7 @@ from core.errors import (
     AudioFailed,
     Claimed,
     EmergencyDenied,
+    EngineMissing,
     GuardRefused,
     InvalidParams,
     LimitExceeded,
@@ -145,7 +147,14 @@ class ConfigureParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     token: Token | None = None
     language: Annotated[str, Meta(max_length=16)] | None = None
     voice: Annotated[str, Meta(max_length=64)] | None = None
-    tts_engine: Annotated[Literal["espeak"], Meta(description="The engines of this version")] | None = None
+    tts_engine: Annotated[str, Meta(max_length=32, description="As tts.voices lists them; auto")] | None = None
+    voice_settings: (
+        Annotated[
+            dict[str, Annotated[str, Meta(max_length=200)]],
+            Meta(description="For the engine: speed_wpm, pitch, style, model … (docs/speech.md)"),
+        ]
+        | None
+    ) = None
     stt_engine: (
         Annotated[
             Literal["local", "remote", "none"],
@@ -342,23 +351,41 @@ async def release(request: Request, params: OneCall) -> Empty:
     return Empty()
 
 
-@method("call.configure", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1")
+async def _configure_voice(request: Request, call: Call, params: ConfigureParams) -> None:
+    """InvalidParams or EngineMissing unless the engine can speak so; another engine's voice does not stay."""
+    if params.voice_settings is not None and len(params.voice_settings) > 16:
+        raise InvalidParams("At most 16 voice settings.", path="voice_settings")
+    if params.language is None and params.voice is None and params.tts_engine is None:
+        return
+    settings, speech = call.settings, request.core.services.speech
+    other = params.tts_engine is not None and params.tts_engine != settings.tts_engine
+    await speech.check_voice(
+        params.language or settings.language,
+        params.voice or (None if other else settings.voice),
+        engine=params.tts_engine or settings.tts_engine,
+        keys=settings.keys if params.keys is None else params.keys,
+        complete=params.tts_engine is not None,
+    )
+    if other:
+        call.settings = dataclasses.replace(call.settings, voice=None)
+        speech.tts.warm(params.tts_engine)
+
+
+@method("call.configure", scope=Scope.CALLS, errors=(*CALL_ERRORS, EngineMissing), since="0.1")
 async def configure(request: Request, params: ConfigureParams) -> CallInfo:
     """Sets engine, language, voice, keys, greeting and answer policy for one call."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
-    if params.language is not None or params.voice is not None:
-        language = params.language or call.settings.language
-        voice = params.voice or call.settings.voice
-        await request.core.services.speech.check_voice(language, voice)
     if params.keys is not None and len(params.keys) > 32:
         raise InvalidParams("At most 32 keys.", path="keys")
+    await _configure_voice(request, call, params)
     request.core.services.calls.configure(
         call,
         call.settings.changed(
             language=params.language,
             voice=params.voice,
             tts_engine=params.tts_engine,
+            voice_settings=params.voice_settings,
             stt_engine=params.stt_engine,
             greeting=params.greeting,
             answer_after_rings=params.answer_after_rings,

@@ -53,7 +53,9 @@ async def speak(request: Request, params: SpeakParams) -> SpeakResult:
         raise LimitExceeded(f"At most {request.core.config.tts.max_text_chars} characters at a time.")
     if params.language is not None or params.voice is not None:
         language = params.language or call.settings.language
-        await request.core.services.speech.check_voice(language, params.voice)
+        await request.core.services.speech.check_voice(
+            language, params.voice, engine=call.settings.tts_engine, keys=call.settings.keys
+        )
     conversation = await request.core.services.calls.talk.ready(call)
     call.reminded = False
     if params.replace:
