@@ -63,8 +63,8 @@ class Conversation:
         self._levels = LevelMeter(pcm_format)
         self.taps = Taps(call.call_id)
         media = config.media
-        self._from_far = shaper(pcm_format.rate_hz, media.downlink_gain_db)
-        self._from_client = shaper(pcm_format.rate_hz, media.uplink_gain_db)
+        self._from_far = shaper(pcm_format.rate_hz, media.downlink_gain_db, frames=True)
+        self._from_client = shaper(pcm_format.rate_hz, media.uplink_gain_db, frames=True)
         self._echo = None if media.echo == "off" else EchoCanceller(pcm_format, subtract=media.echo == "cancel")
         self._noise = None if media.comfort_noise == "off" else ComfortNoise(pcm_format, media.comfort_noise)
         self._noise_ahead = False
@@ -242,6 +242,10 @@ class Conversation:
         """Ends everything said or waiting; what lies in the port is not sent any more."""
         self.attachments.flush()
         return self.speaking.stop(self._port.flush() if self._port is not None else 0)
+
+    def cancel(self, utterance: int) -> Said | None:
+        """Ends one utterance, said or waiting; what waits behind it goes on. None where it is over."""
+        return self.speaking.cancel(utterance, self._port.flush if self._port is not None else lambda: 0)
 
     def pause(self) -> None:
         """Our words wait from the next frame on."""

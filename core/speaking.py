@@ -145,6 +145,8 @@ class Speaking:
                 while not said.utterance.wants_more and not said.done.is_set():
                     self._room.clear()
                     await self._room.wait()
+            if shape is not None:
+                said.utterance.feed(shape.flush())
         except PublicError as problem:
             log.warning("speech was not made", call_id=self._call.call_id, kind=problem.kind)
             said.failed = problem.message

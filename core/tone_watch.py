@@ -1,6 +1,7 @@
 """Listens for tones of networks, faxes and pagers in what the far end of a call sends, and tells them as call.tone."""
 
 from collections import deque
+from collections.abc import Callable
 
 from core.audio import PcmFormat
 from core.call import Call
@@ -21,10 +22,10 @@ BY_DEFAULT = {Direction.OUT: ("progress",), Direction.IN: ("cng",)}
 
 
 class ToneWatch:
-    """A tap of one call."""
+    """A tap of one call. tell: what to do with a tone that has become certain."""
 
-    def __init__(self, call: Call, pcm_format: PcmFormat, matchers: list[Matcher], outbox: Outbox) -> None:
-        self._call, self._format, self._outbox = call, pcm_format, outbox
+    def __init__(self, pcm_format: PcmFormat, matchers: list[Matcher], tell: Callable[[Found], None]) -> None:
+        self._format, self._tell = pcm_format, tell
         self._bank = ToneBank(pcm_format.rate_hz)
         self._listener = ToneListener(matchers)
         self._ours: deque[bytes] = deque(maxlen=ECHO_FRAMES)
@@ -43,11 +44,15 @@ class ToneWatch:
         bank = ToneBank(self._format.rate_hz)
         return any(near(tones_hz, bank.feed(frame).tones_hz) for frame in self._ours)
 
-    def _tell(self, found: Found) -> None:
-        self._outbox.fact(
+
+def tone_watch(call: Call, pcm_format: PcmFormat, media: MediaConfig, outbox: Outbox) -> ToneWatch | None:
+    """None where nothing is to be listened for."""
+
+    def tell(found: Found) -> None:
+        outbox.fact(
             CallTone(
-                line=self._call.line,
-                call_id=self._call.call_id,
+                line=call.line,
+                call_id=call.call_id,
                 tone=found.tone,
                 frequency_hz=round(found.frequency_hz, 1),
                 duration_ms=found.duration_ms,
@@ -55,10 +60,13 @@ class ToneWatch:
             )
         )
 
+    matchers = matchers_for(media, call.direction)
+    return ToneWatch(pcm_format, matchers, tell) if matchers else None
 
-def tone_watch(call: Call, pcm_format: PcmFormat, media: MediaConfig, outbox: Outbox) -> ToneWatch | None:
-    """None where nothing is to be listened for."""
-    kinds = media.tones if media.tones is not None else BY_DEFAULT[call.direction]
+
+def matchers_for(media: MediaConfig, direction: Direction) -> list[Matcher]:
+    """What [media] tones and paging name; progress on outgoing calls and cng on incoming ones where tones is absent."""
+    kinds = media.tones if media.tones is not None else BY_DEFAULT[direction]
     matchers: list[Matcher] = progress(media.tone_country) if "progress" in kinds else []
     matchers += [matcher for kind, matcher in (("cng", cng), ("ced", ced)) if kind in kinds]
     for entry in media.paging:
@@ -66,4 +74,4 @@ def tone_watch(call: Call, pcm_format: PcmFormat, media: MediaConfig, outbox: Ou
             entry.name, entry.tone_a_hz, entry.tone_b_hz, entry.tone_a_ms, entry.tone_b_ms, entry.tolerance_hz
         )
         matchers.append(paging(pager))
-    return ToneWatch(call, pcm_format, matchers, outbox) if matchers else None
+    return matchers

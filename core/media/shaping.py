@@ -23,16 +23,19 @@ REFERENCE_HZ = 8000
 
 
 class Shaper:
-    """One direction of one call, or one utterance. Its state carries over, so bytes may be cut anywhere."""
+    """One direction of one call, or one utterance. Its state carries over, so bytes may be cut anywhere.
 
-    def __init__(self, rate_hz: int, gain_db: float, *, clarity: bool = False) -> None:
+    frames: whole frames in, as many out, 2.5 ms late. Without it nothing is late: the last 2.5 ms come with flush.
+    """
+
+    def __init__(self, rate_hz: int, gain_db: float, *, clarity: bool = False, frames: bool = False) -> None:
         self._gain = np.float32(10 ** (gain_db / 20) / 32768)
-        self._limiter = Limiter(rate_hz)
+        self._limiter = Limiter(rate_hz, primed=frames)
         self._taps = clarity_taps(rate_hz) if clarity else None
         self._before = np.zeros(len(self._taps) - 1 if self._taps is not None else 0, np.float32)
 
     def feed(self, pcm: bytes) -> bytes:
-        """s16le in whole samples, as many as came in. Nothing is held back. ValueError for a cut sample."""
+        """s16le in whole samples. ValueError for a cut one."""
         if not pcm:
             return pcm
         samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) * self._gain
@@ -40,12 +43,20 @@ class Shaper:
             run = np.concatenate((self._before, samples))
             self._before = run[len(run) - len(self._before) :]
             samples = np.convolve(run, self._taps, "valid").astype(np.float32)
-        return np.rint(self._limiter.feed(samples) * 32767).astype("<i2").tobytes()
+        return _pcm(self._limiter.feed(samples))
+
+    def flush(self) -> bytes:
+        """The end of it."""
+        return _pcm(self._limiter.flush())
 
 
-def shaper(rate_hz: int, gain_db: float, *, clarity: bool = False) -> Shaper | None:
+def shaper(rate_hz: int, gain_db: float, *, clarity: bool = False, frames: bool = False) -> Shaper | None:
     """None where there is nothing to do, so that the samples stay as they are to the bit."""
-    return Shaper(rate_hz, gain_db, clarity=clarity) if gain_db or clarity else None
+    return Shaper(rate_hz, gain_db, clarity=clarity, frames=frames) if gain_db or clarity else None
+
+
+def _pcm(samples: "Floats") -> bytes:
+    return np.rint(samples * 32768).astype("<i2").tobytes()
 
 
 @cache
