@@ -247,6 +247,10 @@ class Conversation:
         """Ends one utterance, said or waiting; what waits behind it goes on. None where it is over."""
         return self.speaking.cancel(utterance, self._port.flush if self._port is not None else lambda: 0)
 
+    def cancel(self, utterance: int) -> Said | None:
+        """Ends one utterance, said or waiting; what waits behind it goes on. None where it is over."""
+        return self.speaking.cancel(utterance, self._port.flush if self._port is not None else lambda: 0)
+
     def pause(self) -> None:
         """Our words wait from the next frame on."""
         self.speaking.pause(self._port.flush() if self._port is not None else 0)
