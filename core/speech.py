@@ -13,6 +13,7 @@ from core.media.codecs import decode_audio, encode_ogg_opus, encode_wav
 from core.media.stt import SttService, Transcript
 from core.media.tts import Ask, FailedOver, Priority, TtsService, TtsStream
 from core.media.vad_engines import VadEngines
+from core.speech_jobs import SpeechJobs
 
 MAX_PHRASES = 200
 """More templates than this make the phrase engine slower than a frame budget and less certain (docs/speech.md)."""
@@ -37,6 +38,7 @@ class SpeechService:
     tts: TtsService
     stt: SttService
     vads: VadEngines = field(init=False)
+    jobs: SpeechJobs = field(default_factory=SpeechJobs)
     _phrases: dict[int, Phrases] = field(default_factory=dict)
     _languages: "OrderedDict[str, str]" = field(default_factory=OrderedDict)
 

@@ -216,6 +216,19 @@ export type EndReason =
   | "rejected"
   | "remote_hangup";
 
+export interface EngineInfo {
+  name: string;
+  /** It says what names no engine */
+  current: boolean;
+  /** What it lacks and how to get it; null: it can be used */
+  missing: string | null;
+  /** Why its voices could not be listed */
+  problem: string | null;
+  /** Why it is not asked at the moment, if it failed lately */
+  put_aside: string | null;
+  voices: Array<VoiceInfo>;
+}
+
 export interface Engines {
   tts: string;
   stt: string;
@@ -700,6 +713,13 @@ export interface PhrasesResult {
   count: number;
 }
 
+export interface PrefetchResult {
+  /** Texts whose audio is there */
+  ready: number;
+  /** Texts that are made when nothing else is; ask again to see */
+  waiting: number;
+}
+
 export interface Queues {
   lines: Array<LineQueue>;
 }
@@ -827,6 +847,16 @@ export interface Subscribed {
   consumer: string | null;
 }
 
+export interface SynthesizeResult {
+  /** base64 */
+  audio: string;
+  format: "ogg" | "pcm" | "wav";
+  rate_hz: number;
+  duration_ms: number;
+  /** Where the words are; none from engines that don't tell */
+  marks: Array<WordPlace>;
+}
+
 export interface TranscribeResult {
   text: string | null;
   understood: boolean;
@@ -861,6 +891,20 @@ export type TransferState =
   | "returned"
   | "taking_message";
 
+/** heard_text and played_ms: of the utterance that was being said. */
+export interface TtsCancelResult {
+  cancelled: number;
+  heard_text: string | null;
+  played_ms: number;
+}
+
+export interface TtsQueueResult {
+  call_id: string;
+  utterance: number;
+  /** Utterances that are said before it */
+  ahead: number;
+}
+
 export interface TurnInfo {
   /** caller or bot */
   role: string;
@@ -890,6 +934,13 @@ export interface UssdTextWithSeq {
   state: UssdState;
   /** The newest fact that this request caused */
   seq?: number;
+}
+
+export interface VoiceInfo {
+  name: string;
+  language: string;
+  gender: string | null;
+  description: string | null;
 }
 
 /** Either audio, or path. */
@@ -926,6 +977,10 @@ export interface VoicemailPage {
   next: string | null;
 }
 
+export interface VoicesResult {
+  engines: Array<EngineInfo>;
+}
+
 /** What becomes of audio that a talker sends faster than the line takes it. wait: it stays in the socket, so that the line sets the pace of the writer. drop: the oldest goes, so that a live source is never more than 200 ms behind. */
 export type WhenFull =
   | "drop"
@@ -934,6 +989,13 @@ export type WhenFull =
 export interface WithdrawResult {
   /** Calls that this brain steered until now */
   calls: Array<string>;
+}
+
+/** A word: text[start:end] begins at_ms after the first sample. */
+export interface WordPlace {
+  start: number;
+  end: number;
+  at_ms: number;
 }
 
 /** $/cancelRequest: Stop waiting for a request of this connection: it is answered with error -32800. What the modem had begun is carried through. Meant as a notification. */
@@ -1003,8 +1065,10 @@ export interface CallConfigureParams {
   token?: string | null;
   language?: string | null;
   voice?: string | null;
-  /** The engines of this version */
-  tts_engine?: "espeak" | null;
+  /** As tts.voices lists them; auto */
+  tts_engine?: string | null;
+  /** For the engine: speed_wpm, pitch, style, model … (docs/speech.md) */
+  voice_settings?: Record<string, string> | null;
   /** local: as configured; remote: a client answers with stt.result */
   stt_engine?: "local" | "none" | "remote" | null;
   greeting?: string | null;
@@ -1560,13 +1624,69 @@ export interface SttTranscribeParams {
   job?: string | null;
 }
 
+/** tts.cancel: Takes a text back, wherever it is: in the making, waiting, or being said. What waits behind it goes on. */
+export interface TtsCancelParams {
+  /** Of a tts.synthesize of this connection */
+  job?: string | null;
+  /** Left out: the only live call */
+  call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
+  token?: string | null;
+  utterance?: number | null;
+}
+
+/** tts.prefetch: Makes texts ahead and keeps them on disk, so that greetings and fillers cost nothing when they are said. */
+export interface TtsPrefetchParams {
+  texts: Array<string>;
+  language?: string | null;
+  voice?: string | null;
+  /** As tts.voices lists them; left out: as configured */
+  engine?: string | null;
+  /** For the engine: speed_wpm, pitch, style, model … (docs/speech.md) */
+  voice_settings?: Record<string, string>;
+  /** That of the line */
+  rate_hz?: 8000 | 16000;
+}
+
+/** tts.queue: Says a text into the call when its turn comes: before what waits with a lower priority, after what is being said. */
+export interface TtsQueueParams {
+  text: string;
+  /** Left out: the only live call */
+  call_id?: string | null;
+  /** From call.claim, for connections that don't hold the claim */
+  token?: string | null;
+  /** Of what waits: a higher one is made and said first */
+  priority?: "high" | "low" | "normal";
+  language?: string | null;
+  voice?: string | null;
+  interruptible?: boolean;
+  /** Stop what is being said or waits */
+  replace?: boolean;
+}
+
 /** tts.synthesize: Speech of a text, outside any call. */
 export interface TtsSynthesizeParams {
   text: string;
   language?: string | null;
   voice?: string | null;
+  /** This one and no other; left out: as configured, with fallback */
+  engine?: string | null;
+  /** For the engine: speed_wpm, pitch, style, model … (docs/speech.md) */
+  voice_settings?: Record<string, string>;
+  /** Of what waits: a higher one is made and said first */
+  priority?: "high" | "low" | "normal";
+  /** A name of your own, for tts.cancel */
+  job?: string | null;
   format?: "ogg" | "pcm" | "wav";
   rate_hz?: 8000 | 16000;
+}
+
+/** tts.voices: The speech engines of this station, what each lacks, and the voices that `voice` takes. */
+export interface TtsVoicesParams {
+  /** Left out: all engines */
+  engine?: string | null;
+  /** Only voices of it, and of its regions */
+  language?: string | null;
 }
 
 /** ussd.cancel: Ends the open session of a line, if there is one. */
@@ -2441,9 +2561,13 @@ export interface Methods {
   "stt.phrases": { params: SttPhrasesParams; result: PhrasesResult };
   "stt.result": { params: SttResultParams; result: Empty };
   "stt.transcribe": { params: SttTranscribeParams; result: TranscribeResult };
-  "synthesize": { params: TtsSynthesizeParams; result: AudioResult };
+  "synthesize": { params: TtsSynthesizeParams; result: SynthesizeResult };
   "transcribe": { params: SttTranscribeParams; result: TranscribeResult };
-  "tts.synthesize": { params: TtsSynthesizeParams; result: AudioResult };
+  "tts.cancel": { params: TtsCancelParams; result: TtsCancelResult };
+  "tts.prefetch": { params: TtsPrefetchParams; result: PrefetchResult };
+  "tts.queue": { params: TtsQueueParams; result: TtsQueueResult };
+  "tts.synthesize": { params: TtsSynthesizeParams; result: SynthesizeResult };
+  "tts.voices": { params: TtsVoicesParams; result: VoicesResult };
   "ussd.cancel": { params: UssdCancelParams; result: Empty };
   "ussd.reply": { params: UssdReplyParams; result: UssdTextWithSeq };
   "ussd.send": { params: UssdSendParams; result: UssdTextWithSeq };

@@ -5,6 +5,7 @@ nor runs far ahead of what is played. Engines: core.media.engines; who goes on w
 """
 
 import asyncio
+import time
 from asyncio import TaskGroup
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -88,6 +89,10 @@ class TtsService:
     def engine_name(self) -> str:
         """Who says the next text that names no engine; "auto" while no engine was looked for."""
         return self._book.primary if self._book.loaded else self._config.engine
+
+    def put_aside(self) -> dict[str, str]:
+        """Engines that failed lately and are not asked for a while: name to reason."""
+        return {name: str(reason) for name, reason in self._book.aside.listed(time.monotonic()).items()}
 
     def stream(
         self,

@@ -37,7 +37,7 @@ class TtsStream:
         self._ended = False
         self._problem: PublicError | None = None
         self.unread_bytes = 0
-        self.closed = False
+        self.closed = self.cancelled = False
         self.on_close: Callable[[], object] | None = None
 
     def __aiter__(self) -> "TtsStream":
@@ -66,6 +66,11 @@ class TtsStream:
         self._news.set()
         if self.on_close is not None:
             self.on_close()
+
+    async def cancel(self) -> None:
+        """The same, for somebody else than its reader, who sees `cancelled`."""
+        self.cancelled = True
+        await self.close()
 
     @property
     def unread_pieces(self) -> int:

@@ -76,7 +76,11 @@ Method = Literal[
     "stt.transcribe",
     "synthesize",
     "transcribe",
+    "tts.cancel",
+    "tts.prefetch",
+    "tts.queue",
     "tts.synthesize",
+    "tts.voices",
     "ussd.cancel",
     "ussd.reply",
     "ussd.send",
@@ -532,6 +536,26 @@ class EmptyWithSeq(TypedDict):
     seq: NotRequired[int]
 
 
+class VoiceInfo(TypedDict):
+    name: str
+    language: str
+    gender: str | None
+    description: str | None
+
+
+class EngineInfo(TypedDict):
+    name: str
+    # It says what names no engine
+    current: bool
+    # What it lacks and how to get it; null: it can be used
+    missing: str | None
+    # Why its voices could not be listed
+    problem: str | None
+    # Why it is not asked at the moment, if it failed lately
+    put_aside: str | None
+    voices: list[VoiceInfo]
+
+
 class Engines(TypedDict):
     tts: str
     stt: str
@@ -938,6 +962,13 @@ class PhrasesResult(TypedDict):
     count: int
 
 
+class PrefetchResult(TypedDict):
+    # Texts whose audio is there
+    ready: int
+    # Texts that are made when nothing else is; ask again to see
+    waiting: int
+
+
 class Queues(TypedDict):
     lines: list[LineQueue]
 
@@ -1028,6 +1059,24 @@ class Subscribed(TypedDict):
     consumer: str | None
 
 
+class WordPlace(TypedDict):
+    """A word: text[start:end] begins at_ms after the first sample."""
+
+    start: int
+    end: int
+    at_ms: int
+
+
+class SynthesizeResult(TypedDict):
+    # base64
+    audio: str
+    format: Literal["ogg", "pcm", "wav"]
+    rate_hz: int
+    duration_ms: int
+    # Where the words are; none from engines that don't tell
+    marks: list[WordPlace]
+
+
 class TranscribeSegment(TypedDict):
     """Words and where they lie in the recording."""
 
@@ -1049,6 +1098,21 @@ class TranscribeResult(TypedDict):
     segments: list[TranscribeSegment]
     # As in call.speech
     problem: str | None
+
+
+class TtsCancelResult(TypedDict):
+    """heard_text and played_ms: of the utterance that was being said."""
+
+    cancelled: int
+    heard_text: str | None
+    played_ms: int
+
+
+class TtsQueueResult(TypedDict):
+    call_id: str
+    utterance: int
+    # Utterances that are said before it
+    ahead: int
 
 
 class UssdTextWithSeq(TypedDict):
@@ -1091,6 +1155,10 @@ class VoicemailPage(TypedDict):
     # How many there are in all that nobody has heard
     unheard: int
     next: str | None
+
+
+class VoicesResult(TypedDict):
+    engines: list[EngineInfo]
 
 
 class WithdrawResult(TypedDict):
@@ -1181,8 +1249,10 @@ class CallConfigureParams(TypedDict):
     token: NotRequired[str | None]
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
-    # The engines of this version
-    tts_engine: NotRequired[Literal["espeak"] | None]
+    # As tts.voices lists them; auto
+    tts_engine: NotRequired[str | None]
+    # For the engine: speed_wpm, pitch, style, model … (docs/speech.md)
+    voice_settings: NotRequired[dict[str, str] | None]
     # local: as configured; remote: a client answers with stt.result
     stt_engine: NotRequired[Literal["local", "none", "remote"] | None]
     greeting: NotRequired[str | None]
@@ -1838,14 +1908,80 @@ class SttTranscribeParams(TypedDict):
     job: NotRequired[str | None]
 
 
+class TtsCancelParams(TypedDict):
+    """tts.cancel: Takes a text back, wherever it is: in the making, waiting, or being said. What waits
+    behind it goes on.
+    """
+
+    # Of a tts.synthesize of this connection
+    job: NotRequired[str | None]
+    # Left out: the only live call
+    call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
+    token: NotRequired[str | None]
+    utterance: NotRequired[int | None]
+
+
+class TtsPrefetchParams(TypedDict):
+    """tts.prefetch: Makes texts ahead and keeps them on disk, so that greetings and fillers cost nothing
+    when they are said.
+    """
+
+    texts: list[str]
+    language: NotRequired[str | None]
+    voice: NotRequired[str | None]
+    # As tts.voices lists them; left out: as configured
+    engine: NotRequired[str | None]
+    # For the engine: speed_wpm, pitch, style, model … (docs/speech.md)
+    voice_settings: NotRequired[dict[str, str]]
+    # That of the line
+    rate_hz: NotRequired[Literal[8000, 16000]]
+
+
+class TtsQueueParams(TypedDict):
+    """tts.queue: Says a text into the call when its turn comes: before what waits with a lower priority,
+    after what is being said.
+    """
+
+    text: str
+    # Left out: the only live call
+    call_id: NotRequired[str | None]
+    # From call.claim, for connections that don't hold the claim
+    token: NotRequired[str | None]
+    # Of what waits: a higher one is made and said first
+    priority: NotRequired[Literal["high", "low", "normal"]]
+    language: NotRequired[str | None]
+    voice: NotRequired[str | None]
+    interruptible: NotRequired[bool]
+    # Stop what is being said or waits
+    replace: NotRequired[bool]
+
+
 class TtsSynthesizeParams(TypedDict):
     """tts.synthesize: Speech of a text, outside any call."""
 
     text: str
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
+    # This one and no other; left out: as configured, with fallback
+    engine: NotRequired[str | None]
+    # For the engine: speed_wpm, pitch, style, model … (docs/speech.md)
+    voice_settings: NotRequired[dict[str, str]]
+    # Of what waits: a higher one is made and said first
+    priority: NotRequired[Literal["high", "low", "normal"]]
+    # A name of your own, for tts.cancel
+    job: NotRequired[str | None]
     format: NotRequired[Literal["ogg", "pcm", "wav"]]
     rate_hz: NotRequired[Literal[8000, 16000]]
+
+
+class TtsVoicesParams(TypedDict):
+    """tts.voices: The speech engines of this station, what each lacks, and the voices that `voice` takes."""
+
+    # Left out: all engines
+    engine: NotRequired[str | None]
+    # Only voices of it, and of its regions
+    language: NotRequired[str | None]
 
 
 class UssdCancelParams(TypedDict):
