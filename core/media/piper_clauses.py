@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from core.espeak import WordMark
 
 FIRST_CHARS_MIN = 10
-"""A first clause shorter than this ("Yes, …") stays with the next: by itself it would sound clipped. A sentence, too."""
+"""A first clause or a sentence shorter than this ("Yes, …") stays with the next: by itself it would sound clipped."""
 LATER_CHARS_MIN = 40
 REST_CHARS_MIN = 8
 _BREATH = re.compile(r"[,;:.!?…]+[\"'”’)\]]*\s+|[，、；：。！？،؛]\s*|\s+[–—-]\s+")

@@ -8,10 +8,7 @@ waiting.
 import asyncio
 import contextlib
 import itertools
-import os
-import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -22,11 +19,11 @@ import msgspec
 
 from core.log import Log
 from core.media.engines import Failure, SpeechFailed
+from core.media.piper_worker_child import Child, wait_for
 from core.media.piper_worker_protocol import (
     BrokenFrame,
     Chunk,
     Done,
-    Frames,
     FromVoice,
     Load,
     Loaded,
@@ -49,9 +46,6 @@ BACKOFF_S = (0.5, 30.0)
 """Between a crash and the next start: the first, and the most."""
 RESTARTS = 3
 """In a row by itself; then only when a sentence asks, and not before the back-off is over."""
-END_S = 2.0
-ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
-"""Of core's, which may hold keys of speech services."""
 _READ_BYTES = 256 * 1024
 
 
@@ -92,7 +86,7 @@ class PiperWorker:
         self._ids = itertools.count(1)
         self._waiting: deque[_Job] = deque()  # at most MAX_WAITING; more are refused
         self._current: _Job | None = None
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._dying: list[subprocess.Popen[bytes]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._restart: asyncio.TimerHandle | None = None
@@ -152,7 +146,7 @@ class PiperWorker:
         self._fail_all(SpeechFailed(Failure.CRASHED, "speech has ended"))
         dying, self._dying = self._dying, []
         for process in dying:
-            await asyncio.to_thread(_wait_for, process)
+            await asyncio.to_thread(wait_for, process)
         self._closed = False
 
     # --- sentences ----------------------------------------------------------------------------------------------------
@@ -207,7 +201,7 @@ class PiperWorker:
                 raise SpeechFailed(Failure.MISSING, self.problem)
             raise SpeechFailed(Failure.CRASHED, "Piper's process has ended; it is started again soon")
         try:
-            child = self._child = _Child.start(self._settings)
+            child = self._child = Child.start(self._settings)
         except OSError as problem:
             self._back_off()
             raise SpeechFailed(Failure.CRASHED, f"Piper's process can't be started: {problem.strerror}") from None
@@ -215,12 +209,12 @@ class PiperWorker:
         self._send(child, self._settings)
         self._expect(LOAD_TIMEOUT_S)
 
-    def _send(self, child: "_Child", message: ToVoice) -> None:
+    def _send(self, child: "Child", message: ToVoice) -> None:
         """A few hundred bytes into an empty socket. One that takes none belongs to a process that hangs."""
         with contextlib.suppress(OSError):  # its end, or its deadline, follows
             child.connection.send(frame(message))
 
-    def _readable(self, child: "_Child") -> None:
+    def _readable(self, child: "Child") -> None:
         try:
             data = child.connection.recv(_READ_BYTES)
             if not data:
@@ -232,7 +226,7 @@ class PiperWorker:
         except (OSError, BrokenFrame, msgspec.DecodeError):
             self._lost(child)
 
-    def _heard(self, child: "_Child", message: FromVoice) -> None:
+    def _heard(self, child: "Child", message: FromVoice) -> None:
         if child is not self._child:
             return
         if isinstance(message, Loaded):
@@ -243,7 +237,7 @@ class PiperWorker:
             else:
                 self._on_chunk(self._current, message)
 
-    def _on_loaded(self, child: "_Child", message: Loaded) -> None:
+    def _on_loaded(self, child: "Child", message: Loaded) -> None:
         self._expect(None)
         if message.problem is not None:
             self._not_loaded(f"The voice {Path(self._settings.model).name} can't be loaded: {message.problem}")
@@ -292,7 +286,7 @@ class PiperWorker:
         self._back_off()
         self._fail_all(SpeechFailed(Failure.TIMEOUT, "Piper did not answer in time; its process is started again"))
 
-    def _lost(self, child: "_Child") -> None:
+    def _lost(self, child: "Child") -> None:
         """Its socket ended: it crashed, was killed, or ran out of memory."""
         if child is not self._child:
             return
@@ -340,50 +334,3 @@ class PiperWorker:
         self._dying = [process for process in self._dying if process.poll() is None]
         with contextlib.suppress(SpeechFailed):
             self._start()
-
-
-@dataclass(slots=True, eq=False)
-class _Child:
-    process: "subprocess.Popen[bytes]"
-    connection: socket.socket
-    frames: Frames = field(default_factory=Frames)
-    loaded: bool = False
-
-    @classmethod
-    def start(cls, settings: Load) -> "_Child":
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-P",
-                        "-m",
-                        "core.media.piper_worker_main",
-                        str(theirs.fileno()),
-                        str(os.getpid()),
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,  # libraries print what they like, phonemes of callers' names among it
-                    pass_fds=(theirs.fileno(),),
-                    env=_environment(settings.threads),
-                    start_new_session=True,  # no signals from core's terminal
-                )
-        except BaseException:
-            ours.close()
-            raise
-        ours.setblocking(False)
-        return cls(process, ours)
-
-
-def _environment(threads: int) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    root = str(Path(__file__).resolve().parents[2])
-    kept["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [kept.get("PYTHONPATH")])])
-    return kept | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-
-
-def _wait_for(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(END_S)

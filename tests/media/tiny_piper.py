@@ -2,8 +2,8 @@
 
 An ONNX model with Piper's interface: `input` int64 [1, T] (phoneme ids), `input_lengths` int64 [1], `scales` float [3]
 (noise, length, noise_w), `sid` int64 [1] with several speakers; `output` float [1, 1, 1, N]. N is a fixed number of
-samples a phoneme, times the length scale. The frequency depends on the phonemes and on the speaker: texts differ. Beside
-it lies the description that Piper's trainer writes (.onnx.json).
+samples a phoneme, times the length scale. The frequency depends on the phonemes and on the speaker, so texts differ.
+Beside it lies the description that Piper's trainer writes (.onnx.json).
 """
 
 import json
