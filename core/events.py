@@ -305,6 +305,15 @@ class CallRecorded(Event, frozen=True, kw_only=True):
     ] = None
 
 
+@event("stt.progress", fact=False, scope=Scope.CALLS)
+class SttProgress(Event, frozen=True, kw_only=True):
+    """How far stt.transcribe is with a recording; job is the name that the request gave."""
+
+    job: str
+    done_ms: int
+    total_ms: int
+
+
 @event("call.audio_failed")
 class CallAudioFailed(Event, frozen=True, kw_only=True):
     """The modem gave no audio, or it stopped; the call itself may still be up."""

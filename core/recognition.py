@@ -3,26 +3,27 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from core.audio import PcmFormat
 from core.call import Call
 from core.call_time import CallTime
-from core.errors import NotFound, PublicError
+from core.errors import PublicError
 from core.events import CallPartial, CallSpeech
 from core.log import Log
 from core.media.endpoint import Chunk, TurnEnd
 from core.media.stt import Transcript
+from core.media.stt_trouble import Trouble, told, trouble_of
 from core.outbox import Outbox
+from core.remote_words import RemoteResult, RemoteTurn, RemoteTurns
 from core.speech import SpeechService
 from core.store.calls import TurnRow
+from core.turn_pieces import TurnPieces
 
 log = Log("recognition")
 
-REMOTE, NONE = "remote", "none"
-"""stt_engine values for which the core recognises nothing itself: a client answers with stt.result, or nobody does."""
-
-TURN_PCM_MAX_S = 60
-"""What the recogniser is given of one turn; a longer turn loses its beginning there, never in the chunks."""
+LOCAL, REMOTE, NONE = "local", "remote", "none"
+"""Who hears a call: the core, a client that answers with stt.result, or nobody."""
 
 Hearer = asyncio.Task[Transcript | None]
 
@@ -43,8 +44,11 @@ class Recognition:
         self._outbox, self._clock, self._group = outbox, clock, group
         self._hearer: Hearer | None = None
         self._awaited: set[Hearer] = set()
-        self._turns = 0
-        self._turn_pcm = bytearray()
+        self._turn = 0
+        self._pieces = TurnPieces(pcm_format, None)
+        self._remote = RemoteTurns()
+        self._remote_news = asyncio.Event()
+        self._over = False
         self._latest: Transcript | None = None
         self._expected: tuple[str, ...] = ()
         self._pending = 0
@@ -62,6 +66,8 @@ class Recognition:
 
     def give_up(self) -> None:
         """The call is over and the recogniser too slow: turns without words are told as not understood."""
+        self._over = True
+        self._remote_news.set()
         for hearer in (self._hearer, *self._awaited):
             if hearer is not None:
                 hearer.cancel()
@@ -81,37 +87,66 @@ class Recognition:
         """A turn is over and its words are not there yet."""
         return self._pending > 0
 
+    @property
+    def source(self) -> str:
+        """Who hears this call: LOCAL, REMOTE or NONE."""
+        wanted = self._call.settings.stt_engine or self._speech.stt.engine_name
+        return wanted if wanted in (REMOTE, NONE) else LOCAL
+
+    # --- chunks -------------------------------------------------------------------------------------------------------
+
     def chunk(self, chunk: Chunk) -> None:
-        """Starts the recogniser on the turn so far while the caller may still go on; an older run is worth nothing."""
-        if chunk.turn != self._turns:
-            self._turn_pcm.clear()
-        self._turns = chunk.turn
+        """New audio of a turn: heard at once, while the caller may still go on. An older run is worth nothing."""
         self._latest = None
-        claim = self._call.claim
-        self._expected = self._speech.phrases_for(claim.session if claim else None)
-        self._turn_pcm += chunk.pcm
-        del self._turn_pcm[: max(0, len(self._turn_pcm) - self._format.bytes_per_s * TURN_PCM_MAX_S)]
+        self._expected = self._speech.phrases_for(self._session)
+        self._over = False
         if self._hearer is not None:
             self._hearer.cancel()
-        if self._call.settings.stt_engine in (REMOTE, NONE):
-            return
-        self._hearer = self._group().create_task(
-            self._recognise(bytes(self._turn_pcm), chunk.turn, chunk.chunk), name="call.stt"
-        )
+            self._hearer = None
+        source = self.source
+        if chunk.turn != self._turn:
+            self._turn = chunk.turn
+            self._pieces = TurnPieces(self._format, self._speech.stt.window_s if source == LOCAL else None)
+        if source == REMOTE:
+            self._remote.chunk(chunk.turn, chunk.chunk, chunk.duration_ms)
+        elif source == LOCAL:
+            self._pieces.add(chunk.pcm)
+            self._hearer = self._group().create_task(self._hear(self._pieces, chunk), name="call.stt")
 
-    async def _recognise(self, pcm: bytes, turn: int, chunk: int) -> Transcript | None:
-        claim, settings = self._call.claim, self._call.settings
+    @property
+    def _session(self) -> int | None:
+        claim = self._call.claim
+        return claim.session if claim else None
+
+    async def _hear(self, pieces: TurnPieces, chunk: Chunk) -> Transcript | None:
+        """Everything of the turn that has no words yet."""
+        for piece in pieces.unheard():
+            pieces.settle(piece, await self._transcribe(bytes(piece.pcm)))
+        found = pieces.joined()
+        if found is None:
+            return None
+        if pieces is self._pieces:
+            self._latest = found
+        if found.understood or found.problem is None:
+            self._partial(chunk.turn, chunk.chunk, found)
+        return found
+
+    async def _transcribe(self, pcm: bytes) -> Transcript:
+        """Its words; whatever an engine does, the call goes on."""
+        language = self._call.settings.language
+        started_s = time.monotonic()
         try:
-            found = await self._speech.transcribe(
-                pcm, self._format.rate_hz, settings.language, claim.session if claim else None
-            )
+            return await self._speech.transcribe(pcm, self._format.rate_hz, language, self._session)
         except PublicError as problem:
-            log.warning("the recogniser gave nothing", call_id=self._call.call_id, kind=problem.kind)
-            return None
-        except Exception:  # an engine's failure must not end the call
+            engine, trouble = str(problem.details.get("engine", LOCAL)), trouble_of(problem)
+        except Exception:
             log.exception("the recogniser failed", call_id=self._call.call_id)
-            return None
-        self._latest = found
+            engine, trouble = LOCAL, Trouble.FAILED
+        took_ms = round((time.monotonic() - started_s) * 1000)
+        log.warning("a turn has no words", call_id=self._call.call_id, engine=engine, reason=trouble)
+        return Transcript(None, False, None, language, engine, took_ms, problem=told(engine, trouble))
+
+    def _partial(self, turn: int, chunk: int, found: Transcript) -> None:
         self._outbox.moment(
             CallPartial(
                 line=self._call.line,
@@ -120,84 +155,124 @@ class Recognition:
                 chunk=chunk,
                 text=found.text,
                 confidence=found.confidence,
+                language=found.language,
+                engine=found.engine,
+                stt_ms=found.took_ms,
+                audio_ms=found.audio_ms,
             )
         )
-        return found
+
+    # --- the end of a turn --------------------------------------------------------------------------------------------
 
     def end_of_turn(self, end: TurnEnd) -> None:
         """The turn is over: what its last chunk gives is what was said."""
         hearer, self._hearer = self._hearer, None
         self._latest = None
-        if self._call.settings.stt_engine == REMOTE:
-            return
+        remote = self._remote.turn(end.turn) if self.source == REMOTE else None
+        self._turn = max(self._turn, end.turn)
         self._pending += 1
         self._answered.clear()
-        self._group().create_task(self._understood(end, hearer), name="call.speech")
+        self._group().create_task(self._understood(end, hearer, remote), name="call.speech")
 
-    async def _understood(self, end: TurnEnd, hearer: Hearer | None) -> None:
-        """The turn is over: waits for its words and tells them."""
+    async def _understood(self, end: TurnEnd, hearer: Hearer | None, remote: RemoteTurn | None) -> None:
+        """Waits for the words and tells them."""
         asked_s = time.monotonic()
         try:
-            found = await self._words(hearer)
-            self._tell(
-                CallSpeech(
-                    line=self._call.line,
-                    call_id=self._call.call_id,
-                    turn=end.turn,
-                    text=found.text if found else None,
-                    understood=found.understood if found else False,
-                    language=found.language if found else None,
-                    confidence=found.confidence if found else None,
-                    engine=found.engine if found else None,
-                    duration_ms=end.end_ms - end.start_ms,
-                    latency_ms=round((time.monotonic() - asked_s) * 1000),
-                ),
-                end.start_ms,
-            )
+            found = await (self._words(hearer) if remote is None else self._remote_words(remote))
+            self._tell(end, found, round((time.monotonic() - asked_s) * 1000))
         finally:
             self._pending -= 1
             if self._pending == 0:
                 self._answered.set()
 
     async def _words(self, hearer: Hearer | None) -> Transcript | None:
-        """What the recogniser found; None where it found nothing or was given up."""
+        """What the recogniser found; None where nobody listens."""
         if hearer is None:
             return None
         self._awaited.add(hearer)
         try:
             await asyncio.wait({hearer})
-            return None if hearer.cancelled() else hearer.result()
+            found = None if hearer.cancelled() else hearer.result()
         finally:
             self._awaited.discard(hearer)
+        if found is None:
+            return self._nothing(LOCAL, Trouble.CALL_OVER if self._over else Trouble.FAILED)
+        return found
 
-    def result(self, turn: int, chunk: int, text: str, *, final: bool) -> None:
-        """A remote recogniser's words for a turn (stt.result); NotFound for a turn that never was."""
-        if not 1 <= turn <= self._turns:
-            raise NotFound("There is no such turn in this call.")
-        line, call_id = self._call.line, self._call.call_id
-        if final:
-            event = CallSpeech(
-                line=line, call_id=call_id, turn=turn, text=text or None, understood=bool(text), engine=REMOTE
-            )
-            self._tell(event, self._clock.now_ms)
-        else:
-            self._outbox.moment(CallPartial(line=line, call_id=call_id, turn=turn, chunk=chunk, text=text))
+    async def _remote_words(self, turn: RemoteTurn) -> Transcript | None:
+        """What a client answers within [stt] remote_wait_s; what there is by then, when that is not all."""
+        turn.over, turn.told = True, not turn.chunks
+        if turn.told:
+            return None
+        started_s = time.monotonic()
+        trouble = Trouble.NO_ANSWER
+        try:
+            async with asyncio.timeout(self._speech.stt.remote_wait_s):
+                while not turn.complete and not self._over:
+                    self._remote_news.clear()
+                    await self._remote_news.wait()
+            trouble = Trouble.CALL_OVER
+        except TimeoutError:
+            log.info("nobody answered for a turn", call_id=self._call.call_id)
+        turn.told = True
+        found = self._remote_transcript(turn, round((time.monotonic() - started_s) * 1000))
+        return found if turn.complete else replace(found, problem=told(REMOTE, trouble))
 
-    def _tell(self, event: CallSpeech, at_ms: int) -> None:
-        self._outbox.fact(
-            event,
-            TurnRow(
-                call_id=self._call.call_id,
-                ordinal=0,
-                turn=event.turn,
-                role="caller",
-                text=event.text,
-                understood=event.understood,
-                confidence=event.confidence,
-                engine=event.engine,
-                language=event.language,
-                at_ms=at_ms,
-                duration_ms=event.duration_ms,
-                latency_ms=event.latency_ms,
-            ),
+    def _remote_transcript(self, turn: RemoteTurn, took_ms: int) -> Transcript:
+        text = turn.text() or None
+        language = turn.language() or self._call.settings.language
+        return Transcript(text, text is not None, turn.confidence(), language, REMOTE, took_ms, turn.audio_ms)
+
+    def _nothing(self, engine: str, trouble: Trouble) -> Transcript:
+        return Transcript(None, False, None, self._call.settings.language, engine, 0, problem=told(engine, trouble))
+
+    def result(self, result: RemoteResult) -> None:
+        """A remote recogniser's words (stt.result). NotFound for a turn or chunk that never was; NotNow for a turn that
+        is told already, and in a call that the core hears itself."""
+        turn = self._remote.expecting(result, self._turn)
+        if result.final:
+            turn.answer(result)
+            if not turn.over and not turn.missing:
+                self._latest = self._remote_transcript(turn, 0)
+            self._remote_news.set()
+        found = self._remote_transcript(turn, 0)
+        text = turn.text(result) or None
+        confidence = result.confidence if not result.final else found.confidence
+        self._partial(result.turn, result.chunk, replace(found, text=text, confidence=confidence))
+
+    def _tell(self, end: TurnEnd, found: Transcript | None, latency_ms: int) -> None:
+        event = CallSpeech(
+            line=self._call.line,
+            call_id=self._call.call_id,
+            turn=end.turn,
+            text=found.text if found else None,
+            understood=found.understood if found else False,
+            language=found.language if found else None,
+            confidence=found.confidence if found else None,
+            engine=found.engine if found else None,
+            problem=found.problem if found else None,
+            duration_ms=end.end_ms - end.start_ms,
+            start_ms=end.start_ms,
+            end_ms=end.end_ms,
+            latency_ms=latency_ms,
+            stt_ms=found.took_ms if found else 0,
+            audio_ms=found.audio_ms if found else 0,
         )
+        self._outbox.fact(event, _row(event))
+
+
+def _row(event: CallSpeech) -> TurnRow:
+    return TurnRow(
+        call_id=event.call_id or "",
+        ordinal=0,
+        turn=event.turn,
+        role="caller",
+        text=event.text,
+        understood=event.understood,
+        confidence=event.confidence,
+        engine=event.engine,
+        language=event.language,
+        at_ms=event.start_ms,
+        duration_ms=event.duration_ms,
+        latency_ms=event.latency_ms,
+    )

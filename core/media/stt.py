@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from msgspec.structs import replace as changed
 
@@ -19,57 +18,25 @@ from core.audio import SAMPLE_BYTES
 from core.config import Config, SttConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.log import Log
-from core.media.engines import Stretch, SttEngine, engine_names, stt_engines
+from core.media.engines import Stretch, stt_engines
+from core.media.stt_choice import AUTO, WHISPER, EngineChoice, EngineInfo
+from core.media.stt_files import FileTranscriber
 from core.media.stt_lane import Lane
-from core.media.stt_models import whisper_model
 from core.media.stt_rests import Rests
+from core.media.stt_transcript import Transcript
 from core.media.stt_trouble import Trouble, told, trouble_of
 from core.media.worker_protocol import Done, Open, Prepare, Transcribe
 from core.media.workers import WorkerHost
 
+__all__ = ["EngineInfo", "SttService", "Transcript"]
+
 log = Log("stt")
 
-AUTO, NONE, REMOTE = "auto", "none", "remote"
-WHISPER, PHRASES = "whisper", "phrases"
 AUDIO_S_MAX = 120
 PREPARE_WAIT_S = 5.0
 PREPARE_TIMEOUT_S = 120.0
 """200 phrases of several wordings on a slow machine."""
 RATES_HZ = (8000, 16000)
-MODEL_KEPT_S = 5.0
-"""How long a look into the models folder holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """text None: not understood, and understood says so. confidence 0..1 is the engine's own and only compares with
-    itself (docs/speech.md). took_ms: from the request to the answer. audio_ms: of the audio. problem: "engine: why" of
-    the engine that should have answered and did not; `engine` is then the one that took its place."""
-
-    text: str | None
-    understood: bool
-    confidence: float | None
-    language: str
-    engine: str
-    took_ms: int
-    audio_ms: int = 0
-    problem: str | None = None
-    stretches: tuple[Stretch, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """An engine of this installation. reason: why it can't be had. active: it hears the next utterance. resting: left
-    out for a while after failures. model: the file it uses."""
-
-    name: str
-    available: bool
-    reason: str | None
-    active: bool
-    loaded: bool
-    resting: bool
-    needs_phrases: bool
-    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +58,10 @@ class SttService:
 
     def __init__(self, config: SttConfig, station: Config | None = None) -> None:
         self._config = config
-        self._station = changed(station or Config(), stt=config)
+        self._choice = EngineChoice(changed(station or Config(), stt=config))
+        self.files = FileTranscriber(self)
         self._lanes: dict[str, Lane] = {}
         self._rests = Rests()
-        self._broken: tuple[str, int] | None = None
-        self._model: tuple[float, str | None] | None = None
 
     async def start(self) -> None:
         """Nothing to do: the first request starts a worker."""
@@ -111,7 +77,7 @@ class SttService:
     @property
     def engine_name(self) -> str:
         """What hears the next utterance: an engine's name, "remote" or "none"."""
-        return self._config.engine if self._config.engine != AUTO else self._local()
+        return self._choice.wanted
 
     @property
     def remote_wait_s(self) -> float:
@@ -120,77 +86,43 @@ class SttService:
     @property
     def window_s(self) -> float | None:
         """How much of a turn the engine takes at a time without loss (SttEngine.window_s); None: the whole turn."""
-        engine = stt_engines().get(self._local())
+        engine = stt_engines().get(self._choice.local)
         return engine.window_s if engine is not None else None
 
     @property
     def worker_pid(self) -> int | None:
         """The running worker's process, for `health`."""
-        lane = self._lanes.get(self._local())
+        lane = self._lanes.get(self._choice.local)
         return lane.host.pid if lane is not None else None
 
     def unknown_engines(self) -> list[str]:
         """Names in [stt] that are no engine's, for a daemon that is about to start with them."""
-        names = dict.fromkeys((self._config.engine, *self._config.fallback))
-        return [name for name in names if name not in (AUTO, NONE, REMOTE) and name not in engine_names()]
+        return self._choice.unknown()
 
     def engines(self) -> list[EngineInfo]:
         """All engines, whether they can be had or not. Imports them: call it off the loop."""
+        now_s = time.monotonic()
         found = []
         for name, engine in sorted(stt_engines().items()):
-            reason, lane = engine.available(self._model_path()), self._lanes.get(name)
-            if reason is None and name == WHISPER and self._is_broken(self._model_path()):
-                reason = "The model could not be loaded; the daemon's log has the reason."
+            reason, lane = self._choice.reason_against(engine), self._lanes.get(name)
             found.append(
                 EngineInfo(
                     name=name,
                     available=reason is None,
                     reason=reason,
-                    active=name == self.engine_name,
+                    active=name == self._choice.wanted,
                     loaded=lane is not None and lane.host.loaded,
-                    resting=self._rests.resting(name, time.monotonic()),
+                    resting=self._rests.resting(name, now_s),
                     needs_phrases=engine.needs_phrases,
-                    model=self._model_path() if name == WHISPER else None,
+                    model=self._choice.model() if name == WHISPER else None,
                 )
             )
         return found
 
     def knows(self, language: str) -> bool:
-        """Whether any engine that may be asked knows the language."""
-        engines = [stt_engines().get(name) for name in self._names()]
-        return any(engine is not None and self._tag(engine, language) is not None for engine in engines)
-
-    def _local(self) -> str:
-        """The engine that the core itself would ask."""
-        if self._config.engine not in (AUTO, REMOTE):
-            return self._config.engine
-        model = self._model_path()
-        usable = model is not None and not self._is_broken(model) and stt_engines()[WHISPER].available(model) is None
-        return WHISPER if usable else PHRASES
-
-    def _names(self) -> list[str]:
-        """Whom to ask, in order."""
-        first = self._local()
-        return [] if first == NONE else list(dict.fromkeys((first, *self._config.fallback)))
-
-    def _model_path(self) -> str | None:
-        now_s = time.monotonic()
-        if self._model is None or now_s > self._model[0]:
-            found = whisper_model(self._station)
-            self._model = now_s + MODEL_KEPT_S, str(found) if found is not None else None
-        return self._model[1]
-
-    def _is_broken(self, model: str | None) -> bool:
-        """A file that could not be loaded is tried again once it is another one."""
-        return self._broken is not None and model is not None and self._broken == (model, _changed_ns(model))
-
-    def _tag(self, engine: SttEngine, language: str) -> str | None:
-        """The language as the engine can be asked for it; None where it doesn't know it."""
-        if engine.knows(language, self._model_path()):
-            return language
-        # "auto" is for engines that can guess; the others hear the language of the station's calls.
-        spoken = self._station.call.language
-        return spoken if language == AUTO and engine.knows(spoken, self._model_path()) else None
+        """Whether any engine that may be asked knows the language. Imports engines: call it off the loop."""
+        engines = [stt_engines().get(name) for name in self._choice.names()]
+        return any(engine is not None and self._choice.tag(engine, language) is not None for engine in engines)
 
     # --- transcripts --------------------------------------------------------------------------------------------------
 
@@ -214,7 +146,7 @@ class SttService:
         _check_audio(pcm, rate_hz)
         language = language or self._config.language
         said = _Utterance(pcm, rate_hz, language, phrases, timeout_s or self._config.timeout_s, background)
-        names = self._names()
+        names = self._choice.names()
         if not names or not pcm:
             return Transcript(None, False, None, language, self.engine_name, 0, said.audio_ms)
         problem, error = self._overlooked(names), None
@@ -227,8 +159,8 @@ class SttService:
                 problem = problem or told(name, trouble_of(failed))
                 continue
             if isinstance(found, Transcript):
-                as_wanted = name == names[0] and tag != AUTO
-                return found if as_wanted or problem is None else replace(found, problem=problem)
+                as_wanted = name == names[0] and tag != AUTO and not self._choice.spoilt()
+                return found if as_wanted else replace(found, problem=problem)
             problem = problem or told(name, found)
         if error is not None:
             raise error
@@ -238,8 +170,7 @@ class SttService:
         """What already went wrong before anybody was asked."""
         if self._rests.resting(names[0], time.monotonic()):
             return told(names[0], Trouble.RESTING)
-        spoilt = names[0] != WHISPER and self._config.engine in (AUTO, REMOTE) and self._model_path() is not None
-        return told(WHISPER, Trouble.MISSING) if spoilt else None
+        return told(WHISPER, Trouble.MISSING) if self._choice.spoilt() else None
 
     def _attempts(self, names: list[str], said: _Utterance) -> Iterator[tuple[str, str | None]]:
         """Engine and language in order: those that rest come last, after them those that can guess a language that
@@ -249,8 +180,8 @@ class SttService:
         guessing = []
         for name in sorted(names, key=lambda name: self._rests.resting(name, now_s)):
             engine = engines.get(name)
-            tag = self._tag(engine, said.language) if engine is not None else said.language
-            if engine is not None and tag is None and engine.knows(AUTO, self._model_path()):
+            tag = self._choice.tag(engine, said.language) if engine is not None else said.language
+            if engine is not None and tag is None and engine.knows(AUTO, self._choice.model()):
                 guessing.append(name)
             yield name, tag
         for name in guessing:
@@ -259,7 +190,7 @@ class SttService:
     async def _hear(self, name: str, tag: str | None, said: _Utterance) -> Transcript | Trouble:
         """One engine's words, or why it was not asked."""
         started_s = time.monotonic()
-        engine = self._engine(name)
+        engine = self._choice.engine(name)
         if engine.needs_phrases and not said.phrases:
             return Trouble.NO_PHRASES
         if tag is None:
@@ -291,12 +222,11 @@ class SttService:
         return await ask(message, said.timeout_s)
 
     def _note(self, name: str, failed: PublicError) -> None:
-        trouble, model = trouble_of(failed), self._model_path()
+        trouble = trouble_of(failed)
         log.warning("a speech engine gave nothing", engine=name, reason=trouble)
         self._rests.failed(name, trouble, time.monotonic())
-        if name == WHISPER and trouble is Trouble.MISSING and model is not None:
-            log.error("the whisper model can't be used", model=model)
-            self._broken = model, _changed_ns(model)
+        if name == WHISPER and trouble is Trouble.MISSING:
+            self._choice.model_failed()
 
     # --- ahead of time ------------------------------------------------------------------------------------------------
 
@@ -312,7 +242,7 @@ class SttService:
         threading.Thread(target=imported, name="stt.warm", daemon=True).start()
 
     def _warm(self) -> None:
-        name = self._local()
+        name = self._choice.local
         engine = stt_engines().get(name)
         # Phrases are warmed by being declared; without them there is nothing to hear with.
         if engine is not None and (not engine.needs_phrases or name in self._lanes):
@@ -328,9 +258,9 @@ class SttService:
         in `transcribe`.
         """
         first_error: PublicError | None = None
-        for name in self._names() if phrases else ():
+        for name in self._choice.names() if phrases else ():
             try:
-                tag = self._tag(self._engine(name), language)
+                tag = self._choice.tag(self._choice.engine(name), language)
                 if tag is None:
                     raise InvalidParams(f"The engine {name} doesn't know that language.", path="language")
                 await self._prepare(name, phrases, tag)
@@ -348,17 +278,8 @@ class SttService:
         )
         log.debug("phrases are prepared", count=len(phrases), ready=ready)
 
-    def _engine(self, name: str) -> SttEngine:
-        """EngineMissing for one that can't be had."""
-        engine = stt_engines().get(name)
-        if engine is None:
-            raise EngineMissing(f"There is no speech engine {name}; there are: {', '.join(sorted(stt_engines()))}.")
-        if (reason := engine.available(self._model_path())) is not None:
-            raise EngineMissing(reason)
-        return engine
-
     def _lane(self, name: str) -> Lane:
-        engine, model = self._engine(name), self._model_path()
+        engine, model = self._choice.engine(name), self._choice.model()
         if name not in self._lanes:
             memory = self._config.memory_mb
             settings = Open(
@@ -376,13 +297,6 @@ def threads_for(wanted: int | None) -> int:
     """One core stays free for the 20 ms clock, whatever is wanted."""
     most = max(1, len(os.sched_getaffinity(0)) - 1)
     return min(wanted, most) if wanted is not None else most
-
-
-def _changed_ns(path: str) -> int:
-    try:
-        return Path(path).stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _check_audio(pcm: bytes, rate_hz: int) -> None:

@@ -6,12 +6,16 @@ Callers go before files (core.media.stt_lane). What has to fit into memory is th
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from core.audio import SAMPLE_BYTES
 from core.errors import LimitExceeded
 from core.media.engines import Stretch
-from core.media.stt import SttService, Transcript
 from core.media.stt_cut import HOP_MS, levels_db, slice_of, utterances, windows
+from core.media.stt_transcript import Transcript, join
+
+if TYPE_CHECKING:
+    from core.media.stt import SttService
 
 WAITING_MAX = 8
 """Recordings in the making; more are refused."""
@@ -38,7 +42,7 @@ class FileTranscript:
 class FileTranscriber:
     """Recordings, one piece at a time and engine."""
 
-    def __init__(self, stt: SttService) -> None:
+    def __init__(self, stt: "SttService") -> None:
         self._stt = stt
         self._running = 0
 
@@ -61,7 +65,9 @@ class FileTranscriber:
                 )
                 found.append((start * HOP_MS, heard))
                 progress(min(duration_ms, end * HOP_MS), duration_ms)
-            return FileTranscript(_joined(found, duration_ms), tuple(_stretches(found)), duration_ms)
+            return FileTranscript(
+                join([words for _, words in found], duration_ms), tuple(_stretches(found)), duration_ms
+            )
         finally:
             self._running -= 1
 
@@ -81,23 +87,6 @@ class FileTranscriber:
                 for first, last in windows(levels[start:end], WHOLE_S)
             ]
         return found or [(0, min(len(levels), int(WHOLE_S * 1000 / HOP_MS)))]
-
-
-def _joined(found: list[tuple[int, Transcript]], duration_ms: int) -> Transcript:
-    heard = [words for _, words in found if words.text is not None]
-    first = (heard or [words for _, words in found])[0]
-    sure = [(words.confidence, len(words.text or "")) for words in heard if words.confidence is not None]
-    letters = sum(length for _, length in sure)
-    return replace(
-        first,
-        text=" ".join(words.text or "" for words in heard) or None,
-        understood=bool(heard),
-        confidence=round(sum(value * length for value, length in sure) / letters, 3) if letters else None,
-        took_ms=sum(words.took_ms for _, words in found),
-        audio_ms=duration_ms,
-        problem=next((words.problem for _, words in found if words.problem is not None), None),
-        stretches=(),
-    )
 
 
 def _stretches(found: list[tuple[int, Transcript]]) -> "list[Stretch]":

@@ -16,6 +16,8 @@ MAGIC = 0x67676D6C
 PATTERN = "ggml-*.bin"
 
 _HEADER = struct.Struct("<I11i")
+_LEAST_BYTES_A_WEIGHT = 0.3
+"""The coarsest ggml types have some 2.6 bits; the table of tokens alone has vocabulary times state weights."""
 _MULTILINGUAL_VOCABULARY = 51865
 """One token more than the English models have; large-v3 has one more language."""
 
@@ -53,7 +55,9 @@ class Machine:
 
 
 def read_model(path: Path) -> WhisperModel | None:
-    """None for a file that is no whisper model, or can't be read. Looks at the first bytes alone."""
+    """None for a file that is no whisper model, is cut off before its first weights, or can't be read. Looks at the
+    first bytes and the size alone. whisper.cpp takes a file without weights for "an empty model for testing", and
+    hears nothing with it."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER.size)
@@ -62,8 +66,10 @@ def read_model(path: Path) -> WhisperModel | None:
         return None
     if len(head) < _HEADER.size:
         return None
-    magic, vocabulary, context, state, *_ = _HEADER.unpack(head)
+    magic, vocabulary, context, state, _, _, _, text_state, *_ = _HEADER.unpack(head)
     if magic != MAGIC or not (0 < vocabulary < 100_000 and 0 < context <= 10_000 and 0 < state <= 10_000):
+        return None
+    if size < vocabulary * text_state * _LEAST_BYTES_A_WEIGHT:
         return None
     return WhisperModel(path, size, state, vocabulary >= _MULTILINGUAL_VOCABULARY)
 
