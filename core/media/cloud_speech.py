@@ -178,7 +178,7 @@ class CloudSession:
                 if kept_failed:
                     raise SpeechFailed(Failure.UNREACHABLE, f"{self._name} closes the connection") from None
                 kept_failed = True
-            except (aiohttp.ClientError, OSError, ValueError):
+            except (aiohttp.ClientError, OSError, ValueError, RuntimeError):  # the last: the session was closed
                 raise SpeechFailed(Failure.UNREACHABLE, f"{self._name} can't be reached") from None
 
     async def _once(self, session: "aiohttp.ClientSession", request: Request) -> "aiohttp.ClientResponse":
@@ -201,7 +201,7 @@ class CloudSession:
                 return await response.content.readany()
         except TimeoutError:
             raise SpeechFailed(Failure.TIMEOUT, f"{self._name} stopped in mid-answer") from None
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, RuntimeError):  # the last: the connection ended while nobody was reading
             raise SpeechFailed(Failure.TRUNCATED, f"{self._name} broke off its answer") from None
 
     async def _refusal(self, response: "aiohttp.ClientResponse") -> SpeechFailed:

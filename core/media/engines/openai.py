@@ -72,9 +72,10 @@ class OpenAiSynthesiser:
         return voice in VOICES or voice == self._config.voice or _CUSTOM.fullmatch(voice) is not None
 
     async def voices(self, keys: Mapping[str, str]) -> tuple[Voice, ...]:
-        """OpenAI has no method for them: those of its documentation, for any language."""
-        chosen = self._config.voice
-        names = dict.fromkeys((*(() if chosen is None else (chosen,)), *(() if self._config.endpoint else VOICES)))
+        """There is no method for them: those of OpenAI's documentation, for any language; of another service only the
+        one that it would be asked for."""
+        usual = self._config.voice or VOICES[0]
+        names = (usual,) if self._config.endpoint is not None else dict.fromkeys((usual, *VOICES))
         return tuple(Voice(name, "mul") for name in names)
 
     async def speak(self, sentence: Sentence, keys: Mapping[str, str]) -> AsyncIterator[EnginePiece]:
