@@ -29,7 +29,7 @@ class FaultSet(Struct, frozen=True, forbid_unknown_fields=True):
     executed: bool = False
     after_bytes: Annotated[int, Meta(ge=0)] = 0
     after_s: Seconds = 0.0
-    delay_ms: Annotated[int, Meta(ge=20, le=980)] = 200
+    delay_ms: Annotated[int, Meta(ge=20, le=1000)] = 200
     gain_db: Annotated[float, Meta(ge=-60, le=20)] = -20.0
     stop: bool = False
     healthy_calls: Annotated[int, Meta(ge=0)] = 1

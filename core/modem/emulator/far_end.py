@@ -10,7 +10,7 @@ import threading
 from array import array
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from core.audio import SAMPLE_BYTES
@@ -20,7 +20,8 @@ _QUEUED_UTTERANCES = 64
 """More than a test script says ahead; beyond, far.say is refused."""
 _RECORD_LIMIT_BYTES = 30 * 60 * 16000 * SAMPLE_BYTES
 """Half an hour at 16 kHz. A longer recording stops growing."""
-_ECHO_MEMORY_FRAMES = 50
+_ECHO_MS = (20, 1000)
+"""Shortest and longest delay: it is heard a frame after it was played."""
 
 _T = TypeVar("_T")
 
@@ -45,9 +46,24 @@ class Utterance:
 
 @dataclass(slots=True)
 class _Echo:
-    delay_frames: int
+    """past: what was heard and does not come back yet; None before the first frame, which tells the rate."""
+
+    delay_ms: int
     gain: float
-    past: deque[bytes] = field(default_factory=lambda: deque(maxlen=_ECHO_MEMORY_FRAMES))
+    past: bytearray | None = None
+
+    def hear(self, pcm: bytes, rate_hz: int) -> None:
+        if self.past is None:
+            self.past = bytearray(rate_hz * (self.delay_ms - _ECHO_MS[0]) // 1000 * SAMPLE_BYTES)
+        self.past += pcm
+        del self.past[: max(0, len(self.past) - 2 * _ECHO_MS[1] * rate_hz // 1000 * SAMPLE_BYTES)]
+
+    def take(self, size: int) -> bytes:
+        if self.past is None or len(self.past) < size:
+            return b""
+        pcm = bytes(self.past[:size])
+        del self.past[:size]
+        return array("h", (_clip(sample * self.gain) for sample in array("h", pcm))).tobytes()
 
 
 class FarEnd:
@@ -101,7 +117,7 @@ class FarEnd:
             if delay_ms is None:
                 self._echo = None
             else:
-                self._echo = _Echo(min(_ECHO_MEMORY_FRAMES - 1, max(1, delay_ms // 20)), 10 ** (gain_db / 20))
+                self._echo = _Echo(max(_ECHO_MS[0], min(_ECHO_MS[1], delay_ms)), 10 ** (gain_db / 20))
 
     def start_record(self) -> None:
         with self._lock:
@@ -119,6 +135,8 @@ class FarEnd:
         if opened:
             with self._lock:
                 self._hearing = Hearing()
+                if self._echo is not None:
+                    self._echo.past = None
         elif not open_:
             self.silence()
         self._wake()
@@ -143,7 +161,7 @@ class FarEnd:
         with self._lock:
             speech = self._next_speech(samples, at_s, rate_hz)
             noise = self._next_noise(size)
-            echo = self._next_echo(size)
+            echo = self._echo.take(size) if self._echo is not None else b""
         layers = [layer for layer in (speech, noise, echo) if layer]
         if not layers:
             return bytes(size)
@@ -155,7 +173,7 @@ class FarEnd:
         with self._lock:
             self._hearing.frame(at_s, len(pcm) / SAMPLE_BYTES / rate_hz, level, taken_s)
             if self._echo is not None:
-                self._echo.past.append(pcm)
+                self._echo.hear(pcm, rate_hz)
             if self._record is not None and len(self._record) < _RECORD_LIMIT_BYTES:
                 self._record += pcm
                 self.record_rate_hz = rate_hz
@@ -218,15 +236,6 @@ class FarEnd:
         piece = self._noise[self._noise_at : self._noise_at + size]
         self._noise_at += size
         return piece
-
-    def _next_echo(self, size: int) -> bytes:
-        if self._echo is None or len(self._echo.past) < self._echo.delay_frames:
-            return b""
-        pcm = self._echo.past[-self._echo.delay_frames]
-        if len(pcm) != size:
-            return b""
-        gain = self._echo.gain
-        return array("h", (_clip(sample * gain) for sample in array("h", pcm))).tobytes()
 
     def _finish(self, utterance: Utterance, whole: bool) -> None:
         _settle(utterance.started, whole)
