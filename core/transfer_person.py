@@ -1,7 +1,9 @@
 """The person that a caller is transferred to: called, asked, joined, hung up."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from core.call import Call, Handled
 from core.calls import CallService
@@ -10,6 +12,9 @@ from core.errors import PublicError
 from core.line import EndReason
 
 LOOK_S = 0.1
+AUDIO_S = 4.0
+"""How long a person who has answered waits for the line's audio to come over from the caller's call. Joined sooner,
+both calls would ask for it at once."""
 ACCEPT_KEY = "1"
 SPEECH_S = 60.0
 """The longest that an announcement takes."""
@@ -66,6 +71,9 @@ class Person:
             raise Unreached((call.reason or EndReason.NO_ANSWER).value)
         if call.connected_s is None:
             raise Unreached("no_answer")
+        with suppress(PublicError, TimeoutError):  # without audio they can still be joined
+            async with asyncio.timeout(AUDIO_S):
+                await self._calls.talk.ready(call)
 
     async def accepts(self, announce: str) -> None:
         """Says who is there, and waits for the key that takes the call. Unreached: declined, no_audio."""

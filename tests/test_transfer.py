@@ -1,0 +1,163 @@
+"""Transfer to a person: joined by the network, or back to the caller with a text, a message and an SMS."""
+
+from typing import Any
+
+import pytest
+
+import dialtone
+from tests.station import Station, Watch, station
+
+NUMBER = "+447700900123"
+PERSON = "+447700900321"
+PHRASES = ["please call me back tomorrow", "goodbye"]
+VOICE = "en-gb-x-rp+f5"
+TOML = (
+    'transfer_text = "Wait."\ntransfer_failed_text = "Nobody."\ntransfer_ask_text = "Say it."\n'
+    'transfer_sent_text = "Sent."\ntransfer_unsent_text = "Not sent."\nvoicemail_silence_s = 1.5\n'
+)
+
+
+async def caller_up(made: Station, bot: dialtone.Phone, watch: Watch) -> str:
+    """A caller in the hands of a brain."""
+    await bot.register_brain()
+    await made.ready(bot)
+    await made.control("dial.script", outcome="answer", alert_after_s=0.1, answer_after_s=0.2)
+    await made.control("call.incoming", number=NUMBER, ring_s=0.3)
+    connected = await watch.wait("call.connected")
+    await bot.call("call.speak", text="Hello.", wait="spoken")
+    return str(connected["call_id"])
+
+
+async def state(watch: Watch, name: str, **wanted: object) -> dict[str, Any]:
+    return await watch.wait("call.transfer", lambda params: {"state": name, **wanted}.items() <= params.items())
+
+
+def states(watch: Watch) -> list[str]:
+    return [event.params["state"] for event in watch.named("call.transfer")]
+
+
+async def spoken(watch: Watch, text: str) -> None:
+    await watch.wait("call.spoken", lambda params: params["text"] == text and params["completed"])
+
+
+async def stats(made: Station) -> list[int]:
+    return [call["stat"] for call in (await made.control("modem.status"))["calls"]]
+
+
+async def test_caller_and_person_are_joined_and_we_keep_still_until_the_person_leaves() -> None:
+    async with station(TOML) as made, made.phone("*", name="bot") as (bot, watch):
+        call_id = await caller_up(made, bot, watch)
+        answer = await bot.call("call.transfer", to=PERSON)
+        assert answer["call_id"] == call_id and answer["handled"] == "transfer"
+        joined = await state(watch, "joined")
+        assert joined["to"] == PERSON and joined["call_id"] == call_id != joined["transfer_call_id"]
+        assert states(watch) == ["held", "dialing", "answered", "joined"]
+        assert await stats(made) == [0, 0], "both are active in one conversation"
+        turns = len(watch.named("call.turn_start"))
+        await made.control("far.say", text="how are you today my friend", voice=VOICE)
+        assert len(watch.named("call.turn_start")) == turns, "their words are none of ours"
+        await made.control("far.hangup", index=2)
+        assert (await state(watch, "ended"))["reason"] == "person_left"
+        assert (await bot.call("call.speak", call_id=call_id, text="Back with me.", wait="spoken"))["completed"]
+        assert watch.named("call.audio_failed") == []
+
+
+async def test_a_caller_who_leaves_a_joined_call_ends_it_for_the_person() -> None:
+    async with station(TOML) as made, made.phone("*", name="bot") as (bot, watch):
+        await caller_up(made, bot, watch)
+        await bot.call("call.transfer", to=PERSON)
+        await state(watch, "joined")
+        await made.control("far.hangup", index=1)
+        assert (await state(watch, "ended"))["reason"] == "caller_left"
+        await watch.wait("call.ended", count=2)
+        assert await stats(made) == []
+
+
+async def test_an_announced_caller_is_taken_with_key_1_and_declined_with_any_other() -> None:
+    async with (
+        station(TOML + 'transfer_accept_text = "Press one."') as made,
+        made.phone("*", name="bot") as (bot, watch),
+    ):
+        call_id = await caller_up(made, bot, watch)
+        for count, key, ending in ((1, "2", "failed"), (2, "1", "joined")):
+            await bot.call("call.transfer", to=PERSON, announce="A caller for you.", mode="join", call_id=call_id)
+            await watch.wait("call.transfer", lambda params: params["state"] == "answered", count=count)
+            await watch.wait("call.speaking", lambda params: "Press one." in (params["text"] or ""), count=count)
+            await made.control("far.dtmf", digits=key)
+            await state(watch, ending)
+            if ending == "failed":
+                assert (await state(watch, "failed"))["reason"] == "declined"
+                await spoken(watch, "Nobody.")
+
+
+@pytest.mark.parametrize("outcome", ["busy", "no_answer"])
+async def test_where_nobody_answers_the_caller_leaves_a_message_that_goes_out_as_sms(outcome: str) -> None:
+    async with station(TOML) as made, made.phone("*", name="bot") as (bot, watch):
+        await bot.expect_phrases(PHRASES)
+        await caller_up(made, bot, watch)
+        await made.control("dial.script", outcome=outcome, alert_after_s=0.1, answer_after_s=0.2)
+        await bot.call("call.transfer", to=PERSON)
+        assert (await state(watch, "returned"))["reason"] == outcome
+        await spoken(watch, "Nobody. Say it.")
+        await watch.wait("call.spoken", lambda params: params["text"] is None)
+        await made.control("far.dtmf", digits="5551234")
+        await made.control("far.say", text="please call me back tomorrow", voice=VOICE)
+        sent = await state(watch, "message_sent")
+        await spoken(watch, "Sent.")
+        message = await bot.call("sms.get", message_id=sent["message_id"])
+        assert message["number"] == PERSON
+        assert message["text"] == "A caller asked for you: 5551234. please call me back tomorrow"
+        assert (await bot.call("call.speak", text="Anything else?", wait="spoken"))["completed"], "the brain has it"
+
+
+async def test_a_network_that_refuses_to_join_gives_the_caller_back_and_the_person_is_hung_up() -> None:
+    async with station(TOML) as made, made.phone("*", name="bot") as (bot, watch):
+        await caller_up(made, bot, watch)
+        await made.control("fault.set", kind="error_reply", command="+CHLD=3", text="ERROR")
+        await bot.call("call.transfer", to=PERSON, mode="join")
+        assert (await state(watch, "returned"))["reason"] == "refused_by_network"
+        await spoken(watch, "Nobody.")
+        await state(watch, "failed")
+        assert await stats(made) == [0], "only the caller is left"
+        assert (await bot.call("call.status"))["call"].get("handled") is None
+
+
+async def test_a_message_at_once_without_a_call_and_a_guard_that_refuses_the_sms() -> None:
+    async with station(TOML + f'[guard]\ndeny = ["{PERSON}"]') as made, made.phone("*", name="bot") as (bot, watch):
+        call_id = await caller_up(made, bot, watch)
+        for mode in ("auto", "sms"):
+            with pytest.raises(dialtone.RpcError) as refused:
+                await bot.call("call.transfer", to=PERSON, mode=mode)
+            assert refused.value.kind == "guard_refused"
+        with pytest.raises(dialtone.RpcError) as refused:
+            await bot.call("call.transfer", to="**21*1#")
+        assert refused.value.kind == "not_dialable"
+        await bot.call("call.transfer", to="+447700900322", mode="sms")
+        with pytest.raises(dialtone.RpcError) as busy:
+            await bot.call("call.transfer", to="+447700900322", mode="sms")
+        assert busy.value.kind == "not_now"
+        await spoken(watch, "Say it.")
+        assert (await state(watch, "message_sent"))["call_id"] == call_id, "the number alone is worth a message"
+
+
+async def test_a_caller_who_leaves_meanwhile_costs_the_person_nothing() -> None:
+    async with station(TOML) as made, made.phone("*", name="bot") as (bot, watch):
+        await caller_up(made, bot, watch)
+        await made.control("dial.script", outcome="answer", alert_after_s=0.1, answer_after_s=30.0)
+        await bot.call("call.transfer", to=PERSON)
+        await state(watch, "dialing")
+        await made.control("far.hangup", index=1)
+        await watch.wait("call.ended", count=2)
+        assert (await state(watch, "failed"))["reason"] == "caller_left"
+        assert await stats(made) == []
+
+
+async def test_without_a_brain_a_caller_whose_transfer_failed_is_let_go_with_words() -> None:
+    async with station(TOML + "claim_grace_s = 0.2") as made, made.phone("*") as (phone, watch):
+        async with dialtone.connect(made.socket, name="bot") as bot:
+            await caller_up(made, bot, watch)
+            await made.control("dial.script", outcome="busy", alert_after_s=0.1)
+            await bot.call("call.transfer", to=PERSON, mode="join")
+        await spoken(watch, "Nobody.")
+        await watch.wait("call.ended", lambda params: params["direction"] == "in")
+        assert (await phone.call("call.status"))["active"] is False
