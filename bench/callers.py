@@ -88,9 +88,13 @@ class Caller:
     def name(self) -> str:
         return f"{self.synthesiser} {self.voice}"
 
+    def synthesize(self, text: str) -> Samples:
+        """The bare voice at 8 kHz, full scale 1 or 32768 as its synthesiser gives it."""
+        return _flite(text, self.voice) if self.synthesiser == "flite" else _espeak(text, self.voice)
+
     def say(self, text: str, random: np.random.Generator) -> bytes:
         """One turn as the core cuts it out, 8 kHz: 300-3400 Hz, 25 dB over the noise, silence before and after."""
-        speech = _flite(text, self.voice) if self.synthesiser == "flite" else _espeak(text, self.voice)
+        speech = self.synthesize(text)
         spectrum = np.fft.rfft(speech)
         hz = np.fft.rfftfreq(len(speech), 1 / RATE_HZ)
         spectrum[(hz < 300) | (hz > 3400)] = 0
