@@ -14,7 +14,8 @@ DRIFT_HZ = 8.0
 """A segment's tones stay within this of their mean. No voice does for 100 ms."""
 HOLE_FRAMES = 8
 """A tone goes on over so much that is not pure: a phase reversal (V.25) spoils the window for 128 ms."""
-BURSTS_KEPT = 8
+BURSTS_KEPT, SEGMENTS_MAX = 8, 64
+"""A burst with more segments is music, and no more of it is kept."""
 SURE_FRAMES = 4
 """So many windows that show the same tones are a tone; only then its level and its beginning are known."""
 ONSET_FRAMES = 24
@@ -103,15 +104,26 @@ class Bursts:
         burst.on_ms = self.now_ms - burst.start_ms
         if not heard.tones_hz:
             return
-        last = burst.segments[-1] if burst.segments else None
-        hole_ms = burst.on_ms - last.end_ms if last is not None else 0
-        if last is not None and last.goes_on_with(heard.tones_hz) and hole_ms <= HOLE_FRAMES * PTIME_MS:
+        last = self._going_on(burst, heard.tones_hz)
+        if last is not None:
             last.add(heard.tones_hz, burst.on_ms)
             if last.frames == SURE_FRAMES:
                 self._tone_dbfs = heard.level_dbfs
-                self._without_noise(burst)
-        elif len(burst.segments) < 64:
+                if not any(each.frames > SURE_FRAMES for each in burst.segments):
+                    self._without_noise(burst)
+        elif len(burst.segments) < SEGMENTS_MAX:
             burst.segments.append(Segment(heard.tones_hz, burst.on_ms, burst.on_ms))
+
+    def _going_on(self, burst: Burst, tones_hz: tuple[float, ...]) -> Segment | None:
+        """The segment that these tones belong to; what was heard in a hole of it is forgotten."""
+        for place in range(len(burst.segments) - 1, -1, -1):
+            segment = burst.segments[place]
+            if burst.on_ms - segment.end_ms > HOLE_FRAMES * PTIME_MS:
+                return None
+            if segment.goes_on_with(tones_hz):
+                del burst.segments[place + 1 :]
+                return segment
+        return None
 
     def _without_noise(self, burst: Burst) -> None:
         """A burst begins where the level rose to that of its tone, not with the noise of the line before it."""
