@@ -177,7 +177,11 @@ async def test_what_a_talker_sends_comes_out_at_the_lines_rate(attach: Made, rat
     attachment = attach(StreamSpec(rate_hz=rate_hz, coding=coding))
     _, writer = await join(attachment)
     samples = np.full(rate_hz // 50, 5000, np.int16)
-    data = samples.tobytes() if coding is Coding.PCM_S16LE else compress(samples, coding.value)
+    data = (
+        samples.tobytes()
+        if coding is Coding.PCM_S16LE
+        else compress(samples, "ulaw" if coding is Coding.ULAW else "alaw")
+    )
     writer.write(data * 4)
     await until(lambda: attachment._inlet is not None and attachment._inlet.frames == 4)
     frames = [attachment.take() for _ in range(4)]
@@ -193,7 +197,8 @@ async def test_a_writer_is_paced_by_the_line_and_nothing_is_lost(attach: Made) -
         writer.connect(str(attachment.path))
         await until(lambda: attachment.connected)
         writer.setblocking(False)
-        sent, frames = 0, []
+        sent = 0
+        frames: list[bytes] = []
         data = b"".join(number.to_bytes(2, "little") * (FRAME // 2) for number in range(500))
         deadline_s = time.monotonic() + 10
         while len(frames) < 500:
