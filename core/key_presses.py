@@ -49,7 +49,7 @@ class KeyPresses:
         if any(each.call_id == call_id and digit in each.digits and now_s < each.until_s for each in self._sent):
             return False
         within_s = LATE_URC_S if source is DtmfSource.URC else SAME_PRESS_S
-        for report in reversed(self._alone):  # the newest that fits: an older one lost its partner for good
+        for report in self._alone:  # the oldest that fits: both detectors keep the order
             same = report.call_id == call_id and report.digit == digit and report.source is not source
             if same and now_s - report.at_s < within_s:
                 self._alone.remove(report)
