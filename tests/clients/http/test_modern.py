@@ -81,7 +81,7 @@ async def test_a_token_gives_its_scopes_and_no_more(tmp_path: Path) -> None:
         async with web.session.get(f"{web.base}/v1/events?topics=call.ringing", headers=headers) as stream:
             seen = await first(stream, "call.ringing")
             assert (seen["number"], seen["redacted"]) == (None, ["number"])
-        refused = await web.rpc("modem.restart", headers=web.bearer("bot"))
+        refused = await web.rpc("modem.reset", headers=web.bearer("bot"))
         assert refused["error"]["data"]["kind"] == "forbidden"
         async with web.session.get(f"{web.base}/v1/health/live") as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "ok"})
