@@ -113,7 +113,7 @@ class CloudSession:
         try:
             async with asyncio.timeout(self._limits.connect_s):
                 response = await self._once(await self._ready(), request)
-            response.close()
+                await response.read()  # or its connection would not be kept
         except Exception as problem:  # a guess at what will be needed; the first sentence reports what is wrong
             log.debug("a speech service was not reached in advance", engine=self._name, cause=type(problem).__name__)
 

@@ -58,8 +58,10 @@ class Mood:
     """So many bytes come, and then no more."""
     break_after: int | None = None
     """So many bytes come of the announced ones, and the connection ends."""
-    drop: bool = False
-    """The connection is closed without any answer."""
+    drops: int = 0
+    """So many more times the connection is closed without any answer."""
+    pause_s: float = 0.0
+    """Before each chunk."""
     audio: Callable[[bytes], bytes] = bytes
 
 
@@ -100,8 +102,9 @@ class Service:
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         mood = self.mood
         if request.method == "HEAD":
-            return web.Response(status=404)
-        if mood.drop and request.transport is not None:
+            return web.Response(status=404, text="not found")
+        if mood.drops and request.transport is not None:
+            mood.drops -= 1
             request.transport.abort()
             return web.Response()
         if mood.silent:
@@ -121,6 +124,7 @@ class Service:
         await response.prepare(request)
         end = mood.break_after if mood.break_after is not None else mood.stall_after
         for start in range(0, len(content) if end is None else end, mood.chunk_bytes):
+            await asyncio.sleep(mood.pause_s)
             await response.write(content[start : min(start + mood.chunk_bytes, end or len(content))])
         if mood.break_after is not None and request.transport is not None:
             request.transport.close()
