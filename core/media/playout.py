@@ -9,9 +9,9 @@ from collections import deque
 
 from core.audio import PcmFormat
 from core.errors import LimitExceeded
-from core.media.utterance import Finished, PlayoutEvent, Started, Stopped, Utterance
+from core.media.utterance import Finished, PlayoutEvent, Resumed, Started, Stopped, Utterance
 
-__all__ = ["Finished", "Playout", "PlayoutEvent", "PlayoutFull", "Started", "Stopped", "Utterance"]
+__all__ = ["Finished", "Playout", "PlayoutEvent", "PlayoutFull", "Resumed", "Started", "Stopped", "Utterance"]
 
 UTTERANCES_MAX = 20
 UTTERANCE_AHEAD_MS = 10_000
@@ -40,6 +40,7 @@ class Playout:
         self._in_flight: deque[_Frame] = deque()
         self._sent = 0
         self._paused = False
+        self._held: int | None = None
 
     @property
     def format(self) -> PcmFormat:
@@ -63,6 +64,11 @@ class Playout:
     @property
     def paused(self) -> bool:
         return self._paused
+
+    @property
+    def held(self) -> bool:
+        """The caller interrupted, and whether that ends the utterance is not decided."""
+        return self._held is not None
 
     @property
     def ahead_ms(self) -> int:
@@ -95,7 +101,7 @@ class Playout:
         The next utterance goes on in the last frame of the one before, without a gap; where none is ready silence
         fills that frame up.
         """
-        if self._paused:
+        if self._silent:
             return None
         parts: _Frame = []
         missing = self._format.frame_bytes
@@ -117,7 +123,7 @@ class Playout:
     @property
     def ready(self) -> bool:
         """Whether next_frame would give one."""
-        if self._paused:
+        if self._silent:
             return False
         waiting = next((utterance for utterance in self._queue if not utterance.is_drained), None)
         return waiting is not None and waiting.can_give(self._format.frame_bytes)
@@ -131,12 +137,12 @@ class Playout:
         events: list[PlayoutEvent] = []
         count = min(uplink_frames - self._sent, len(self._in_flight))
         gone = [part for _ in range(count) for part in self._in_flight.popleft()]
-        if not gone and not self._paused and self._queue and self._queue[0].is_waiting_for_audio:
+        if not gone and not self._silent and self._queue and self._queue[0].is_waiting_for_audio:
             self.underrun_frames += 1
         for utterance, audio in gone:
             self._finish(events, before=utterance)
-            if utterance.went_out(len(audio)):
-                events.append(Started(utterance.id))
+            if (event := utterance.went_out(audio)) is not None:
+                events.append(event)
         self._sent = max(self._sent, uplink_frames)
         self._finish(events)
         return events
@@ -158,6 +164,8 @@ class Playout:
                 continue
             stopped.append(utterance.cut(gone.get(utterance.id, 0)))
         self._queue = deque(kept)
+        if self._held not in [utterance.id for utterance in kept]:
+            self._held = None
         return stopped
 
     def take_back(self, flushed_frames: int) -> None:
@@ -171,6 +179,28 @@ class Playout:
 
     def resume(self) -> None:
         self._paused = False
+
+    def hold(self, flushed_frames: int) -> None:
+        """The caller interrupts the current utterance: silence until `go_on`, or until it is stopped."""
+        self._take_back(flushed_frames)
+        self._held = self.current
+
+    def go_on(self, before_ms: int) -> None:
+        """The interruption was none: from the word that was being said so long before it fell silent."""
+        if self._held is not None and self._queue and self._queue[0].id == self._held:
+            self._queue[0].go_back(before_ms)
+        self._held = None
+
+    def fade_out(self, flushed_frames: int, utterance_id: int, within_ms: int) -> None:
+        """Ends one utterance softly; see Utterance.fade_out. One that has not begun is dropped with the next `sent`."""
+        self._take_back(flushed_frames)
+        for utterance in self._queue:
+            if utterance.id == utterance_id:
+                utterance.fade_out(within_ms if utterance.begun else 0)
+
+    @property
+    def _silent(self) -> bool:
+        return self._paused or self._held is not None
 
     def reopened(self) -> None:
         """The port is a new one that counts from 0: what lay in the old one was not heard and is said again."""

@@ -1,5 +1,6 @@
 """One utterance of ours: its audio, where its words are, how much of it the far end was given. Pure."""
 
+from array import array
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,11 +8,24 @@ from core.audio import SAMPLE_BYTES, PcmFormat
 
 CHAR_MS = 65
 """Guess at the speed of speech, 15 characters a second, while an utterance without marks is not made to its end."""
+ROUGH_CHARS = 10
+"""How far off a place in a text without marks may be: about two words."""
+PAST_MS = 4000
+"""Of what was said, kept to go back to the beginning of a word; no word lasts longer."""
+WORD_MS = 300
+"""What a word lasts about, in speech without marks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """The first frame of an utterance went out."""
+
+    utterance_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An utterance that the caller interrupted goes on: the first frame since then went out."""
 
     utterance_id: int
 
@@ -36,7 +50,7 @@ class Stopped:
     completed: bool = False
 
 
-PlayoutEvent = Started | Finished | Stopped
+PlayoutEvent = Started | Resumed | Finished | Stopped
 
 
 class Room(Protocol):
@@ -61,13 +75,16 @@ class Utterance:
         self.text = text
         self.interruptible = interruptible
         self.priority = priority
+        self.spans: tuple[tuple[int, int], ...] = ()
+        """Characters from, to: words that nobody may interrupt."""
         self.stopped = False
         self._pcm = bytearray()
+        self._past = bytearray()  # what went out last, at most PAST_MS and a frame
         self._marks: list[tuple[int, int, int]] = []
         self._fed_bytes = 0
-        self._played_bytes = 0
+        self._at_bytes = self._furthest_bytes = 0
         self._in_flight = 0
-        self._closed = self._failed = self._started = False
+        self._closed = self._failed = self._started = self._fading = self._resuming = False
 
     @property
     def wants_more(self) -> bool:
@@ -88,12 +105,21 @@ class Utterance:
 
     @property
     def played_ms(self) -> int:
-        """How much went out of the port, without the silence that fills the last frame."""
-        return self._room.format.ms(self._played_bytes)
+        """How much went out of the port, without the silence that fills the last frame. What was said again after an
+        interruption counts once."""
+        return self._room.format.ms(self._furthest_bytes)
+
+    @property
+    def must_be_heard(self) -> bool:
+        """Whether the word that is being said lies in a span that nobody may interrupt."""
+        if self.text is None or not self.spans:
+            return False
+        start, end = self._place()
+        return any(start < to and end > since for since, to in self.spans)
 
     def feed(self, pcm: bytes) -> None:
         """s16le at the line's rate, of any length in whole samples. ValueError else; PlayoutFull over the bound."""
-        if self.stopped:
+        if self.stopped or self._fading:
             return
         if self._closed:
             raise ValueError("the utterance is closed")
@@ -125,12 +151,23 @@ class Utterance:
         if self._marks:
             begun = [char_end for _, char_end, at_ms in self._marks if at_ms < played_ms]
             return self.text[: max(begun, default=0)]
+        return _whole_words(self.text, self._rough_place(played_ms))
+
+    def _place(self) -> tuple[int, int]:
+        """Characters of the word that is being said; with ROUGH_CHARS around it without marks."""
+        at_ms = self._room.format.ms(self._at_bytes)
+        if self._marks:
+            begun = [(start, end) for start, end, word_ms in self._marks if word_ms <= at_ms]
+            return begun[-1] if begun else self._marks[0][:2]
+        place = self._rough_place(at_ms)
+        return place - ROUGH_CHARS, place + ROUGH_CHARS
+
+    def _rough_place(self, at_ms: int) -> int:
+        """By the share of time, how many characters of the text were said by then."""
         total_ms = self._room.format.ms(self._fed_bytes)
         if not self._closed or self._failed:
-            total_ms = max(total_ms, len(self.text) * CHAR_MS)
-        if total_ms == 0:
-            return ""
-        return _whole_words(self.text, len(self.text) * played_ms // total_ms)
+            total_ms = max(total_ms, len(self.text or "") * CHAR_MS)
+        return len(self.text or "") * at_ms // total_ms if total_ms else 0
 
     # --- what follows is Playout's
 
@@ -153,22 +190,54 @@ class Utterance:
             self._pcm[:0] = audio
             self._in_flight -= 1
 
-    def went_out(self, audio_bytes: int) -> bool:
-        """One frame passed the port; True for the first. Those of a stopped utterance were counted when it was."""
+    def went_out(self, audio: bytes) -> Started | Resumed | None:
+        """One frame passed the port. Those of a stopped utterance were counted when it was."""
         if self.stopped:
-            return False
-        first = not self._started
-        self._started = True
+            return None
+        event = Started(self.id) if not self._started else Resumed(self.id) if self._resuming else None
+        self._started, self._resuming = True, False
         self._in_flight -= 1
-        self._played_bytes += audio_bytes
-        return first
+        self._past += audio
+        del self._past[: max(0, len(self._past) - self._room.format.bytes_for_ms(PAST_MS))]
+        self._passed(len(audio))
+        return event
+
+    def _passed(self, audio_bytes: int) -> None:
+        self._at_bytes += audio_bytes
+        self._furthest_bytes = max(self._furthest_bytes, self._at_bytes)
+
+    def go_back(self, before_ms: int) -> None:
+        """To the beginning of the word that was being said so long before the last frame went out; in a text without
+        marks by about a word; in sound without words to that moment."""
+        form = self._room.format
+        wanted_ms = max(0, form.ms(self._at_bytes) - before_ms)
+        if self._marks:
+            wanted_ms = max((at_ms for _, _, at_ms in self._marks if at_ms <= wanted_ms), default=0)
+        elif self.text is not None:
+            wanted_ms -= WORD_MS
+        back = min(self._at_bytes - form.bytes_for_ms(max(0, wanted_ms)), len(self._past))
+        if back > 0:
+            self._pcm[:0] = self._past[-back:]
+            del self._past[-back:]
+            self._at_bytes -= back
+        self._resuming = self._started
+
+    def fade_out(self, within_ms: int) -> None:
+        """Says no more than this, ever quieter, and no word that would begin meanwhile; then it is over."""
+        form = self._room.format
+        head_ms = form.ms(self._fed_bytes - len(self._pcm))
+        words_ms = [at_ms - head_ms for _, _, at_ms in self._marks if head_ms < at_ms < head_ms + within_ms]
+        del self._pcm[form.bytes_for_ms(min([within_ms, *words_ms])) :]
+        self._pcm[:] = _faded(bytes(self._pcm))
+        self._fading = self._closed = self._failed = True
 
     def cut(self, gone_bytes: int) -> Stopped:
         """Ends it. gone_bytes: audio that the port took for good and has not reported yet."""
-        self._played_bytes += gone_bytes
+        self._passed(gone_bytes)
         stopped = Stopped(self.id, self.played_ms, self.heard_text())
         self.stopped = True
         self._pcm.clear()
+        self._past.clear()
         return stopped
 
     @property
@@ -188,6 +257,13 @@ class Utterance:
     def finished(self) -> Finished:
         heard = self.heard_text() if self._failed else self.text
         return Finished(self.id, self.played_ms, heard, not self._failed)
+
+
+def _faded(pcm: bytes) -> bytes:
+    """From full to nothing, in a straight line."""
+    samples = array("h", pcm)
+    count = len(samples)
+    return array("h", (sample * (count - place) // count for place, sample in enumerate(samples))).tobytes()
 
 
 def _whole_words(text: str, chars: int) -> str:
