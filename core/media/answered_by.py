@@ -14,26 +14,35 @@ from enum import StrEnum
 from core.events import AnsweredBy
 from core.media.answered_phrases import Said, said
 from core.media.beeps import Beep, BeepDetector
+from core.media.level import dbfs
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerConfig:
-    """Times in ms of the line. within_ms: the first verdict comes by then. human_ms: a greeting as long as that may be
-    a person's. end_ms: silence that ends a greeting. waiting_ms: silence without a beep after a long greeting, in which
-    somebody waits for us. short_ms: what a wordy person may say, if waits_ms of silence follow and no beep. menu_ms,
-    menu_pauses: a menu speaks so long with so many pauses. watch_ms: nothing is judged after that."""
+    """Times in ms of the line.
+
+    within_ms: the first verdict comes by then. human_ms: a greeting as long as that may be a person's. going_on_ms: one
+    that has lasted so long when the first verdict is due, and goes on, is rather none. end_ms: silence that ends a
+    greeting. short_ms: what a wordy person may say, if waits_ms of silence follow and no beep. waiting_ms: silence
+    without a beep after a long greeting, in which somebody waits for us. menu_ms, menu_pauses: a menu speaks
+    so long with so many pauses. watch_ms: nothing is judged after that.
+    """
 
     within_ms: int = 4000
     word_ms: int = 80
     human_ms: int = 3200
+    going_on_ms: int = 2200
     end_ms: int = 800
     short_ms: int = 5200
     waits_ms: int = 1700
     waiting_ms: int = 3200
-    prompt_ms: int = 400
     menu_ms: int = 11_000
     menu_pauses: int = 4
     watch_ms: int = 60_000
+
+
+LEAST_DBFS = -48.0
+"""Below it nothing is a voice on a telephone line, whatever a detector makes of its noise."""
 
 
 class State(StrEnum):
@@ -60,6 +69,7 @@ class On(StrEnum):
     PROMPT = "prompt"  # speaks again after that, though we said nothing
     MENU = "menu"  # goes on and on in pieces
     DEADLINE_QUIET = "deadline_quiet"
+    DEADLINE_SPEAKING = "deadline_speaking"
     DEADLINE_BEGUN = "deadline_begun"  # somebody has only begun to speak
     BEEP = "beep"
     WORDS_SCREENING = "words_screening"
@@ -76,10 +86,12 @@ NEXT: dict[tuple[State, On], tuple[State, float]] = {
     (_S.SILENCE, On.SPEECH): (_S.GREETING, 0.0),
     (_S.GREETING, On.SHORT_END): (_S.HUMAN, 0.9),
     (_S.GREETING, On.TOO_LONG): (_S.MACHINE, 0.75),
+    (_S.GREETING, On.DEADLINE_SPEAKING): (_S.MACHINE, 0.55),
     (_S.GREETING, On.DEADLINE_BEGUN): (_S.UNKNOWN, 0.3),
     (_S.UNKNOWN, On.SHORT_END): (_S.HUMAN, 0.85),
     (_S.UNKNOWN, On.TOO_LONG): (_S.MACHINE, 0.75),
     (_S.HUMAN, On.TOO_LONG): (_S.MACHINE, 0.6),
+    (_S.MACHINE, On.SHORT_END): (_S.HUMAN, 0.5),
     (_S.MACHINE, On.WAITS): (_S.HUMAN, 0.5),
     (_S.MACHINE, On.WAITING): (_S.SCREENING, 0.55),
     (_S.MACHINE, On.PROMPT): (_S.SCREENING, 0.7),
@@ -152,7 +164,8 @@ class AnsweredByDetector:
         self._now_ms += self._ptime_ms
         self._we_spoke = self._we_spoke or we_speak
         beep = self._beeps.feed(frame)
-        on = self._listen(speech and not self._beeps.active, we_speak)
+        voice = speech and not self._beeps.active and dbfs(frame) >= LEAST_DBFS
+        on = self._listen(voice, we_speak)
         if beep is not None and self._is_machines(beep):
             return self._happened(On.BEEP, beep=True)
         if on is not None:
@@ -244,6 +257,8 @@ class AnsweredByDetector:
             return self._happened(On.DEADLINE_QUIET)
         if self._heard.length_ms <= self._config.human_ms and self._now_ms - self._heard.last_ms >= 300:
             return self._happened(On.SHORT_END)
+        if self._heard.length_ms >= self._config.going_on_ms:
+            return self._happened(On.DEADLINE_SPEAKING)
         return self._happened(On.DEADLINE_BEGUN)
 
     def _happened(self, on: On, *, beep: bool = False) -> Verdict | None:
