@@ -16,7 +16,7 @@ from core.media.engines import EnginePiece, Failure, Sentence, SpeechFailed, Tra
 from core.media.sentences import sentences
 from core.media.speech_cache import Made
 from core.media.spoken import Spoken, read_out
-from core.media.tts_ask import Ask, FailedOver
+from core.media.tts_ask import Ask, FailedOver, Priority
 from core.media.tts_book import EngineBook, Speaker
 from core.media.tts_sentence import SentenceAudio
 from core.media.tts_stream import TtsPiece, TtsStream
@@ -112,7 +112,8 @@ class SpeechJob:
         allowance = asyncio.timeout(None)
         try:
             async with speaker.turns.turn(self._ask.priority) as turn, allowance:
-                turn.give_way = lambda: self._give_way(audio, allowance)
+                if self._ask.priority < Priority.NORMAL:  # others have somebody who waits for them
+                    turn.give_way = lambda: self._give_way(audio, allowance)
                 if not (alone or self._probing) and (reason := self._book.out(speaker)) is not None:
                     raise SpeechFailed(reason, "it failed for another text meanwhile")
                 await self._pull(speaker.synthesiser.speak(sentence, self._ask.keys), audio, alone)

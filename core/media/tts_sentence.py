@@ -10,7 +10,7 @@ from core.media.tts_stream import TtsPiece
 
 FIRST_PIECE_MS = 20
 PIECE_MS = 200
-LONGEST_S = 120
+LONGEST_S = 60
 """A sentence has 300 characters at most, which is 20 s: an engine that goes on for longer than this is broken."""
 RATES_HZ = (4000, 192_000)
 

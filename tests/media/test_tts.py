@@ -27,8 +27,10 @@ async def service() -> AsyncIterator[TtsService]:
     await made.close()
 
 
-async def _pieces(service: TtsService, text: str, rate_hz: int = 8000, **options: str) -> list[TtsPiece]:
-    stream = service.stream(text, rate_hz=rate_hz, **options)
+async def _pieces(
+    service: TtsService, text: str, rate_hz: int = 8000, *, language: str | None = None, voice: str | None = None
+) -> list[TtsPiece]:
+    stream = service.stream(text, rate_hz=rate_hz, language=language, voice=voice)
     try:
         return [piece async for piece in stream]
     finally:
@@ -212,7 +214,7 @@ async def test_the_configured_voice_is_for_its_own_language() -> None:
 async def test_what_cannot_be_said_is_refused_by_the_iteration(
     service: TtsService, text: str, rate_hz: int, options: dict[str, str], error: type[PublicError]
 ) -> None:
-    stream = service.stream(text, rate_hz=rate_hz, **options)
+    stream = service.stream(text, rate_hz=rate_hz, language=options.get("language"), voice=options.get("voice"))
     with pytest.raises(error):
         await anext(stream)
     await stream.close()
