@@ -11,11 +11,13 @@ from contextlib import suppress
 
 from core.attachments import Attachments
 from core.audio import PcmFormat
+from core.bargein import BargeIn
 from core.call import Call
 from core.call_files import CallFiles
 from core.call_time import CallTime
 from core.config import Config
 from core.events import CallLevel
+from core.fillers import Fillers
 from core.hearing import Hearing
 from core.line import AudioClosed, AudioPort, Tick
 from core.log import Log
@@ -59,10 +61,14 @@ class Conversation:
         self._outbox = Outbox(call, store)
         self._clock = CallTime(pcm_format)
         self.hearing = Hearing(call, pcm_format, config.media, speech, self._outbox, self._clock, self._group)
-        self.speaking = Speaking(call, pcm_format, speech, self._outbox, self._clock, self._group, self._fill)
+        self.speaking = Speaking(
+            call, pcm_format, speech, self._outbox, self._clock, self._group, self._fill, self._flush
+        )
         self._levels = LevelMeter(pcm_format)
         self.taps = Taps(call.call_id)
         media = config.media
+        self._barge_in = BargeIn(call, pcm_format, media, self.speaking, self.hearing, self._outbox, self._flush)
+        self._fillers = Fillers(call, pcm_format, media, speech, self.speaking, self.hearing, self._outbox)
         self._from_far = shaper(pcm_format.rate_hz, media.downlink_gain_db, frames=True)
         self._from_client = shaper(pcm_format.rate_hz, media.uplink_gain_db, frames=True)
         self._echo = None if media.echo == "off" else EchoCanceller(pcm_format, subtract=media.echo == "cancel")
@@ -101,15 +107,17 @@ class Conversation:
                 self.recording.opened()
                 if greeting is not None:
                     self.speaking.speak(greeting)
+                preparing = self._tasks.create_task(self._guarded(self._fillers.prepare()), name="call.fillers")
                 frames = await self._read_ticks(port)
                 self._port = None  # nothing can be said any more
                 self.hearing.flush()
                 self.speaking.stop(port.flush())
                 if not await self.hearing.words.answered(LAST_WORDS_S):
                     log.info("the last turn was not recognised in time", call_id=self._call.call_id)
-                    self.hearing.words.give_up()
+                    await self.hearing.words.give_up()
                 await self._outbox.drained()
                 writer.cancel()
+                preparing.cancel()
             self._ticks_before += frames
         finally:
             self._port = self._tasks = None
@@ -159,6 +167,9 @@ class Conversation:
         self.recording.tick(tick, self._ticks_before)
         self.speaking.sent(tick.uplink_frames, tick.at_s)
         self._hear(self._without_us(frame, tick), tick.at_s)
+        if not self._suspended:
+            self._barge_in.frame()
+            self._fillers.frame(allowed=not self.attachments.talking)
         self._fill()
         self.taps.frame(CallFrame(frame, tick.uplink, self.hearing.speech, self._clock.now_ms))
         if (levels := self._levels.feed(frame, tick.uplink)) is not None:
@@ -187,8 +198,12 @@ class Conversation:
         onset_ms, digits = self.hearing.listen(frame)
         for digit in digits:
             self._group().create_task(self._guarded(self._on_digit(self._call, digit)), name="call.dtmf")
-        if onset_ms is not None and self._config.media.barge_in and self._port is not None:
-            self.speaking.barge_in(onset_ms, self._port.flush)
+        if onset_ms is not None:
+            self._barge_in.onset(onset_ms)
+
+    def _flush(self) -> int:
+        """What lies in the port is not sent any more; how many frames that were."""
+        return self._port.flush() if self._port is not None else 0
 
     def _fill(self) -> None:
         """Hands the port whole frames while it has room: at most 60 ms ahead of the line."""
@@ -241,23 +256,20 @@ class Conversation:
     def stop_speaking(self) -> list[Said]:
         """Ends everything said or waiting; what lies in the port is not sent any more."""
         self.attachments.flush()
-        return self.speaking.stop(self._port.flush() if self._port is not None else 0)
+        return self.speaking.stop(self._flush())
 
     def cancel(self, utterance: int) -> Said | None:
         """Ends one utterance, said or waiting; what waits behind it goes on. None where it is over."""
-        return self.speaking.cancel(utterance, self._port.flush if self._port is not None else lambda: 0)
-
-    def cancel(self, utterance: int) -> Said | None:
-        """Ends one utterance, said or waiting; what waits behind it goes on. None where it is over."""
-        return self.speaking.cancel(utterance, self._port.flush if self._port is not None else lambda: 0)
+        return self.speaking.cancel(utterance, self._flush)
 
     def pause(self) -> None:
         """Our words wait from the next frame on."""
-        self.speaking.pause(self._port.flush() if self._port is not None else 0)
+        self.speaking.pause(self._flush())
 
     def suspend(self) -> None:
         """On hold: we neither speak nor listen."""
         self._suspended = True
+        self._barge_in.give_up()
         self.pause()
 
     def unsuspend(self) -> None:

@@ -25,6 +25,9 @@ log = Log("recognition")
 LOCAL, REMOTE, NONE = "local", "remote", "none"
 """Who hears a call: the core, a client that answers with stt.result, or nobody."""
 
+GIVE_UP_S = 1.0
+"""A few turns of the event loop are enough."""
+
 Hearer = asyncio.Task[Transcript | None]
 
 
@@ -64,13 +67,14 @@ class Recognition:
             return False
         return True
 
-    def give_up(self) -> None:
-        """The call is over and the recogniser too slow: turns without words are told as not understood."""
+    async def give_up(self) -> None:
+        """The call is over and the recogniser too slow: turns without words are told as not understood, now."""
         self._over = True
         self._remote_news.set()
         for hearer in (self._hearer, *self._awaited):
             if hearer is not None:
                 hearer.cancel()
+        await self.answered(GIVE_UP_S)
 
     @property
     def latest(self) -> Transcript | None:

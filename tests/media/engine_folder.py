@@ -36,13 +36,18 @@ DOES = {
 }
 
 
-@contextmanager
-def engine_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, **sources: str) -> Iterator[None]:
-    """Files by name beside those of DOES."""
+def write_engines(folder: Path, **sources: str) -> None:
+    """Those of DOES, and others by name."""
     for name, does in DOES.items():
         (folder / f"{name}.py").write_text(BODY.format(name=name, does=does))
     for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
+
+
+@contextmanager
+def engine_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, **sources: str) -> Iterator[None]:
+    """They are there in this process and in workers that it starts."""
+    write_engines(folder, **sources)
     monkeypatch.setenv("DIALTONE_ENGINES", str(folder))
     monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(folder)])
     engines._engines.cache_clear()
