@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-from bench.callers import RATE_HZ, Caller, callers
+from bench.callers import RATE_HZ, Caller, Samples, callers
 from core.media.g711 import compress, expand
 
 FRAME = RATE_HZ // 50
@@ -60,8 +59,6 @@ ESPEAK = {"fr": "fr-fr"}
 
 CONDITIONS = ("clean", "line noise", "babble", "music and hum")
 
-Samples = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -100,7 +97,11 @@ def turns(count: int, condition: str, seed: int = 7) -> list[Turn]:
 
 
 def _turn(kind: str, language: str, text: str, condition: str, random: np.random.Generator) -> Turn:
-    voices = callers() if language == "en" else [Caller("espeak", f"{ESPEAK.get(language, language)}+{v}") for v in ("m3", "f2", "m7")]
+    voices = (
+        callers()
+        if language == "en"
+        else [Caller("espeak", f"{ESPEAK.get(language, language)}+{v}") for v in ("m3", "f2", "m7")]
+    )
     voice = voices[int(random.integers(len(voices)))]
     level = 10 ** (random.uniform(-30, -16) / 20)
     parts, line, at, said = text.split(" | "), [np.zeros(int(LEAD_S * RATE_HZ))], int(LEAD_S * RATE_HZ), ""
@@ -131,7 +132,7 @@ def spoken(synthesiser: str, voice: str, text: str) -> Samples:
     made = band(made)
     loud = np.flatnonzero(np.abs(made) > 0.02 * np.abs(made).max())
     made = made[loud[0] : loud[-1] + 1]
-    return made / np.sqrt(np.mean(made**2))
+    return np.asarray(made / np.sqrt(np.mean(made**2)))
 
 
 def noise(condition: str, count: int, random: np.random.Generator) -> Samples:
@@ -163,7 +164,7 @@ def band(samples: Samples) -> Samples:
 
 
 def _scaled(samples: Samples, level_dbfs: float) -> Samples:
-    return samples * (10 ** (level_dbfs / 20) / np.sqrt(np.mean(samples**2)))
+    return np.asarray(samples * (10 ** (level_dbfs / 20) / np.sqrt(np.mean(samples**2))))
 
 
 def _babble(count: int, random: np.random.Generator) -> Samples:

@@ -299,7 +299,7 @@ class MediaConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     end_silence_ms: Positive = 800
     adapt_end: bool = True
     end_silence_complete_ms: Positive = 600
-    end_silence_number_ms: Positive = 1400
+    end_silence_number_ms: Positive = 1100
     long_speech_ms: Positive = 4500
     phrase_pause_ms: Positive = 350
     max_turn_ms: Positive = 60_000

@@ -9,11 +9,11 @@ from core.hearing import turn_config
 @pytest.mark.parametrize(
     ("chunk_ms", "end_ms", "complete_ms", "number_ms"),
     [
-        (550, 800, 600, 1400),
-        (700, 900, 701, 1400),
-        (200, 400, 400, 1400),
+        (550, 800, 600, 1100),
+        (700, 900, 701, 1100),
+        (200, 400, 400, 1100),
         (900, 2000, 901, 2000),
-        (799, 800, 800, 1400),
+        (799, 800, 800, 1100),
     ],
 )
 def test_thresholds_of_hints_that_nobody_configured_bend_around_those_that_are(

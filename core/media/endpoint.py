@@ -43,7 +43,7 @@ class TurnConfig:
     max_turn_ms: int = 60_000
     barge_in_ms: int = 120
     end_silence_complete_ms: int = 600
-    end_silence_number_ms: int = 1400
+    end_silence_number_ms: int = 1100
 
     def __post_init__(self) -> None:
         if self.preroll_ms < 0 or min(self.min_speech_ms, self.chunk_silence_ms, self.phrase_pause_ms) < 1:

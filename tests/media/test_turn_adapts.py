@@ -47,7 +47,7 @@ def quiet(endpoint: Endpoint, hint: Hint | None, after_ms: int = 0) -> tuple[lis
 
 @pytest.mark.parametrize(
     ("hint", "silence_ms", "reason"),
-    [(None, 800, "silence"), (Hint.COMPLETE, 600, "complete"), (Hint.NUMBER, 1400, "number")],
+    [(None, 800, "silence"), (Hint.COMPLETE, 600, "complete"), (Hint.NUMBER, 1100, "number")],
 )
 def test_a_hint_moves_the_end_and_says_so(endpoint: Endpoint, hint: Hint | None, silence_ms: int, reason: str) -> None:
     feed(endpoint, said(1000, 0))
