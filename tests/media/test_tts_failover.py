@@ -1,7 +1,7 @@
 """When an engine fails or is late within a text: who goes on, what the caller hears of it, who is asked next time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,9 +20,9 @@ CHAIN = TtsConfig(engine="low", fallback=("high", "espeak"), late_s=0.3, gap_s=0
 
 
 @pytest.fixture
-def tones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "AsyncIterator[None]":
+def tones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with engine_folder(tmp_path, monkeypatch, **SOURCES):
-        yield  # type: ignore[misc]
+        yield
 
 
 @asynccontextmanager
