@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -216,6 +217,19 @@ class _PlainWav:
         self._file.close()
 
 
+@cache
+def _forward_only() -> type:
+    """soundfile's reader, told that files can't be sought in: else it seeks after each block to where it is already,
+    and libsndfile 1.2.2 answers a seek in an MP3 with 60 ms of silence."""
+    import soundfile
+
+    class ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            return False
+
+    return ForwardOnly
+
+
 class _SoundFile:
     """Whatever libsndfile decodes, mixed to mono."""
 
@@ -225,7 +239,7 @@ class _SoundFile:
         self._file = file
         self._problems = (soundfile.SoundFileError, RuntimeError, TypeError, ValueError, OSError)
         try:
-            self._decoder: Any = soundfile.SoundFile(file)
+            self._decoder: Any = _forward_only()(file)
         except self._problems:
             raise InvalidParams(_DAMAGED) from None
         self.rate_hz, channels = int(self._decoder.samplerate), int(self._decoder.channels)

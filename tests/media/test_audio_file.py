@@ -63,6 +63,18 @@ def test_mp3_of_every_rate_is_heard(rate_hz: int, channels: int) -> None:
     assert loudest_hz(samples) == pytest.approx(400, abs=2)
 
 
+@pytest.mark.parametrize("kind", ["MP3", "OGG", "FLAC", "WAV"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_no_silence_slips_in_between_blocks(kind: str, rounds: int, tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    soundfile.write(path, sine(44100, 30.0), 44100, format=kind)
+    samples = np.frombuffer(read_all(AudioFile.open(path, LINE_HZ, rounds)), "<i2").astype(np.float64)
+    assert len(samples) == pytest.approx(rounds * 30 * LINE_HZ, rel=0.01)
+    loud = np.abs(samples[: len(samples) // 80 * 80]).reshape(-1, 80).max(axis=1)
+    quiet = loud < 0.8 * np.median(loud)
+    assert quiet.sum() <= 6 * rounds, "at most the edges of the file, which MP3 blurs"
+
+
 @pytest.mark.parametrize("mode", ["CONSTANT", "AVERAGE", "VARIABLE"])
 def test_mp3_of_constant_and_variable_rate_is_as_long_as_it_is(mode: str) -> None:
     samples = decoded(mp3(5.0, bitrate_mode=mode, compression_level=0.5))
