@@ -60,7 +60,9 @@ def _q24() -> list[Figure]:
     ms, percent, db = np.arange(16, 60, 2.0), np.arange(0.1, 5, 0.1), np.arange(0, 15, 0.5)
     any_ms = min(value for value in ms if _heard_share(key(ms=value)) > 0)
     all_ms = lowest(ms, lambda value: key(ms=value))
-    all_percent = min(highest(percent, lambda value, way=way: key(off=way * value / 100)) for way in (1, -1))
+    above = highest(percent, lambda value: key(off=value / 100))
+    below = highest(percent, lambda value: key(off=-value / 100))
+    all_percent = min(above, below)
     any_percent = highest(percent, lambda value: key(off=value / 100), 1e-9)
     return [
         _limit("frequency always accepted", all_percent, "%", ">= 1.5", all_percent >= 1.5),

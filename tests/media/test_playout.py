@@ -417,3 +417,73 @@ def test_played_time_is_always_what_left_the_port(steps: list[tuple[str, int]]) 
     for event in ended:
         assert isinstance(event, Finished | Stopped)
         assert event.played_ms == wire.count(bytes([event.utterance_id])) // 8
+
+
+def test_the_next_utterance_goes_on_in_the_last_frame_of_the_one_before(playout: Playout, line: Line) -> None:
+    one, two = playout.add(1, None), playout.add(2, None)
+    one.feed(sound(50, 1))
+    one.close()
+    two.feed(sound(30, 2))
+    two.close()
+    line.tick(6)
+    assert b"".join(line.out) == sound(50, 1) + sound(30, 2)
+    assert line.events == [Started(1), Finished(1, 50, None), Started(2), Finished(2, 30, None)]
+
+
+def test_many_short_utterances_fit_into_one_frame(playout: Playout, line: Line) -> None:
+    for number in range(1, 6):
+        utterance = playout.add(number, None)
+        utterance.feed(sound(3, number))
+        utterance.close()
+    line.tick(2)
+    assert b"".join(line.out) == b"".join(sound(3, number) for number in range(1, 6)) + bytes(FRAME - 15 * 16)
+    assert [event.utterance_id for event in line.events if isinstance(event, Finished)] == [1, 2, 3, 4, 5]
+
+
+def test_a_shared_frame_that_is_flushed_goes_back_to_both(playout: Playout, line: Line) -> None:
+    one, two = playout.add(1, None), playout.add(2, None)
+    one.feed(sound(30, 1))
+    one.close()
+    two.feed(sound(30, 2))
+    two.close()
+    line.fill()
+    playout.pause(line.flush())
+    playout.resume()
+    line.tick(5)
+    assert b"".join(line.out) == sound(30, 1) + sound(30, 2)
+
+
+def test_a_shared_frame_loses_only_what_was_stopped(playout: Playout, line: Line) -> None:
+    may, must = playout.add(1, None), playout.add(2, None, interruptible=False)
+    may.feed(sound(30, 1))
+    may.close()
+    must.feed(sound(30, 2))
+    must.close()
+    line.fill()
+    stopped = playout.stop(line.flush(), only_interruptible=True)
+    assert stopped == [Stopped(1, 0, None)]
+    line.tick(4)
+    assert b"".join(line.out)[: len(sound(30))] == sound(30, 2)
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(1, 700), min_size=1, max_size=15), flushes=st.lists(st.integers(0, 40), max_size=5))
+def test_what_is_queued_comes_out_to_the_sample_whatever_is_flushed_on_the_way(
+    lengths: list[int], flushes: list[int]
+) -> None:
+    playout = Playout(LINE_FORMAT)
+    line = Line(playout)
+    wanted = b""
+    for number, samples in enumerate(lengths, 1):
+        utterance = playout.add(number, None)
+        pcm = number.to_bytes(2, "little") * samples
+        utterance.feed(pcm)
+        utterance.close()
+        wanted += pcm
+    for tick in range(len(wanted) // FRAME + 10):
+        if tick in flushes:
+            playout.take_back(line.flush())
+        line.tick()
+    assert b"".join(line.out)[: len(wanted)] == wanted
+    assert not b"".join(line.out)[len(wanted) :].strip(b"\0")
+    assert not playout.ready
