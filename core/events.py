@@ -208,6 +208,8 @@ class CallSpeaking(Event, frozen=True, kw_only=True):
     text: str | None = None
     latency_ms: Annotated[int, Meta(description="From the accepted request to its first PCM byte")] = 0
     made_ms: Annotated[int, Meta(description="From the accepted request to the first audio of the engine or file")] = 0
+    resumed: Annotated[bool, Meta(description="It goes on: what interrupted it was no interruption")] = False
+    filler: Annotated[bool, Meta(description="Of the core itself, while the brain thinks")] = False
 
 
 @event("tts.failed_over", fact=False)
@@ -232,11 +234,12 @@ class CallSpoken(Event, frozen=True, kw_only=True):
     heard_text: str | None
     played_ms: int
     completed: bool
+    filler: Annotated[bool, Meta(description="Of the core itself, while the brain thinks")] = False
 
 
 @event("call.barge_in", personal=("heard_text",))
 class CallBargeIn(Event, frozen=True, kw_only=True):
-    """The caller spoke into our utterance and playout stopped."""
+    """The caller spoke into our utterance and playout stopped; call.spoken follows, or call.speaking with resumed."""
 
     utterance: int
     heard_text: str | None

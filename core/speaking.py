@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from core.audio import PcmFormat
 from core.call import Call
@@ -11,7 +13,7 @@ from core.call_time import CallTime
 from core.errors import PublicError
 from core.events import CallBargeIn, CallSpeaking, CallSpoken, TtsFailedOver
 from core.log import Log
-from core.media.playout import Finished, Playout, PlayoutEvent, Started, Stopped, Utterance
+from core.media.playout import Finished, Playout, PlayoutEvent, Resumed, Started, Stopped, Utterance
 from core.media.shaping import Shaper, shaper
 from core.media.tts import FailedOver
 from core.outbox import Outbox
@@ -20,10 +22,16 @@ from core.store.calls import TurnRow
 
 log = Log("speaking")
 
+FADE_MS = 80
+"""What a filler still has when words of ours are asked for."""
+
 
 @dataclass(slots=True, eq=False)
 class Said:
-    """One utterance from its request to its report. failed: why it could not be made, for people."""
+    """One utterance from its request to its report. failed: why it could not be made, for people.
+
+    resume: it goes on where an interruption was none. filler: it only bridges the time until there are words.
+    """
 
     number: int
     text: str | None
@@ -38,6 +46,8 @@ class Said:
     heard_text: str | None = None
     completed: bool = False
     failed: str | None = None
+    resume: bool = True
+    filler: bool = False
 
 
 class Speaking:
@@ -52,13 +62,17 @@ class Speaking:
         clock: CallTime,
         group: Callable[[], asyncio.TaskGroup],
         fill: Callable[[], None],
+        flush: Callable[[], int],
     ) -> None:
+        """fill: hands the port what next_frame gives. flush: the port's own."""
         self._call, self._format, self._speech = call, pcm_format, speech
-        self._outbox, self._clock, self._group, self._fill = outbox, clock, group, fill
+        self._outbox, self._clock, self._group = outbox, clock, group
+        self._fill, self._flush = fill, flush
         self._playout = Playout(pcm_format)
         self._said: dict[int, Said] = {}
         self._count = 0
         self._room = asyncio.Event()
+        self._reaction_ms = 0
 
     @property
     def busy(self) -> bool:
@@ -66,8 +80,28 @@ class Speaking:
         return bool(self._said)
 
     @property
+    def has_words(self) -> bool:
+        """The same, fillers not counted."""
+        return any(not said.filler for said in self._said.values())
+
+    @property
     def paused(self) -> bool:
         return self._playout.paused
+
+    @property
+    def held(self) -> bool:
+        """The caller interrupted, and whether that ends what is said is not decided."""
+        return self._playout.held
+
+    @property
+    def interruptible(self) -> bool:
+        """Whether the caller may speak into what is being said at this moment."""
+        current = self._current
+        return current is not None and current.interruptible and not current.utterance.must_be_heard
+
+    @property
+    def _current(self) -> Said | None:
+        return self._said.get(self._playout.current or 0)
 
     def speak(
         self,
@@ -77,10 +111,17 @@ class Speaking:
         voice: str | None = None,
         interruptible: bool = True,
         priority: int = 0,
+        spans: Sequence[tuple[int, int]] = (),
+        resume: bool = True,
+        filler: bool = False,
     ) -> Said:
-        """Queues a text and starts its synthesis; LimitExceeded when too much waits already."""
+        """Queues a text and starts its synthesis; LimitExceeded when too much waits already.
+
+        spans: characters from, to, of words that nobody interrupts.
+        """
         settings = self._call.settings
-        said = self._new(text, interruptible, priority)
+        said = self._new(text, interruptible, priority, filler=filler)
+        said.resume, said.utterance.spans = resume, tuple(spans)
         pieces = self._speech.say(
             text,
             language=language or settings.language,
@@ -117,17 +158,24 @@ class Speaking:
         self._group().create_task(self._feed(said, seconds()), name="call.play")
         return said
 
-    def play_pieces(self, pieces: AsyncIterator[bytes], *, interruptible: bool = True, shaped: bool = True) -> Said:
+    def play_pieces(
+        self, pieces: AsyncIterator[bytes], *, interruptible: bool = True, shaped: bool = True, filler: bool = False
+    ) -> Said:
         """Queues audio that is read or made as it plays (core/playing.py), and takes it over. shaped: with the gain and
         the filter of our voice; tones have levels of their own. LimitExceeded when too much waits already."""
-        said = self._new(None, interruptible)
+        said = self._new(None, interruptible, filler=filler)
         self._group().create_task(self._feed(said, pieces, shaped=shaped), name="call.play")
         return said
 
-    def _new(self, text: str | None, interruptible: bool, priority: int = 0) -> Said:
+    def _new(self, text: str | None, interruptible: bool, priority: int = 0, *, filler: bool = False) -> Said:
+        """Words of ours end what waits for a verdict, and a filler that is being said."""
+        if not filler:
+            self.give_up()
+            for other in [said for said in self._said.values() if said.filler]:
+                self._playout.fade_out(self._flush(), other.number, FADE_MS)
         utterance = self._playout.add(self._count + 1, text, interruptible, priority=priority)
         self._count += 1
-        said = Said(self._count, text, interruptible, utterance)
+        said = Said(self._count, text, interruptible, utterance, filler=filler)
         self._said[said.number] = said
         return said
 
@@ -220,23 +268,42 @@ class Speaking:
         """How many utterances are said before that one."""
         return self._playout.ahead_of(number)
 
-    def barge_in(self, onset_ms: int, flush: Callable[[], int]) -> None:
-        """The caller speaks into our words, which stop now unless they must be heard."""
-        current = self._said.get(self._playout.current or 0)
-        if current is None or not current.interruptible:
-            return
-        for cut in self.stop(flush(), only_interruptible=True):
-            if cut.number == current.number:
-                self._outbox.fact(
-                    CallBargeIn(
-                        line=self._call.line,
-                        call_id=self._call.call_id,
-                        utterance=cut.number,
-                        heard_text=cut.heard_text,
-                        played_ms=cut.played_ms,
-                        reaction_ms=round((self._clock.last_s - self._clock.heard_at_s(onset_ms)) * 1000),
-                    )
-                )
+    def barge_in(self, onset_ms: int, flush: Callable[[], int], *, hold: bool = False) -> bool:
+        """The caller speaks since onset_ms into our words, which stop now. True where they are only held, until `go_on`
+        or `give_up`: asked for, and nothing forbids it."""
+        current = self._current
+        if current is None:
+            return False
+        self._reaction_ms = round((self._clock.last_s - self._clock.heard_at_s(onset_ms)) * 1000)
+        hold = (
+            hold and current.resume and not current.filler and all(said.interruptible for said in self._said.values())
+        )
+        if hold:
+            self._playout.hold(flush())
+            current.played_ms, current.heard_text = self._playout.heard(current.utterance)
+        else:
+            self.stop(flush(), only_interruptible=True)
+        self._outbox.fact(
+            CallBargeIn(
+                line=self._call.line,
+                call_id=self._call.call_id,
+                utterance=current.number,
+                heard_text=current.heard_text,
+                played_ms=current.played_ms,
+                reaction_ms=self._reaction_ms,
+            )
+        )
+        return hold
+
+    def go_on(self) -> None:
+        """It was no interruption: from the word into which the caller spoke."""
+        self._playout.go_on(self._reaction_ms)
+        self._fill()
+
+    def give_up(self) -> None:
+        """What is held, and what waits behind it, is not said any more."""
+        if self._playout.held:
+            self.stop(0, only_interruptible=True)
 
     def _failed_over(self, said: Said, failed: FailedOver) -> None:
         self._outbox.moment(
@@ -260,16 +327,9 @@ class Speaking:
             case Started():
                 said.first_byte_ms = max(0, round((at_s - said.asked_s) * 1000))
                 said.started_ms = self._clock.now_ms
-                self._outbox.moment(
-                    CallSpeaking(
-                        line=self._call.line,
-                        call_id=self._call.call_id,
-                        utterance=said.number,
-                        text=said.text,
-                        latency_ms=said.first_byte_ms,
-                        made_ms=said.made_ms or 0,
-                    )
-                )
+                self._outbox.moment(self._speaking(said))
+            case Resumed():
+                self._outbox.moment(replace(self._speaking(said), latency_ms=0, made_ms=0, resumed=True))
             case Finished() | Stopped():
                 said.played_ms, said.heard_text = event.played_ms, event.heard_text
                 said.completed = event.completed
@@ -277,6 +337,17 @@ class Speaking:
                 self._outbox.fact(self._spoken(said), self._row(said))
                 said.done.set()
                 self._room.set()
+
+    def _speaking(self, said: Said) -> CallSpeaking:
+        return CallSpeaking(
+            line=self._call.line,
+            call_id=self._call.call_id,
+            utterance=said.number,
+            text=said.text,
+            latency_ms=said.first_byte_ms,
+            made_ms=said.made_ms or 0,
+            filler=said.filler,
+        )
 
     def _spoken(self, said: Said) -> CallSpoken:
         return CallSpoken(
@@ -287,6 +358,7 @@ class Speaking:
             heard_text=said.heard_text,
             played_ms=said.played_ms,
             completed=said.completed,
+            filler=said.filler,
         )
 
     def _row(self, said: Said) -> TurnRow:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,6 +102,23 @@ class SpeechService:
             keys=_keys(keys, engine),
             priority=priority,
             on_failover=on_failover,
+        )
+
+    async def make_ahead(
+        self,
+        texts: Sequence[str],
+        *,
+        language: str | None,
+        voice: str | None,
+        rate_hz: int,
+        engine: str | None = None,
+        keys: Mapping[str, str] | None = None,
+        style: Mapping[str, str] | None = None,
+    ) -> None:
+        """Texts that a call will say, so that `say` has their audio at once. Raises what TtsService.prefetch does."""
+        known = _keys(keys, engine)
+        await self.tts.prefetch(
+            [Ask(text, rate_hz, language, voice, engine, style=dict(style or {}), keys=known) for text in texts]
         )
 
     async def transcribe(self, pcm: bytes, rate_hz: int, language: str | None, session: int | None) -> Transcript:

@@ -1223,6 +1223,10 @@ export interface CallSpeakParams {
   language?: string | null;
   voice?: string | null;
   interruptible?: boolean;
+  /** Places [from, to) in text, in characters, that no caller interrupts */
+  uninterruptible?: Array<Array<unknown>>;
+  /** Go on after an interruption that turns out to be none ([media] resume_after_ms) */
+  resume?: boolean;
   /** Stop what is being said first */
   replace?: boolean;
   /** When to answer */
@@ -1848,7 +1852,7 @@ export interface CallAudioFailedEvent {
   attempts: number;
 }
 
-/** The caller spoke into our utterance and playout stopped. */
+/** The caller spoke into our utterance and playout stopped; call.spoken follows, or call.speaking with resumed. */
 export interface CallBargeInEvent {
   /** Number of this fact; grows for ever */
   seq: number;
@@ -2093,6 +2097,10 @@ export interface CallSpeakingEvent {
   latency_ms: number;
   /** From the accepted request to the first audio of the engine or file */
   made_ms: number;
+  /** It goes on: what interrupted it was no interruption */
+  resumed: boolean;
+  /** Of the core itself, while the brain thinks */
+  filler: boolean;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text">;
 }
@@ -2141,6 +2149,8 @@ export interface CallSpokenEvent {
   heard_text: string | null;
   played_ms: number;
   completed: boolean;
+  /** Of the core itself, while the brain thinks */
+  filler: boolean;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text" | "heard_text">;
 }

@@ -154,9 +154,7 @@ class Playout:
         that the port did take count as played, since they can't be called back.
         """
         self._take_back(flushed_frames)
-        gone: dict[int, int] = {}
-        for utterance, audio in (part for parts in self._in_flight for part in parts):
-            gone[utterance.id] = gone.get(utterance.id, 0) + len(audio)
+        gone = self._in_port()
         stopped, kept = [], []
         for utterance in self._queue:
             if (only_interruptible and not utterance.interruptible) or only not in (None, utterance.id):
@@ -184,6 +182,17 @@ class Playout:
         """The caller interrupts the current utterance: silence until `go_on`, or until it is stopped."""
         self._take_back(flushed_frames)
         self._held = self.current
+
+    def heard(self, utterance: Utterance) -> tuple[int, str | None]:
+        """played_ms and heard_text as `stop` would tell them now, nothing being flushed."""
+        return utterance.heard(self._in_port().get(utterance.id, 0))
+
+    def _in_port(self) -> dict[int, int]:
+        """Bytes of each utterance that the port took for good and has not reported yet."""
+        gone: dict[int, int] = {}
+        for utterance, audio in (part for parts in self._in_flight for part in parts):
+            gone[utterance.id] = gone.get(utterance.id, 0) + len(audio)
+        return gone
 
     def go_on(self, before_ms: int) -> None:
         """The interruption was none: from the word that was being said so long before it fell silent."""

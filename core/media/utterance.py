@@ -145,9 +145,11 @@ class Utterance:
 
     def heard_text(self) -> str | None:
         """The text up to the last word that had begun; by the share of time, in whole words, without marks."""
+        return self._heard_text(self.played_ms)
+
+    def _heard_text(self, played_ms: int) -> str | None:
         if self.text is None:
             return None
-        played_ms = self.played_ms
         if self._marks:
             begun = [char_end for _, char_end, at_ms in self._marks if at_ms < played_ms]
             return self.text[: max(begun, default=0)]
@@ -231,10 +233,14 @@ class Utterance:
         self._pcm[:] = _faded(bytes(self._pcm))
         self._fading = self._closed = self._failed = True
 
+    def heard(self, gone_bytes: int) -> tuple[int, str | None]:
+        """played_ms and heard_text, with so much audio that the port took and has not reported yet."""
+        played_ms = self._room.format.ms(max(self._furthest_bytes, self._at_bytes + gone_bytes))
+        return played_ms, self._heard_text(played_ms)
+
     def cut(self, gone_bytes: int) -> Stopped:
         """Ends it. gone_bytes: audio that the port took for good and has not reported yet."""
-        self._passed(gone_bytes)
-        stopped = Stopped(self.id, self.played_ms, self.heard_text())
+        stopped = Stopped(self.id, *self.heard(gone_bytes))
         self.stopped = True
         self._pcm.clear()
         self._past.clear()

@@ -1428,6 +1428,10 @@ class CallSpeakParams(TypedDict):
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
     interruptible: NotRequired[bool]
+    # Places [from, to) in text, in characters, that no caller interrupts
+    uninterruptible: NotRequired[list[list[Any]]]
+    # Go on after an interruption that turns out to be none ([media] resume_after_ms)
+    resume: NotRequired[bool]
     # Stop what is being said first
     replace: NotRequired[bool]
     # When to answer
@@ -2166,7 +2170,7 @@ class CallAudioFailedEvent(TypedDict):
 
 
 class CallBargeInEvent(TypedDict):
-    """The caller spoke into our utterance and playout stopped."""
+    """The caller spoke into our utterance and playout stopped; call.spoken follows, or call.speaking with resumed."""
 
     # Number of this fact; grows for ever
     seq: int
@@ -2426,6 +2430,10 @@ class CallSpeakingEvent(TypedDict):
     latency_ms: int
     # From the accepted request to the first audio of the engine or file
     made_ms: int
+    # It goes on: what interrupted it was no interruption
+    resumed: bool
+    # Of the core itself, while the brain thinks
+    filler: bool
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text"]]]
 
@@ -2476,6 +2484,8 @@ class CallSpokenEvent(TypedDict):
     heard_text: str | None
     played_ms: int
     completed: bool
+    # Of the core itself, while the brain thinks
+    filler: bool
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text", "heard_text"]]]
 

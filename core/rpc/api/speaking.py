@@ -3,9 +3,9 @@
 import asyncio
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from core.errors import AudioFailed, Claimed, EngineMissing, LimitExceeded, NotFound, NotNow, TimedOut
+from core.errors import AudioFailed, Claimed, EngineMissing, InvalidParams, LimitExceeded, NotFound, NotNow, TimedOut
 from core.events import Scope
 from core.rpc.api.audio_params import Language, Text, VoiceName
 from core.rpc.api.calls import CallId, Empty, OneCall, Token, allowed
@@ -25,6 +25,13 @@ class SpeakParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     language: Language | None = None
     voice: VoiceName | None = None
     interruptible: bool = True
+    uninterruptible: Annotated[
+        list[tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=1)]]],
+        Meta(max_length=50, description="Places [from, to) in text, in characters, that no caller interrupts"),
+    ] = field(default_factory=list)
+    resume: Annotated[
+        bool, Meta(description="Go on after an interruption that turns out to be none ([media] resume_after_ms)")
+    ] = True
     replace: Annotated[bool, Meta(description="Stop what is being said first")] = False
     wait: Annotated[Literal["accepted", "spoken"], Meta(description="When to answer")] = "accepted"
 
@@ -51,6 +58,8 @@ async def speak(request: Request, params: SpeakParams) -> SpeakResult:
     allowed(request, call, Right.SPEAK, params.token)
     if len(params.text) > request.core.config.tts.max_text_chars:
         raise LimitExceeded(f"At most {request.core.config.tts.max_text_chars} characters at a time.")
+    if any(not since < to <= len(params.text) for since, to in params.uninterruptible):
+        raise InvalidParams("Each pair is [from, to) within the text.", path="uninterruptible")
     if params.language is not None or params.voice is not None:
         language = params.language or call.settings.language
         await request.core.services.speech.check_voice(
@@ -61,7 +70,12 @@ async def speak(request: Request, params: SpeakParams) -> SpeakResult:
     if params.replace:
         conversation.stop_speaking()
     said = conversation.speaking.speak(
-        params.text, language=params.language, voice=params.voice, interruptible=params.interruptible
+        params.text,
+        language=params.language,
+        voice=params.voice,
+        interruptible=params.interruptible,
+        spans=params.uninterruptible,
+        resume=params.resume,
     )
     return await answer(said, params.wait)
 
