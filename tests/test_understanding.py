@@ -1,12 +1,19 @@
 """What becomes of a caller's words, from the outside: engines that work, fail and hang, clients that answer."""
 
 import asyncio
+import base64
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+import soxr
 
 import dialtone
+from core.media.codecs import encode_wav
+from core.media.wav import wav_header
+from tests.media.callers import call
 from tests.media.engine_folder import DOES, write_engines
 from tests.media.tiny_whisper import write_model
 from tests.station import Station, Watch, station
@@ -158,3 +165,65 @@ async def test_a_core_that_is_to_hear_with_an_unknown_engine_does_not_start() ->
 
 def named(listed: dict[str, Any], name: str) -> dict[str, Any]:
     return next(engine for engine in listed["engines"] if engine["name"] == name)
+
+
+def recordings(folder: Path) -> dict[str, str]:
+    """The same sentence in all kinds of files, and things that are none. Name to path."""
+    pcm = call(PHRASES[0])
+    mono = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
+    kinds = {
+        "wav8": (8000, "WAV", "PCM_16"),
+        "wav44": (44100, "WAV", "FLOAT"),
+        "opus": (48000, "OGG", "OPUS"),
+        "vorbis": (22050, "OGG", "VORBIS"),
+        "flac": (32000, "FLAC", "PCM_24"),
+        "mp3": (24000, "MP3", "MPEG_LAYER_III"),
+    }
+    for name, (rate_hz, kind, subtype) in kinds.items():
+        samples = soxr.resample(mono, 8000, rate_hz)
+        soundfile.write(folder / name, np.column_stack([samples, samples]), rate_hz, format=kind, subtype=subtype)
+    (folder / "empty").touch()
+    (folder / "empty_wav").write_bytes(wav_header(8000, 1, 0))
+    (folder / "junk").write_bytes(bytes(range(256)) * 400)
+    (folder / "text").write_text("not a sound " * 100)
+    with (folder / "hour").open("wb") as file:
+        file.write(wav_header(8000, 1, 3600 * 16000))
+        file.truncate(44 + 3600 * 16000)
+    return {path.name: str(path) for path in folder.iterdir()}
+
+
+async def test_recordings_of_all_kinds_are_heard_and_what_is_none_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    paths = await asyncio.to_thread(recordings, folder)
+    toml = f'[media]\nroots = ["{folder}"]'
+    async with station(toml, emulator=False) as made, made.phone("*") as (phone, watch):
+        await phone.expect_phrases(PHRASES)
+        for name in ("wav8", "wav44", "opus", "vorbis", "flac", "mp3"):
+            found = await phone.call("stt.transcribe", path=paths[name], job=name)
+            assert (found["text"], found["engine"], found["problem"]) == (PHRASES[0], "phrases", None), name
+            assert abs(found["duration_ms"] - len(call(PHRASES[0])) // 16) < 120 and found["stt_ms"] > 0
+            assert [part["text"] for part in found["segments"]] == [PHRASES[0]]
+            told = await watch.wait("stt.progress", lambda params, job=name: params["job"] == job)  # type: ignore[misc]
+            assert told["done_ms"] == told["total_ms"] == found["duration_ms"]
+        kinds = {"empty": "invalid_params", "empty_wav": "invalid_params", "junk": "invalid_params"}
+        for name, kind in (kinds | {"text": "invalid_params", "hour": "limit"}).items():
+            with pytest.raises(dialtone.RpcError) as refused:
+                await phone.call("stt.transcribe", path=paths[name])
+            assert refused.value.kind == kind, name
+        with pytest.raises(dialtone.RpcError) as refused:
+            await phone.call("stt.transcribe", path=paths["wav8"], language="xx-none")
+        assert (refused.value.kind, refused.value.data["path"]) == ("invalid_params", "language")
+
+
+async def test_a_request_that_is_cancelled_stops_the_engine() -> None:
+    sound = base64.b64encode(encode_wav(b"".join([call("yes") + bytes(32000)] * 30), 8000)).decode()
+    async with station('[stt]\nengine = "slow"', emulator=False) as made, made.phone("*") as (phone, watch):
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(phone.call("stt.transcribe", audio=sound, job="long"))
+            await watch.wait("stt.progress")
+            asked.cancel()
+        known = len(watch.named("stt.progress"))
+        short = base64.b64encode(encode_wav(call("yes"), 8000)).decode()
+        assert (await phone.call("stt.transcribe", audio=short))["text"] == "slow"
+        assert len(watch.named("stt.progress")) <= known + 1, "the rest of the long one is not heard"

@@ -52,7 +52,7 @@ def utterances(levels: Levels, pause_ms: int) -> Iterator[tuple[int, int]]:
     if len(levels) == 0:
         return
     floor, peak = np.percentile(levels, 10), np.percentile(levels, 97)
-    loud = np.flatnonzero(levels > floor + max(6.0, 0.3 * (peak - floor)))
+    loud = np.flatnonzero(levels > floor + max(6.0, 0.5 * (peak - floor)))  # weak sounds lie beside strong ones
     if len(loud) == 0:
         return
     gaps = np.flatnonzero(np.diff(loud) * HOP_MS > pause_ms)

@@ -64,7 +64,7 @@ class FileTranscriber:
                     piece, rate_hz, language=language, phrases=phrases, timeout_s=PIECE_TIMEOUT_S, background=True
                 )
                 found.append((start * HOP_MS, heard))
-                progress(min(duration_ms, end * HOP_MS), duration_ms)
+                progress(end * HOP_MS if end < pieces[-1][1] else duration_ms, duration_ms)
             return FileTranscript(
                 join([words for _, words in found], duration_ms), tuple(_stretches(found)), duration_ms
             )

@@ -143,7 +143,7 @@ async def test_a_file_that_is_no_model_costs_nothing_and_is_told(made: list[SttS
     stt = service(made, "auto", "phrases", model=str(path))
     found = await stt.transcribe(call("yes"), 8000, phrases=YES_NO)
     assert (found.text, found.engine, found.problem) == ("yes", "phrases", "whisper: missing")
-    with pytest.raises(EngineMissing, match="no whole ggml model"):
+    with pytest.raises(EngineMissing, match="no whole ggml file"):
         await service(made, "whisper", model=str(path)).transcribe(call("yes"), 8000)
 
 

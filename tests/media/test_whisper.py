@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.media.engines import Recogniser
-from core.media.engines.whisper import ENGINE, RATE_HZ, WhisperRecogniser, speech_of
+from core.media.engines.whisper import ENGINE, LANGUAGES, RATE_HZ, WhisperRecogniser, speech_of, whisper_tag
 from tests.media.callers import call, silence
 from tests.media.tiny_whisper import write_model
 
@@ -86,3 +86,54 @@ def test_what_is_missing_is_said_with_its_remedy(model: Path, tmp_path: Path) ->
     assert "model" in (ENGINE.available(None) or "")
     assert "does not exist" in (ENGINE.available(str(tmp_path / "none.bin")) or "")
     assert isinstance(ENGINE.open(str(model), 1, None), WhisperRecogniser)
+
+
+def test_its_languages_are_those_of_the_library() -> None:
+    from pywhispercpp.model import Model
+
+    assert set(Model.available_languages()) == LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [("en-GB", "en"), ("nb", "no"), ("he_IL", "he"), ("auto", "auto"), ("xx", None), ("", None), ("cmn-Hans", "zh")],
+)
+def test_a_language_tag_has_whispers_name(tag: str, name: str | None) -> None:
+    assert whisper_tag(tag) == name
+
+
+def test_a_model_for_english_alone_knows_no_other_language(model: Path) -> None:
+    assert ENGINE.knows("en-US", str(model)) and ENGINE.knows("auto", str(model))
+    assert not ENGINE.knows("de", str(model))
+    assert ENGINE.knows("de", None) and not ENGINE.knows("xx", None)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_words_have_their_place_in_the_audio(recogniser: Recogniser, rate_hz: int) -> None:
+    pcm = call("what time is it", before_s=3.0, after_s=1.0, rate_hz=rate_hz)
+    (part,) = recogniser.transcribe(pcm, rate_hz, "en", (), lambda: False).stretches
+    assert part.text == "I would like an appointment" and part.confidence is not None
+    assert 2600 <= part.start_ms <= 3000 < part.end_ms <= len(pcm) * 500 // rate_hz
+
+
+@pytest.mark.parametrize(
+    ("text", "believed"),
+    [
+        ("Thanks for watching!", False),
+        ("Untertitel der Amara.org-Community", False),
+        ("thank you", True),
+        ("and so and so and so and so and so and so", False),
+        ("every word of this text would have to be said in less than a single second by the caller on the line", False),
+    ],
+)
+def test_what_it_invents_is_not_passed_on(tmp_path: Path, text: str, believed: bool) -> None:
+    inventing = ENGINE.open(str(write_model(tmp_path / "m.bin", text)), 1, None)
+    heard = inventing.transcribe(call("hello there"), 8000, "en", (), lambda: False)
+    assert heard.text == (text if believed else None)
+
+
+def test_thanks_are_not_believed_of_a_murmur(tmp_path: Path) -> None:
+    polite = ENGINE.open(str(write_model(tmp_path / "m.bin", "Thank you.")), 1, None)
+    quiet = (np.frombuffer(call("hello there"), "<i2") / 45).astype("<i2").tobytes()
+    assert polite.transcribe(quiet, 8000, "en", (), lambda: False).text is None
+    assert polite.transcribe(call("hello there"), 8000, "en", (), lambda: False).text == "Thank you."

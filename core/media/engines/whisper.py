@@ -171,7 +171,7 @@ class WhisperEngine:
         if not Path(model).is_file():
             return "The file named by [stt] model does not exist."
         if read_model(Path(model)) is None:
-            return "The file that should be the whisper model is no whole ggml model. Get it again: dialtone models get."
+            return "The whisper model is no whole ggml file: get it again (dialtone models get), or name another one."
         return None
 
     def knows(self, language: str, model: str | None) -> bool:
