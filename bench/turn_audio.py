@@ -83,7 +83,8 @@ class Turn:
 
 def turns(count: int, condition: str, seed: int = 7) -> list[Turn]:
     """Sentences, expected phrases and numbers in turn, so many in all."""
-    random = np.random.default_rng([seed, CONDITIONS.index(condition)])
+    # Noise has a generator of its own: espeak-ng never speaks twice as long to the sample, and the plan must not move.
+    plan, sound = (np.random.default_rng([seed, CONDITIONS.index(condition), part]) for part in (0, 1))
     made = []
     for place in range(count):
         kind = ("sentence", "phrase", "number")[place % 3]
@@ -92,11 +93,13 @@ def turns(count: int, condition: str, seed: int = 7) -> list[Turn]:
             text = PHRASES[place // 3 % len(PHRASES)]
         elif kind == "number":
             language, text = NUMBERS[place // 3 % len(NUMBERS)]
-        made.append(_turn(kind, language, text, condition, random))
+        made.append(_turn(kind, language, text, condition, plan, sound))
     return made
 
 
-def _turn(kind: str, language: str, text: str, condition: str, random: np.random.Generator) -> Turn:
+def _turn(
+    kind: str, language: str, text: str, condition: str, random: np.random.Generator, sound: np.random.Generator
+) -> Turn:
     voices = (
         callers()
         if language == "en"
@@ -116,7 +119,7 @@ def _turn(kind: str, language: str, text: str, condition: str, random: np.random
         pauses.append(Pause(at * 1000 // RATE_HZ, (at + pause) * 1000 // RATE_HZ, said, language, last))
         at += pause
     whole = np.concatenate(line)
-    return Turn(kind, frames(whole + noise(condition, len(whole), random)), int(LEAD_S * 1000), pauses)
+    return Turn(kind, frames(whole + noise(condition, len(whole), sound)), int(LEAD_S * 1000), pauses)
 
 
 def pause_ms(random: np.random.Generator) -> float:
