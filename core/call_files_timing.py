@@ -80,7 +80,7 @@ class Timeline:
                 self.mark("vad_turn_end", at_s, turn=event.turn, reason=event.reason, silence=event.silence_ms / 1000)
             case CallSpeech():
                 self._told(event, at_s)
-            case CallSpeaking():
+            case CallSpeaking(resumed=False):
                 self._speaking(event, at_s)
             case CallSpoken():
                 self._spoken(event, at_s)
@@ -112,7 +112,7 @@ class Timeline:
         self.mark("tts_first_pcm", at_s, utterance=event.utterance, duration=event.latency_ms / 1000)
         told = [turn for turn in self._turns.values() if turn.at.get("speech_told", at_s) <= asked_s]
         answered = max(told, key=lambda turn: turn.turn, default=None)
-        if answered is not None and answered.reply is None and not getattr(event, "filler", False):
+        if answered is not None and answered.reply is None and not event.filler:
             answered.reply = event.utterance
             answered.at |= {"speak_asked": asked_s, "tts_first_byte": made_s, "first_pcm": at_s}
 
