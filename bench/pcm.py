@@ -49,15 +49,15 @@ async def run(quick: bool) -> list[Figure]:
         (f"{PORTS} ports, 2 CPU hogs", PORTS, 1, 2, False),
     ):
         async with _hogs(hogs):
-            measured = await _measure(ports, burst, seconds, busy=busy)
-        figures.append(_clock_figure(name, measured))
+            measured = await measure(ports, burst, seconds, busy=busy)
+        figures.append(clock_figure(name, measured))
         if name == "one port":
             figures.append(_cpu_figure(name, measured))
-    figures.append(_cpu_figure(f"{PORTS} ports, each", await _measure(PORTS, 1, seconds, busy=False)))
+    figures.append(_cpu_figure(f"{PORTS} ports, each", await measure(PORTS, 1, seconds, busy=False)))
     return figures
 
 
-async def _measure(ports: int, burst: int, seconds: float, *, busy: bool) -> Measured:
+async def measure(ports: int, burst: int, seconds: float, *, busy: bool) -> Measured:
     peer = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bench.pcm_peer", str(ports), str(seconds), str(burst)),
@@ -132,7 +132,7 @@ def _realtime() -> bool:
     return all(os.sched_getscheduler(tid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR for tid in ids if tid is not None)
 
 
-def _clock_figure(name: str, measured: Measured) -> Figure:
+def clock_figure(name: str, measured: Measured) -> Figure:
     off_ms = [abs(value) for value in measured.deviations_ms]
     p99_ms = percentile(off_ms, 99)
     return Figure(
