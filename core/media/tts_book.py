@@ -10,7 +10,7 @@ import msgspec
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams
 from core.log import Log
-from core.media.engines import Failure, SpeechFailed, Synthesiser, Trait, TtsEngine, traits_of, tts_engines
+from core.media.engines import Failure, SpeechFailed, Synthesiser, Trait, TtsEngine, traits_of, tts_engine, tts_engines
 from core.media.tts_aside import Aside, Who
 from core.media.tts_ask import Ask, SpeechKey
 from core.media.tts_turns import Turns
@@ -23,6 +23,8 @@ LAST_RESORT = "espeak"
 PARALLEL = 8
 """Sentences that one engine makes at a time, unless it says SINGLE: what a service grants its smaller customers."""
 SPEEDS_WPM = (80, 450)
+_NOT_HEARD = ("key", "headers", "timeout_s", "allow_http", "threads")
+"""Settings of engines that change nothing about their voice; the first two are secrets besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class EngineBook:
 
     def _open(self, name: str) -> _Opened | None:
         if name not in self._opened:
-            engine = tts_engines().get(name)
+            engine = tts_engine(name)
             if engine is None:
                 return None
             traits = traits_of(engine)
@@ -216,6 +218,6 @@ def _settings(config: TtsConfig, name: str) -> str:
     """A hash of what changes the engine's voice in core.toml, so that audio of before is not taken for it."""
     own = getattr(config, name, None)
     table: dict[str, object] = {} if own is None else msgspec.to_builtins(own)
-    table = {field: value for field, value in table.items() if field not in ("key", "headers")}
+    table = {field: value for field, value in table.items() if field not in _NOT_HEARD}
     content = msgspec.json.encode([table, config.model if name == "piper" else None, config.normalise])
     return hashlib.sha256(content).hexdigest()[:16]

@@ -36,6 +36,7 @@ __all__ = [
     "engine_names",
     "stt_engines",
     "traits_of",
+    "tts_engine",
     "tts_engines",
 ]
 
@@ -218,6 +219,12 @@ def tts_engines() -> dict[str, TtsEngine]:
     return {engine.name: engine for engine in _engines() if isinstance(engine, TtsEngine) and engine.kind == "tts"}
 
 
+def tts_engine(name: str) -> TtsEngine | None:
+    """One of them. No other file is imported for it."""
+    engine = _imported(name) if name in engine_names() else None
+    return engine if isinstance(engine, TtsEngine) and engine.kind == "tts" else None
+
+
 def stt_engines() -> dict[str, SttEngine]:
     """By name."""
     return {engine.name: engine for engine in _engines() if isinstance(engine, SttEngine) and engine.kind == "stt"}
@@ -239,10 +246,13 @@ def _engines() -> tuple[object, ...]:
 
 def _listed() -> Iterator[object]:
     for module in pkgutil.iter_modules(__path__):
-        try:
-            engine = getattr(importlib.import_module(f"{__name__}.{module.name}"), "ENGINE", None)
-        except Exception:  # one file's mistake must not take the others' voices and ears
-            Log("engines").exception("an engine's file can't be imported", file=module.name)
-            continue
-        if engine is not None:
+        if (engine := _imported(module.name)) is not None:
             yield engine
+
+
+def _imported(name: str) -> object | None:
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{name}"), "ENGINE", None)
+    except Exception:  # one file's mistake must not take the others' voices and ears
+        Log("engines").exception("an engine's file can't be imported", file=name)
+        return None
