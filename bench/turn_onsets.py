@@ -24,6 +24,8 @@ OUR_TEXT = (
     "We are open from nine in the morning until five in the afternoon from Monday to Friday, and on Saturday from ten "
     "until two. If you would like to leave a message, please speak after the tone."
 )
+CALL_S = 15
+"""Each call's canceller knows nothing of the line at first."""
 COST_MAX_US = 1000.0
 NEVER_MS = 4000
 
@@ -64,11 +66,14 @@ def interruptions(ear: Ear, seconds: int) -> Figure:
         count = _count_onsets(frames(noise(condition, seconds * RATE_HZ, random)), ear.open())
         per_minute[condition] = round(count * 60 / seconds, 1)
         total += count
-    uplink, downlink = _echo(seconds)
-    per_minute["raw echo"] = round(_count_onsets(downlink, ear.open()) * 60 / seconds, 1)
-    canceller = EchoCanceller(LINE_FORMAT)
-    cleaned = [canceller.clean(heard, sent) for heard, sent in zip(downlink, uplink, strict=True)]
-    count = _count_onsets(cleaned, ear.open())
+    raw = count = 0
+    for take in range(max(1, seconds // CALL_S)):
+        uplink, downlink = _echo(take)
+        raw += _count_onsets(downlink, ear.open())
+        canceller = EchoCanceller(LINE_FORMAT)
+        cleaned = [canceller.clean(heard, sent) for heard, sent in zip(downlink, uplink, strict=True)]
+        count += _count_onsets(cleaned, ear.open())
+    per_minute["raw echo"] = round(raw * 60 / seconds, 1)
     per_minute["echo"] = round(count * 60 / seconds, 1)
     return Figure(
         name=f"turns: {ear.name}: false barge-ins by noise and echo",
@@ -83,15 +88,16 @@ def _count_onsets(made: list[bytes], vad: Vad) -> int:
     return sum(isinstance(act, Onset) for frame in made for act in endpoint.step(frame, vad.is_speech(frame)))
 
 
-def _echo(seconds: int) -> tuple[list[bytes], list[bytes]]:
+def _echo(take: int) -> tuple[list[bytes], list[bytes]]:
     """Our speech, and what comes back of it: later, softer, coloured, coded, over a quiet line."""
-    ours = _ours(seconds)
+    ours = _ours(CALL_S, take)
     return frames(ours), frames(_back(ours) + noise("clean", len(ours), np.random.default_rng(2)))
 
 
-def _ours(seconds: int) -> Samples:
-    speech = spoken("espeak", "en-us", OUR_TEXT) * 10 ** (-18 / 20)
-    return np.resize(np.concatenate((speech, np.zeros(RATE_HZ // 2))), seconds * RATE_HZ)
+def _ours(seconds: int, take: int) -> Samples:
+    """Our text over and over, begun elsewhere at each take."""
+    speech = np.concatenate((spoken("espeak", "en-us", OUR_TEXT) * 10 ** (-18 / 20), np.zeros(RATE_HZ // 2)))
+    return np.resize(np.roll(speech, -take * 7001), seconds * RATE_HZ)
 
 
 def _back(ours: Samples) -> Samples:
@@ -107,10 +113,10 @@ def talking_over(ear: Ear, made: list[Turn]) -> Figure:
     """A caller who speaks while we do, with our echo in the line and the canceller before the detector."""
     late_ms: list[float] = []
     missed = early = 0
-    for turn in made:
+    for take, turn in enumerate(made):
         caller = np.concatenate([np.frombuffer(frame, "<i2") for frame in turn.frames]) / 32768
         lead = np.zeros(4 * RATE_HZ)  # our first words: the canceller learns the line
-        ours = _ours((len(lead) + len(caller)) // RATE_HZ + 1)[: len(lead) + len(caller)]
+        ours = _ours((len(lead) + len(caller)) // RATE_HZ + 1, take)[: len(lead) + len(caller)]
         uplink, downlink = frames(ours), frames(np.concatenate((lead, caller)) + _back(ours))
         canceller, vad = EchoCanceller(LINE_FORMAT), ear.open()
         cleaned = [canceller.clean(heard, sent) for heard, sent in zip(downlink, uplink, strict=True)]
