@@ -32,6 +32,10 @@ def write(path: Path, samples: Samples, rate_hz: int, kind: str) -> str:
     return str(path)
 
 
+def in_base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
 async def record(made: Station) -> None:
     await made.control("far.record", path=str(made.dir / "heard.wav"))
 
@@ -54,7 +58,7 @@ def seconds_of(samples: Samples, frequency_hz: float) -> float:
 async def test_files_of_every_kind_are_heard_one_after_another(tmp_path: Path) -> None:
     kinds = [("MP3", 44100, 600.0), ("OGG", 48000, 800.0), ("FLAC", 16000, 1000.0), ("WAV", 8000, 1200.0)]
     paths = [write(tmp_path / kind, sine(hz, 0.8, rate_hz), rate_hz, kind) for kind, rate_hz, hz in kinds]
-    audio = base64.b64encode(Path(paths[-1]).read_bytes()).decode()
+    audio = in_base64(Path(paths[-1]))
     async with station(f'[media]\nroots = ["{tmp_path}"]') as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)
         await phone.call("call.play", tone="beep", wait="spoken")
