@@ -32,6 +32,13 @@ def write(path: Path, samples: Samples, rate_hz: int, kind: str) -> str:
     return str(path)
 
 
+def damage(path: str) -> None:
+    """Spoils the second half of a file."""
+    data = bytearray(Path(path).read_bytes())
+    data[len(data) // 2 :] = np.random.default_rng(2).bytes(len(data) - len(data) // 2)
+    Path(path).write_bytes(data)
+
+
 def in_base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
@@ -124,6 +131,7 @@ async def test_what_is_no_audio_is_refused_and_the_call_goes_on(tmp_path: Path) 
     (tmp_path / "text").write_text("Hello there, this is not audio at all.")
     write(tmp_path / "silent.wav", np.zeros(0), 8000, "WAV")
     (tmp_path / "inside").mkdir()
+    damage(write(tmp_path / "damaged.flac", np.random.default_rng(1).normal(0, 0.1, 24000), 8000, "FLAC"))
     async with station(f'[media]\nroots = ["{tmp_path}/"]') as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)
         for name, code in (
@@ -140,6 +148,11 @@ async def test_what_is_no_audio_is_refused_and_the_call_goes_on(tmp_path: Path) 
             with pytest.raises(dialtone.RpcError) as refused:
                 await phone.call_with("call.play", wrong)
             assert refused.value.code == -32602
+        with pytest.raises(dialtone.RpcError) as refused:
+            await phone.call("call.play", path=str(tmp_path / "damaged.flac"), wait="spoken")
+        assert refused.value.kind == "invalid_params"
+        spoken = await watch.wait("call.spoken")
+        assert spoken["completed"] is False and spoken["played_ms"] > 500, "it plays as far as it goes"
         assert (await phone.call("call.play", tone="beep", wait="spoken"))["completed"]
 
 
