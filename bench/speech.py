@@ -8,56 +8,16 @@ import numpy as np
 
 from bench.callers import OTHERS, PHRASES, RATE_HZ, Caller, callers
 from bench.figures import Figure, percentile
-from core.config import SttConfig, TtsConfig
+from bench.speech_out import speech_out
+from core.config import SttConfig
 from core.media.stt import SttService
-from core.media.tts import TtsService
 
-FIRST_BYTE_MS, CACHED_MS = 60, 20
 RIGHT_OF_20, FALSE_ACCEPTS_PERCENT = 18, 15
 
 
 async def run(quick: bool) -> list[Figure]:
     """quick: fewer repetitions and other sentences, every caller and phrase all the same."""
-    return [*await _speech_out(3 if quick else 20), *await _speech_in(OTHERS[:10] if quick else OTHERS)]
-
-
-async def _speech_out(times: int) -> list[Figure]:
-    cold = TtsService(TtsConfig())
-    asked_s = time.perf_counter()
-    await cold.start()
-    cold_ms = await _first_byte_ms(cold, "Good morning, how can I help you?", asked_s)
-    warm = [
-        await _first_byte_ms(cold, f"This is sentence number {number}. And another one.") for number in range(times)
-    ]
-    kept = [await _first_byte_ms(cold, "This is sentence number 0. And another one.") for _ in range(times)]
-    await cold.close()
-    return [
-        Figure(name="TTS first byte, engine not loaded", value=round(cold_ms, 1), unit="ms"),
-        _milliseconds("TTS first byte, espeak", warm, FIRST_BYTE_MS),
-        _milliseconds("TTS first byte, cached", kept, CACHED_MS),
-    ]
-
-
-async def _first_byte_ms(service: TtsService, text: str, asked_s: float | None = None) -> float:
-    asked_s = time.perf_counter() if asked_s is None else asked_s
-    stream = service.stream(text, rate_hz=RATE_HZ)
-    await anext(stream)
-    first_s = time.perf_counter()
-    async for _ in stream:
-        pass
-    await stream.close()
-    return (first_s - asked_s) * 1000
-
-
-def _milliseconds(name: str, samples: list[float], target_ms: int) -> Figure:
-    value = percentile(samples, 95)
-    detail: dict[str, float | int | str | bool | None] = {
-        "p50": round(statistics.median(samples), 2),
-        "n": len(samples),
-    }
-    return Figure(
-        name=name, value=round(value, 2), unit="ms p95", target=f"<= {target_ms}", ok=value <= target_ms, detail=detail
-    )
+    return [*await speech_out(3 if quick else 20), *await _speech_in(OTHERS[:10] if quick else OTHERS)]
 
 
 async def _speech_in(others: tuple[str, ...]) -> list[Figure]:

@@ -33,7 +33,7 @@ def test_the_example_shows_every_table_and_key() -> None:
         struct = {"line": config.LineConfig}.get(table, kind)
         for key in getattr(struct, "__struct_fields__", ()):
             if key not in ("socket", "ports_dir", "threshold", "ring_timeout_s"):
-                assert f"{key} =" in text, f"{table}.{key}"
+                assert f"{key} =" in text or f"[{table}.{key}]" in text, f"{table}.{key}"
 
 
 @pytest.mark.parametrize(

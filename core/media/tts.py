@@ -90,6 +90,11 @@ class TtsService:
         """Who says the next text that names no engine; "auto" while no engine was looked for."""
         return self._book.primary if self._book.loaded else self._config.engine
 
+    @property
+    def texts_under_way(self) -> int:
+        """Being made now, without those that are made ahead."""
+        return len(self._texts)
+
     def put_aside(self) -> dict[str, str]:
         """Engines that failed lately and are not asked for a while: name to reason."""
         return {name: str(reason) for name, reason in self._book.aside.listed(time.monotonic()).items()}
