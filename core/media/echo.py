@@ -7,11 +7,12 @@ Pure; 0.1 ms a frame at 8 kHz while we speak and 0.7 s after it, a hundredth of 
 """
 
 import math
+from collections import deque
 
 import numpy as np
 
 from core.audio import PcmFormat
-from core.media.echo_filter import EchoFilter, Filtered, Floats
+from core.media.echo_filter import TAIL_MS, EchoFilter, Filtered, Floats
 
 FULL_SCALE = 32768.0
 LIKE = 0.7
@@ -45,6 +46,7 @@ class EchoCanceller:
         self._subtract = subtract
         self._filter = EchoFilter(pcm_format)
         self._like_frames = 0
+        self._unknown: deque[bool] = deque(maxlen=TAIL_MS // pcm_format.ptime_ms)  # which ticks were lost, newest first
         self._heard_power = self._left_power = 0.0
         self._forget()
 
@@ -77,11 +79,13 @@ class EchoCanceller:
     def lost(self) -> bytes:
         """A tick of which nothing is known: time goes on."""
         self._filter.sent(np.zeros(self._format.frame_samples, np.float32))
+        self._unknown.appendleft(True)
         return self._format.silence
 
     def clean(self, downlink: bytes | None, uplink: bytes) -> bytes:
         """What the far end said, without us. s16le frames of one tick; None: nothing came."""
         self._filter.sent(_samples(uplink))
+        self._unknown.appendleft(False)
         if downlink is None:
             return self._format.silence
         if self._filter.quiet:
@@ -99,7 +103,7 @@ class EchoCanceller:
             return True
         self._echo_power = max(found.echo, DECAY * self._echo_power)
         self._watch(found)
-        near = self._stands_out(found) and not self._has_slipped(found, heard)
+        near = self._stands_out(found) and not self._is_of_lost() and not self._has_slipped(found, heard)
         self._near_frames = self._near_frames + 1 if near else 0
         if self._near_frames >= SURE_FRAMES:
             self._open_frames = OPEN_FRAMES
@@ -111,6 +115,13 @@ class EchoCanceller:
         if not self.trained:
             return found.heard > LEVEL_STEP * found.most
         return found.left > self._echo_power * 10 ** ((self._usual_db + STEP_DB) / 10)
+
+    def _is_of_lost(self) -> bool:
+        """The echo in this frame is of ticks that were lost, so that the filter can't know it."""
+        if not self.trained or not any(self._unknown):
+            return False
+        delay = self._filter.delay_frames
+        return any(self._unknown[place] for place in range(max(0, delay - 1), min(len(self._unknown), delay + 3)))
 
     def _watch(self, found: Filtered) -> None:
         """What is usual on this line, and whether the filter does more good than harm."""
