@@ -49,7 +49,7 @@ def describe(name: str, rate_hz: int = RATE_HZ, speakers: dict[str, int] | None 
     code, dataset, quality = name.split("-")
     return {
         "audio": {"sample_rate": rate_hz, "quality": quality},
-        "espeak": {"voice": code.lower().replace("_", "-")},
+        "espeak": {"voice": {"en_US": "en-us", "en_GB": "en-gb-x-rp"}.get(code, code.partition("_")[0])},
         "language": {"code": code},
         "dataset": dataset,
         "inference": {"noise_scale": 0.667, "length_scale": 1.0, "noise_w": 0.8},

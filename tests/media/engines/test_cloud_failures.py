@@ -121,13 +121,14 @@ async def test_a_service_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
             began_s = time.monotonic()
             assert (await subject.failure()).reason is Failure.TIMEOUT
             assert time.monotonic() - began_s < 3
-            async with asyncio.timeout(5):
-                await _service(subject).left.wait()
+            if _service(subject).seen:  # a busy machine may need longer than that to take the request
+                async with asyncio.timeout(5):
+                    await _service(subject).left.wait()
 
 
 async def test_a_service_that_stops_in_the_middle_is_given_up(tmp_path: Path) -> None:
     for name in SERVICES:
-        async with subject_of(name, tmp_path, timeout_s=0.3) as subject:
+        async with subject_of(name, tmp_path, timeout_s=1.0 if name in STREAMING else 0.3) as subject:
             _service(subject).mood.stall_after = 3000
             heard = 0
             with pytest.raises(SpeechFailed) as failed:
