@@ -1,14 +1,19 @@
 """Where to cut long audio for a recogniser that takes half a minute at a time, or one utterance. Pure numpy.
 
-Cuts lie in the quietest place near the end of what fits, so that words stay whole.
+Cuts lie in the quietest place near the end of what fits, so that words stay whole. numpy is loaded when it is needed:
+an idle core does without.
 """
 
 from collections.abc import Iterator
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from core.audio import SAMPLE_BYTES
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Levels = npt.NDArray[np.float64]
 
 HOP_MS = 20
 LOOK_BACK = 0.4
@@ -18,11 +23,11 @@ _QUIET_FRAMES = 7
 _MARGIN_FRAMES = 15
 """0.3 s kept on both sides of an utterance: a recogniser learns the line's noise there."""
 
-Levels = npt.NDArray[np.float64]
 
-
-def levels_db(pcm: bytes, rate_hz: int) -> Levels:
+def levels_db(pcm: bytes, rate_hz: int) -> "Levels":
     """Power of every 20 ms, s16le mono; a shorter rest is left out."""
+    import numpy as np
+
     hop = rate_hz * HOP_MS // 1000
     samples = np.frombuffer(pcm, "<i2", count=len(pcm) // SAMPLE_BYTES // hop * hop).reshape(-1, hop)
     found = np.empty(len(samples))
@@ -33,8 +38,10 @@ def levels_db(pcm: bytes, rate_hz: int) -> Levels:
     return levels
 
 
-def windows(levels: Levels, window_s: float) -> Iterator[tuple[int, int]]:
+def windows(levels: "Levels", window_s: float) -> Iterator[tuple[int, int]]:
     """Frames from and to of pieces of at most window_s that are all of the audio together."""
+    import numpy as np
+
     most, total, start = int(window_s * 1000 / HOP_MS), len(levels), 0
     while total - start > most:
         first = start + int(most * (1 - LOOK_BACK))
@@ -47,8 +54,10 @@ def windows(levels: Levels, window_s: float) -> Iterator[tuple[int, int]]:
         yield start, total
 
 
-def utterances(levels: Levels, pause_ms: int) -> Iterator[tuple[int, int]]:
+def utterances(levels: "Levels", pause_ms: int) -> Iterator[tuple[int, int]]:
     """Frames from and to of stretches of sound with less than pause_ms of quiet in them, 0.3 s more on each side."""
+    import numpy as np
+
     if len(levels) == 0:
         return
     floor, peak = np.percentile(levels, 10), np.percentile(levels, 97)

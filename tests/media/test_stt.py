@@ -1,5 +1,7 @@
 """Speech in as services use it: the choice of the engine, transcripts, limits."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from core.media.engines import stt_engines, tts_engines
 from core.media.stt import SttService
 from tests.media.callers import PHRASES, call, silence
 from tests.media.tiny_whisper import write_model
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -110,3 +114,9 @@ async def test_the_configured_threshold_decides() -> None:
     service = SttService(SttConfig(engine="phrases", threshold=-9.0))
     assert not (await service.transcribe(call("yes"), 8000, phrases=("yes", "no"))).understood
     await service.close()
+
+
+def test_an_idle_core_holds_no_engine_and_no_numpy() -> None:
+    look = "import sys, core.media.stt; print(*{'numpy', 'soxr', 'core.media.engines.whisper'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == ""

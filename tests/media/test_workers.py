@@ -71,6 +71,27 @@ async def test_the_worker_is_a_niced_fresh_process_without_files_of_core(host: W
     assert "worker_main" in (process / "cmdline").read_text()
 
 
+async def test_memory_is_bounded_and_the_kernel_takes_the_worker_before_the_core() -> None:
+    host = WorkerHost(Open(engine="phrases", model=None, threads=1, threshold=None, memory_bytes=3 << 30))
+    await host.call(_said("yes"), 20)
+    limits, score = (_proc(host, name) for name in ("limits", "oom_score_adj"))
+    assert f"Max address space         {3 << 30}" in limits and int(score) == 500
+    await host.close()
+
+
+def _proc(host: WorkerHost, name: str) -> str:
+    return Path(f"/proc/{host.pid}/{name}").read_text()
+
+
+async def test_an_engine_that_is_warmed_is_there_before_the_first_request(host: WorkerHost) -> None:
+    host.warm()
+    await _until(lambda: host.loaded)
+    warmed = host.pid
+    host.warm()
+    assert (await host.call(_said("yes"), 20)).text == "yes"
+    assert host.pid == warmed
+
+
 async def test_a_killed_worker_is_started_again(host: WorkerHost) -> None:
     await host.call(_said("yes"), 20)
     first = host.pid
