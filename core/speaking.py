@@ -125,7 +125,7 @@ class Speaking:
         pieces = self._speech.say(
             text,
             language=language or settings.language,
-            voice=voice or settings.voice,
+            voice=voice or (settings.voice if language in (None, settings.language) else None),
             rate_hz=self._format.rate_hz,
             engine=settings.tts_engine,
             keys=settings.keys,

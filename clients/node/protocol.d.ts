@@ -227,6 +227,8 @@ export interface EngineInfo {
   /** Why it is not asked at the moment, if it failed lately */
   put_aside: string | null;
   voices: Array<VoiceInfo>;
+  /** false: it was never tried against the real service */
+  verified: boolean;
 }
 
 export interface Engines {

@@ -15,6 +15,7 @@ from pathlib import Path
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.log import Log
+from core.media import spoken_words
 from core.media.engines import WordMark, tts_engines
 from core.media.speech_cache import Made, MemoryCache
 from core.media.speech_disk import DiskCache
@@ -233,7 +234,7 @@ class TtsService:
             speakers = self._book.speakers(ask)
         else:
             speakers = await asyncio.to_thread(self._found, ask)
-        if (kept := await self._kept(speakers)) is not None:
+        if (kept := await self._kept(speakers, ask.keep)) is not None:
             stream.give(*kept.pieces(ask.rate_hz))
             return
         said = await SpeechJob(ask, stream, self._book, self._config, on_failover).run(speakers)
@@ -247,9 +248,13 @@ class TtsService:
         self._book.load()
         return self._book.speakers(ask)
 
-    async def _kept(self, speakers: tuple[Speaker, ...]) -> Made | None:
-        """On disk, by the first engine that would be asked, or by one that is put aside before it."""
+    async def _kept(self, speakers: tuple[Speaker, ...], keep: bool) -> Made | None:
+        """By the first engine that would be asked, or by one that is put aside before it: on disk, or in memory what is
+        to be kept on disk."""
         for speaker in speakers:
+            if keep and (made := self._memory.get(speaker.key)) is not None:
+                self._to_disk(speaker.key, made)
+                return made
             if self._disk is not None and (made := await asyncio.to_thread(self._disk.get, speaker.key)) is not None:
                 self._memory.put(speaker.key, made)
                 return made
@@ -291,6 +296,8 @@ class TtsService:
                 if name not in self._warmed:
                     self._warmed.add(name)
                     await self._book.synthesiser(name).warm()
+            if self._config.normalise and not spoken_words.loaded():
+                await asyncio.to_thread(spoken_words.load)
         except Exception:  # it is tried again, and then reported to whoever asked for a text
             log.exception("the speech engine could not be warmed")
 

@@ -1,6 +1,7 @@
 """Which engine says a text: the configured ones, opened once, with their voices, and who is put aside."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import msgspec
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams
 from core.log import Log
-from core.media.engines import Failure, SpeechFailed, Synthesiser, Trait, TtsEngine, traits_of, tts_engine, tts_engines
+from core.media.engines import Failure, SpeechFailed, Synthesiser, Trait, traits_of, tts_engine, tts_engines
 from core.media.tts_aside import Aside, Who
 from core.media.tts_ask import Ask, SpeechKey
 from core.media.tts_turns import Turns
@@ -44,7 +45,6 @@ class Speaker:
 
 @dataclass(slots=True, eq=False)
 class _Opened:
-    engine: TtsEngine
     synthesiser: Synthesiser
     traits: frozenset[Trait]
     turns: Turns
@@ -59,6 +59,7 @@ class EngineBook:
     aside: Aside = field(default_factory=Aside)
     loaded: bool = False
     _opened: dict[str, _Opened] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> None:
         """Everything that the first text would wait for, but the engines' own start."""
@@ -180,15 +181,18 @@ class EngineBook:
         return opened
 
     def _open(self, name: str) -> _Opened | None:
-        if name not in self._opened:
-            engine = tts_engine(name)
-            if engine is None:
-                return None
-            traits = traits_of(engine)
-            turns = Turns(1 if Trait.SINGLE in traits else PARALLEL)
-            settings = _settings(self.config, name)
-            self._opened[name] = _Opened(engine, engine.open(self.config), traits, turns, settings)
-        return self._opened[name]
+        if (found := self._opened.get(name)) is not None:
+            return found
+        with self._lock:
+            if name not in self._opened:
+                engine = tts_engine(name)
+                if engine is None:
+                    return None
+                traits = traits_of(engine)
+                turns = Turns(1 if Trait.SINGLE in traits else PARALLEL)
+                settings = _settings(self.config, name)
+                self._opened[name] = _Opened(engine.open(self.config), traits, turns, settings)
+            return self._opened[name]
 
 
 def primary_tag(language: str) -> str:

@@ -20,6 +20,7 @@ from core.media.tts_ask import Ask, FailedOver, Priority
 from core.media.tts_book import EngineBook, Speaker
 from core.media.tts_sentence import SentenceAudio
 from core.media.tts_stream import TtsPiece, TtsStream
+from core.media.tts_turns import Turn
 
 log = Log("tts")
 
@@ -30,6 +31,10 @@ LEAD_S = 0.5
 CHAR_MS = 65.0
 """15 characters a second, while an engine's own pace is not known."""
 PACE_CHARS = 60
+
+
+class _Busy(SpeechFailed):
+    """No fault of the engine's: it is not put aside for it."""
 
 
 class SpeechJob:
@@ -61,7 +66,8 @@ class SpeechJob:
             try:
                 await self._speak_rest(speaker, alone=number == len(usable))
             except SpeechFailed as problem:
-                self._book.failed(speaker, problem)
+                if not isinstance(problem, _Busy):
+                    self._book.failed(speaker, problem)
                 before = speaker, problem
                 continue
             return (speaker, self._whole()) if before is None else None
@@ -110,8 +116,9 @@ class SpeechJob:
         audio = SentenceAudio(text, self._place, self._made_bytes * 500 // self._ask.rate_hz, spoken, self._ask.rate_hz)
         sentence = Sentence(spoken.text, speaker.voice, speaker.language, speaker.speed_wpm, last, self._ask.style)
         allowance = asyncio.timeout(None)
+        turn = await self._turn(speaker, alone)
         try:
-            async with speaker.turns.turn(self._ask.priority) as turn, allowance:
+            async with allowance:
                 if self._ask.priority < Priority.NORMAL:  # others have somebody who waits for them
                     turn.give_way = lambda: self._give_way(audio, allowance)
                 if not (alone or self._probing) and (reason := self._book.out(speaker)) is not None:
@@ -124,9 +131,20 @@ class SpeechJob:
         except SpeechFailed:
             self._broke(audio)
             raise
+        finally:
+            speaker.turns.leave(turn)
         if not alone and audio.made_bytes == 0 and any(char.isalnum() for char in text):
             raise SpeechFailed(Failure.TRUNCATED, "it gave no audio for a sentence")
         return True
+
+    async def _turn(self, speaker: Speaker, alone: bool) -> Turn:
+        """_Busy when other texts keep the engine for so long that the caller would hear a gap."""
+        patient = alone or self._ask.priority < Priority.NORMAL
+        try:
+            async with asyncio.timeout(None if patient else self._patience_s(alone)):
+                return await speaker.turns.take(self._ask.priority)
+        except TimeoutError:
+            raise _Busy(Failure.TIMEOUT, "other texts keep it busy") from None
 
     async def _pull(self, pieces: AsyncIterator[EnginePiece], audio: SentenceAudio, alone: bool) -> None:
         try:

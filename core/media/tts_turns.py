@@ -2,8 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -37,17 +36,17 @@ class Turns:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def turn(self, priority: int) -> AsyncIterator[Turn]:
+    async def take(self, priority: int) -> Turn:
+        """Waits for a place; who has it must `leave`. May be cancelled."""
         if self._waiting or len(self._held) + self._promised >= self._places:
             await self._wait(priority)
         mine = Turn(priority)
         self._held.append(mine)
-        try:
-            yield mine
-        finally:
-            self._held.remove(mine)
-            self._wake()
+        return mine
+
+    def leave(self, turn: Turn) -> None:
+        self._held.remove(turn)
+        self._wake()
 
     async def _wait(self, priority: int) -> None:
         waiting = _Waiting(-priority, next(self._numbers), asyncio.get_running_loop().create_future())

@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, PublicError, SpeechUnavailable
 from core.media.engines import tts_engines
-from core.media.tts import Ask, FailedOver, TtsService, collect
+from core.media.tts import Ask, FailedOver, TtsService, TtsStream, collect
+from core.media.tts_book import EngineBook
+from core.media.tts_job import SpeechJob
 from tests.media.engine_folder import engine_folder
 from tests.media.tone_engine import CHAR_MS, SOURCES, TROUBLES, ToneEngine, heard
 
@@ -253,6 +258,55 @@ async def test_a_gap_in_a_sentence_counts_only_when_what_was_given_is_played_out
         took_s = asyncio.get_running_loop().time() - began_s
     assert [failed.reason for failed in told] == ["timeout"]
     assert took_s > 0.8, "0.3 s would be a gap that nobody hears"
+
+
+@pytest.mark.usefixtures("tones")
+async def test_an_engine_that_other_texts_keep_busy_is_not_waited_for_and_not_put_aside() -> None:
+    async with running() as service:
+        long = service.stream(
+            "A text that another caller hears for some time now.", rate_hz=8000, style={"low": "slow"}
+        )
+        await anext(long)
+        told: list[FailedOver] = []
+        found = await said(service, "Quick.", told)
+        assert found["high"] > 0 and [failed.reason for failed in told] == ["timeout"]
+        assert service.put_aside() == {}
+        await collect(long)
+
+
+SENTENCES = [f"Sentence number {word} of a longer text. " for word in ("one", "two", "three", "four", "five")]
+
+
+@pytest.mark.usefixtures("tones")
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    broken=st.sampled_from(["one", "two", "three", "four", "five"]),
+    at_ms=st.integers(0, 900),
+    trouble=st.sampled_from(["unreachable", "silent", "raises"]),
+    second=st.sampled_from([None, "two", "four"]),
+)
+def test_every_sentence_is_heard_once_wherever_it_breaks(
+    broken: str, at_ms: int, trouble: str, second: str | None
+) -> None:
+    """Nothing is read before all is made, so that all of a broken sentence can be taken back."""
+    style = {"low": f"{trouble}|{broken}|{at_ms}"} | ({"high": f"unreachable|{second}|{at_ms}"} if second else {})
+    ask = Ask("".join(SENTENCES), 8000, style=style)
+
+    async def play() -> tuple[bytes, list[str]]:
+        book = EngineBook(TtsConfig(engine="low", fallback=("high", "needy"), late_s=5, gap_s=5))
+        stream = TtsStream(8000, ahead_ms=None)
+        keyed = replace(ask, keys={"needy_key": "x"})
+        told: list[FailedOver] = []
+        await SpeechJob(keyed, stream, book, book.config, told.append).run(book.speakers(keyed))
+        stream.end()
+        return (await collect(stream))[0], [failed.to_engine for failed in told]
+
+    pcm, _ = asyncio.run(play())
+    total_ms = len(pcm) // 16
+    silent_end = trouble == "silent" and at_ms > 0  # it gave something and ended: nobody can know that more was meant
+    if not silent_end:
+        assert total_ms == pytest.approx(len("".join(SENTENCES)) * CHAR_MS, abs=30)
+    assert sum(heard(pcm).values()) == pytest.approx(total_ms, abs=150)
 
 
 @pytest.mark.usefixtures("tones")

@@ -55,12 +55,15 @@ def test_turns_go_by_priority_then_by_arrival_and_no_place_is_lost(places: int, 
 
         async def one(priority: int, number: int) -> None:
             nonlocal holding, most
-            async with turns.turn(priority):
+            mine = await turns.take(priority)
+            try:
                 order.append((-priority, number))
                 holding += 1
                 most = max(most, holding)
                 await gate.wait()
+            finally:
                 holding -= 1
+                turns.leave(mine)
 
         async with asyncio.TaskGroup() as group:
             blockers = [group.create_task(one(1, -number)) for number in range(places, 0, -1)]
@@ -76,8 +79,8 @@ def test_turns_go_by_priority_then_by_arrival_and_no_place_is_lost(places: int, 
             gate.set()
             del blockers
         async with asyncio.timeout(1):
-            async with turns.turn(-1):  # a place is free again
-                assert turns.waiting == 0
+            await turns.take(-1)  # a place is free again
+            assert turns.waiting == 0
         return order[places:], most
 
     order, most = asyncio.run(play())

@@ -554,6 +554,8 @@ class EngineInfo(TypedDict):
     # Why it is not asked at the moment, if it failed lately
     put_aside: str | None
     voices: list[VoiceInfo]
+    # false: it was never tried against the real service
+    verified: bool
 
 
 class Engines(TypedDict):

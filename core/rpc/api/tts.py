@@ -86,6 +86,7 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
     problem: Annotated[str | None, Meta(description="Why its voices could not be listed")]
     put_aside: Annotated[str | None, Meta(description="Why it is not asked at the moment, if it failed lately")]
     voices: list[VoiceInfo]
+    verified: Annotated[bool, Meta(description="false: it was never tried against the real service")] = True
 
 
 class VoicesResult(Struct, frozen=True, kw_only=True):
@@ -174,7 +175,7 @@ async def synthesize(request: Request, params: SynthesizeParams) -> SynthesizeRe
     )
 
 
-@method("tts.voices", scope=Scope.OBSERVE, errors=(EngineMissing,), since="0.1")
+@method("tts.voices", scope=Scope.CALLS, errors=(EngineMissing,), since="0.1")
 async def voices(request: Request, params: VoicesParams) -> VoicesResult:
     """The speech engines of this station, what each lacks, and the voices that `voice` takes."""
     tts = request.core.services.speech.tts
@@ -195,6 +196,7 @@ async def voices(request: Request, params: VoicesParams) -> VoicesResult:
                     for voice in found.voices
                     if params.language is None or _speaks(voice.language, params.language)
                 ],
+                verified=found.verified,
             )
             for found in listed
         ]
@@ -284,4 +286,4 @@ async def prefetch(request: Request, params: PrefetchParams) -> PrefetchResult:
 
 def _speaks(language: str, wanted: str) -> bool:
     have, want = (tag.lower().replace("_", "-") for tag in (language, wanted))
-    return have == want or have.startswith(f"{want}-")
+    return have in (want, "mul") or have.startswith(f"{want}-")
