@@ -18,6 +18,8 @@ log = Log("answered")
 
 VERDICTS_WAITING = 16
 """A call has a handful of verdicts in all; more waiting means that the disk hangs, and the newest are dropped."""
+LOOK_S = 1.0
+"""Between two looks whether the call is still up."""
 WE_SPEAK_DBFS = -60.0
 """Comfort noise of ours lies below, words far above."""
 
@@ -71,11 +73,15 @@ async def detect_answer(call: Call, book: CallBook, talk: Talk, config: CallConf
     tap = AnswerTap(call, AnsweredByDetector(conversation.format.rate_hz, AnswerConfig(within_ms=within_ms)))
     conversation.taps.add(tap)
     try:
-        async with asyncio.timeout(AnswerConfig().watch_ms / 1000 + 30.0):
-            while (verdict := await tap.verdicts.get()) is not None:
-                await _tell(call, book, verdict)
-    except TimeoutError:
-        log.debug("the watch for the answer is over", call_id=call.call_id)
+        while call.live:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    verdict = await tap.verdicts.get()
+            except TimeoutError:
+                continue
+            if verdict is None:
+                return
+            await _tell(call, book, verdict)
     finally:
         conversation.taps.remove(tap)
 

@@ -35,6 +35,8 @@ log = Log("voicemail")
 PRUNE_EVERY_S = 3600.0
 GREETING_S = 180.0
 SKIP_KEY = "#"
+HANG_UP_S = 120.0
+"""More than the hang-up of a modem that resists; the message is told then, whatever the call does."""
 REMOTE_WORDS_S = 5.0
 """How long a recogniser elsewhere has for the last words of a message."""
 
@@ -124,7 +126,7 @@ class VoicemailService:
             thanks = self._config.voicemail_thanks if message is not None else None
             await self._care.say_goodbye(call, thanks)
         if message is not None:
-            await call.over.wait()
+            await call.ended_within(HANG_UP_S)
             await self._understand(call, message)
 
     async def _greet(self, call: Call, conversation: Conversation) -> None:

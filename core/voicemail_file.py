@@ -48,6 +48,7 @@ class MessageFile:
                     async with asyncio.timeout(WRITE_EVERY_S):
                         await self._closing.wait()
                 await self._flush()
+            await self._flush()
             await asyncio.to_thread(os.fsync, self._fd)
         except OSError as problem:
             self.problem = problem.strerror or type(problem).__name__
