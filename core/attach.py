@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from core.attach_format import Inlet, Outlet, StreamSpec, WhenFull
+from core.attach_format import Inlet, StreamSpec, WhenFull
 from core.audio import PcmFormat
 from core.errors import AudioFailed
 from core.taps import CallFrame
@@ -48,7 +48,6 @@ class Attachment:
         self.gone: Gone | None = None
         self.frames_out = self.frames_in = self.dropped_out = self.dropped_in = 0
         self._line, self._uid, self._on_change = line, uid, on_change
-        self._outlet = Outlet(spec, line) if spec.receives else None
         self._inlet = Inlet(spec, line) if spec.sends else None
         self._loop = asyncio.get_running_loop()
         self._client: socket.socket | None = None
@@ -110,7 +109,7 @@ class Attachment:
 
     # --- frames -----------------------------------------------------------------------------------------------------
 
-    def give(self, frame: CallFrame) -> None:
+    def give(self, frame: CallFrame, encode: Callable[[StreamSpec, CallFrame], bytes]) -> None:
         """20 ms of the call to the client, or to nobody when it is behind."""
         client = self._client
         if client is None:
@@ -118,9 +117,9 @@ class Attachment:
         if self._inlet is None and self._closed_by_peer(client):
             self.close(Gone.LEFT)
             return
-        if self._outlet is None:
+        if not self.spec.receives:
             return
-        data = self._outlet.encode(frame)
+        data = encode(self.spec, frame)
         try:
             if self._rest:
                 self._rest = self._rest[client.send(self._rest) :]
@@ -142,7 +141,7 @@ class Attachment:
         if frame is not None:
             self.frames_in += 1
         if self._all_sent:
-            if self._outlet is None and not self._inlet.frames:
+            if not self.spec.receives and not self._inlet.frames:
                 self.close(Gone.ALL_PLAYED)
         else:
             self._read_on()
@@ -213,7 +212,7 @@ class Attachment:
         self._stop_reading()
         self._inlet.end()
         self._all_sent = True
-        if self._outlet is None and not self._inlet.frames:
+        if not self.spec.receives and not self._inlet.frames:
             self.close(Gone.ALL_PLAYED if self.frames_in else Gone.LEFT)
 
     def _closed_by_peer(self, client: socket.socket) -> bool:

@@ -67,33 +67,63 @@ class StreamSpec:
         return self.rate_hz * ptime_ms // 1000 * sample_bytes * channels
 
 
-class Outlet:
-    """Frames of the call to bytes for one client."""
+class Outlets:
+    """Frames of one call to bytes, each once for all clients that want the same."""
 
-    def __init__(self, spec: StreamSpec, line: PcmFormat) -> None:
-        self._spec, self._line = spec, line
-        self._resamplers = [StreamResampler(line.rate_hz, spec.rate_hz) for _ in range(spec.channels)]
+    def __init__(self, line: PcmFormat) -> None:
+        self._line = line
+        self._resamplers: dict[tuple[int, Mix], list[StreamResampler]] = {}
+        self._frame: CallFrame | None = None
+        self._made: dict[tuple[int, Mix, Coding], bytes] = {}
 
-    def encode(self, frame: CallFrame) -> bytes:
-        """20 ms as the client wants them."""
+    def encode(self, spec: StreamSpec, frame: CallFrame) -> bytes:
+        """20 ms as such clients want them."""
+        if frame is not self._frame:
+            self._frame = frame
+            self._made.clear()
+        wanted = (spec.rate_hz, spec.mix, spec.coding)
+        data = self._made.get(wanted)
+        if data is None:
+            data = self._made[wanted] = self._encode(spec, frame)
+        return data
+
+    def _encode(self, spec: StreamSpec, frame: CallFrame) -> bytes:
         import numpy as np
 
-        channels = [
-            resampler.feed(samples) for resampler, samples in zip(self._resamplers, self._channels(frame), strict=True)
-        ]
-        samples = channels[0] if len(channels) == 1 else np.stack(channels, axis=1).reshape(-1)
-        match self._spec.coding:
+        # Two codings of one mix share their samples: a stream must pass its resampler once.
+        key = (spec.rate_hz, spec.mix)
+        if (plain := self._made.get((*key, Coding.PCM_S16LE))) is not None:
+            samples = np.frombuffer(plain, dtype="<i2")
+        else:
+            samples = self._mixed(key, frame)
+            self._made[*key, Coding.PCM_S16LE] = samples.astype("<i2", copy=False).tobytes()
+        match spec.coding:
             case Coding.PCM_S16LE:
-                return samples.astype("<i2", copy=False).tobytes()
+                return self._made[*key, Coding.PCM_S16LE]
             case Coding.ULAW:
                 return g711.compress(samples, "ulaw")
             case Coding.ALAW:
                 return g711.compress(samples, "alaw")
 
-    def _channels(self, frame: CallFrame) -> list["Samples"]:
+    def _mixed(self, key: tuple[int, Mix], frame: CallFrame) -> "Samples":
         import numpy as np
 
-        match self._spec.mix:
+        rate_hz, mix = key
+        channels = self._channels(mix, frame)
+        if key not in self._resamplers:
+            self._resamplers[key] = [StreamResampler(self._line.rate_hz, rate_hz) for _ in channels]
+        made = [resampler.feed(samples) for resampler, samples in zip(self._resamplers[key], channels, strict=True)]
+        if len(made) == 1:
+            return made[0]
+        both = np.empty((len(made[0]), len(made)), np.int16)
+        for place, channel in enumerate(made):
+            both[:, place] = channel
+        return both.reshape(-1)
+
+    def _channels(self, mix: Mix, frame: CallFrame) -> list["Samples"]:
+        import numpy as np
+
+        match mix:
             case Mix.DOWNLINK:
                 return [self._samples(frame.downlink)]
             case Mix.UPLINK:

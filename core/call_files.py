@@ -9,12 +9,13 @@ from msgspec import json
 from core.call import Call
 from core.call_files_timing import Timeline
 from core.clock import unix_s
-from core.events import CallChunk, CallPartial, CallSpeech, Event
+from core.events import CallChunk, CallPartial, CallSpeech, CallTurnStart, Event
 from core.hearing import Hearing
 from core.line import Direction
 from core.log import Log
 from core.media.codecs import encode_ogg_opus
 from core.outbox import Outbox
+from core.recording import CallRecording
 from core.recordings import Recordings
 from core.recordings_files import LATEST, TIMING_DIR, write_whole
 
@@ -28,8 +29,11 @@ ENDS_WITHIN_S = 10.0
 class CallFiles:
     """Made with the conversation, where [recording] legacy_files or timing is on."""
 
-    def __init__(self, call: Call, hearing: Hearing, recordings: Recordings, outbox: Outbox) -> None:
-        self._call, self._hearing, self._recordings = call, hearing, recordings
+    def __init__(
+        self, call: Call, hearing: Hearing, recording: CallRecording, recordings: Recordings, outbox: Outbox
+    ) -> None:
+        self._call, self._hearing, self._recording, self._recordings = call, hearing, recording, recordings
+        self._recorded_turn = 0
         self._names: dict[int, str] = {}
         self._last_chunk: dict[int, int] = {}
         self._waiting_bytes = 0
@@ -51,7 +55,9 @@ class CallFiles:
         if not self._recordings.config.legacy_files:
             return
         match event:
-            case CallChunk():
+            case CallTurnStart():
+                self._recorded_turn = event.turn if self._recording.running else 0
+            case CallChunk() if event.turn == self._recorded_turn and self._recording.running:
                 self._chunk(event)
             case CallPartial():
                 self._words(event.chunk, event.text)
@@ -61,7 +67,7 @@ class CallFiles:
                 pass
 
     def _chunk(self, event: CallChunk) -> None:
-        """`<call_id>_vad_chunk_<n>_<unix>.ogg`."""
+        """`<call_id>_vad_chunk_<n>_<unix>.ogg`, of a turn that was recorded from its beginning."""
         kept = self._hearing.kept(event.chunk)
         if kept is None:
             return

@@ -79,7 +79,9 @@ class Conversation:
         self._port: AudioPort | None = None
         self._ticks_before = 0
         self.recording = CallRecording(call, pcm_format, recordings, self._outbox, self.speaking, self._group)
-        self._files = CallFiles(call, self.hearing, recordings, self._outbox) if recordings.keeps_files else None
+        self._files: CallFiles | None = None
+        if recordings.keeps_files:
+            self._files = CallFiles(call, self.hearing, self.recording, recordings, self._outbox)
         self.attachments = Attachments(call, pcm_format, self._outbox, on_takeover=self.hearing.flush)
         self.taps.add(self.attachments)
         self._tasks: TaskGroup | None = None

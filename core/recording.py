@@ -50,6 +50,10 @@ class CallRecording:
         return self._config.enabled
 
     @property
+    def running(self) -> bool:
+        return self._recorder is not None
+
+    @property
     def waits_for_consent(self) -> bool:
         """The caller is being told."""
         return self._telling

@@ -150,7 +150,7 @@ class Recordings:
         """From the WAV to what is kept. The WAV goes only when an OGG took its place."""
         seconds = await self.in_thread(lambda: duration_s(wav))
         if self.config.legacy_files:
-            problem = await self._sides(call_id, wav) or problem
+            problem = await self._sides(call_id, wav, seconds) or problem
         path = wav
         if self.config.format == "ogg" and wav.suffix == ".wav":
             ogg = wav.with_suffix(".ogg")
@@ -172,9 +172,9 @@ class Recordings:
         path = self.directory / f"{call_id}_transcription.txt"
         await self.in_thread(lambda: write_whole(path, text.encode()))
 
-    async def _sides(self, call_id: str, wav: Path) -> str | None:
-        """Each direction alone, under its old name."""
-        began_s = call_id.split("_")[1]
+    async def _sides(self, call_id: str, wav: Path, seconds: float) -> str | None:
+        """Each direction alone, under its old name, with the time at which the recording began."""
+        began_s = int(await self.in_thread(lambda: wav.stat().st_mtime) - seconds)
         for channel, name in ((0, "incoming_raw"), (1, "outgoing_tts")):
             ogg = wav.with_name(f"{call_id}_{name}_{began_s}.ogg")
 

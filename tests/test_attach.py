@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from core.attach import FRAMES_AHEAD, Attachment, Gone
-from core.attach_format import Coding, Mix, StreamSpec, WhenFull
+from core.attach_format import Coding, Mix, Outlets, StreamSpec, WhenFull
 from core.audio import LINE_FORMAT, PcmFormat
 from core.taps import CallFrame
 
 FRAME = LINE_FORMAT.frame_bytes
 STRANGER = 65534
+
+OUTLETS: dict[Attachment, Outlets] = {}
 
 Changes = list[tuple[bool, Gone | None]]
 
@@ -71,6 +73,11 @@ def heard(downlink: int, uplink: int = 0, line: PcmFormat = LINE_FORMAT) -> Call
     return CallFrame(level(downlink), level(uplink), False, 0)
 
 
+def give(attachment: Attachment, frame: CallFrame) -> None:
+    """As the call does it: streams that go on have outlets that go on."""
+    attachment.give(frame, OUTLETS.setdefault(attachment, Outlets(LINE_FORMAT)).encode)
+
+
 async def join(attachment: Attachment) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     streams = await asyncio.open_unix_connection(str(attachment.path))
     await until(lambda: attachment.connected)
@@ -80,7 +87,7 @@ async def join(attachment: Attachment) -> tuple[asyncio.StreamReader, asyncio.St
 async def test_frames_go_both_ways_and_torn_ones_are_joined(attach: Made) -> None:
     attachment = attach()
     reader, writer = await join(attachment)
-    attachment.give(heard(257))
+    give(attachment, heard(257))
     assert await reader.readexactly(FRAME) == b"\1" * FRAME
     writer.write(b"\2" * (FRAME // 2))
     await writer.drain()
@@ -150,7 +157,7 @@ async def test_each_rate_coding_and_mix_is_20_ms_a_frame(attach: Made, rate_hz: 
     attachment = attach(spec)
     reader, writer = await join(attachment)
     for _ in range(3):
-        attachment.give(heard(8000, 2000))
+        give(attachment, heard(8000, 2000))
     size = rate_hz // 50 * (2 if coding is Coding.PCM_S16LE else 1) * (2 if mix is Mix.STEREO else 1)
     data = await reader.readexactly(3 * size)
     if coding is Coding.PCM_S16LE:
@@ -164,7 +171,7 @@ async def test_each_rate_coding_and_mix_is_20_ms_a_frame(attach: Made, rate_hz: 
 async def test_a_mix_that_is_too_loud_is_clipped_not_wrapped(attach: Made) -> None:
     attachment = attach(StreamSpec(talker=False, sends=False, mix=Mix.MIXED))
     reader, writer = await join(attachment)
-    attachment.give(heard(30_000, 30_000))
+    give(attachment, heard(30_000, 30_000))
     assert set(np.frombuffer(await reader.readexactly(FRAME), "<i2")) == {32767}
     writer.close()
 
@@ -233,7 +240,7 @@ async def test_a_client_that_does_not_read_costs_gaps_and_is_never_far_behind(
         sleeper.connect(str(attachment.path))
         await until(lambda: attachment.connected)
         for _ in range(1000):
-            attachment.give(heard(3))
+            give(attachment, heard(3))
         assert attachment.dropped_out + attachment.frames_out == 1000
         assert 5 <= attachment.frames_out <= 2 * FRAMES_AHEAD, "what lies in the kernel is what the client is behind"
         sleeper.setblocking(False)
@@ -243,7 +250,7 @@ async def test_a_client_that_does_not_read_costs_gaps_and_is_never_far_behind(
             try:
                 data += sleeper.recv(1 << 16)
             except BlockingIOError:
-                attachment.give(heard(3))
+                give(attachment, heard(3))
         assert len(data) % 2 == 0 and attachment.gone is None
         assert len(data) // size >= attachment.frames_out - 1, "whole frames, one behind the other"
 
@@ -254,7 +261,7 @@ async def test_a_listener_that_leaves_is_noticed_with_the_next_frame(attach: Mad
     writer.close()
 
     def noticed() -> bool:
-        attachment.give(heard(1))
+        give(attachment, heard(1))
         return attachment.gone is Gone.LEFT
 
     await until(noticed)
@@ -266,7 +273,7 @@ async def test_a_listener_that_sends_is_not_heard_and_not_in_the_way(attach: Mad
     reader, writer = await join(attachment)
     writer.write(b"\7" * 100_000)
     for _ in range(3):
-        attachment.give(heard(1))
+        give(attachment, heard(1))
         await reader.readexactly(FRAME)
     assert attachment.take() is None and attachment.gone is None
     writer.close()
@@ -290,7 +297,7 @@ async def test_a_talker_that_sends_no_more_still_hears(attach: Made) -> None:
     reader, writer = await join(attachment)
     writer.write_eof()
     await until(lambda: attachment._all_sent)
-    attachment.give(heard(257))
+    give(attachment, heard(257))
     assert await reader.readexactly(FRAME) == b"\1" * FRAME
     assert attachment.talks
     writer.close()
@@ -318,7 +325,7 @@ async def test_flush_drops_what_was_sent_and_not_yet_taken(attach: Made) -> None
 async def test_at_the_end_of_the_call_the_last_frames_can_still_be_read(attach: Made) -> None:
     attachment = attach()
     reader, writer = await join(attachment)
-    attachment.give(heard(257))
+    give(attachment, heard(257))
     attachment.close(Gone.CALL_ENDED)
     assert await reader.read() == b"\1" * FRAME
     writer.close()

@@ -189,7 +189,8 @@ async def test_after_kill_9_in_mid_call_the_recording_is_whole_and_finished_at_t
     async with recording_station(keys) as made:
         async with made.phone("*") as (phone, watch):
             call_id = await answered(made, phone, watch)
-            await phone.call("call.speak", text="This is said before the end of the world.", wait="spoken")
+            await phone.call("call.speak", text="This is said before the end of the world.")
+            await watch.wait("call.spoken")  # told once it is on disk
             await made.stop_core(signal.SIGKILL)
         with wave.open(str(made.dir / "recordings" / f"{call_id}.wav")) as left:
             assert left.getnframes() > 8000

@@ -24,7 +24,7 @@ def compress(samples: "Samples", law: Law) -> bytes:
     """Linear samples to the bytes whose value is nearest."""
     import numpy as np
 
-    return _compression(law)[samples.astype(np.int32) + 32768].tobytes()
+    return _compression(law)[samples.view(np.uint16)].tobytes()
 
 
 @cache
@@ -46,11 +46,12 @@ def _expansion(law: Law) -> "Samples":
 
 @cache
 def _compression(law: Law) -> "Bytes":
-    """For each of the 65536 samples the nearest code."""
+    """For each of the 65536 samples, in the order of their bits without a sign, the nearest code."""
     import numpy as np
 
     values = _expansion(law).astype(np.int32)
     order = np.argsort(values, kind="stable")
     middles = (values[order][1:] + values[order][:-1]) / 2
-    found: Bytes = order[np.searchsorted(middles, np.arange(-32768, 32768), side="right")].astype(np.uint8)
+    samples = np.arange(65536).astype(np.uint16).view(np.int16)
+    found: Bytes = order[np.searchsorted(middles, samples, side="right")].astype(np.uint8)
     return found

@@ -42,7 +42,8 @@ class StreamResampler:
         padded[:length] = kernel
         # Column p: what the inputs, newest last, are weighted with for the p-th output after an input.
         self._weights = np.ascontiguousarray(padded.reshape(taps, self._up)[::-1], dtype=np.float32)
-        self._past: Floats = np.zeros(taps - 1, np.float32)
+        self._known: Floats = np.zeros(taps, np.float32)
+        self._lay_out(from_hz // 50)
 
     def feed(self, samples: "Samples") -> "Samples":
         """The next samples; ValueError unless they make whole ones at the other rate."""
@@ -50,14 +51,26 @@ class StreamResampler:
 
         if self._same:
             return samples
-        if len(samples) * self._up % self._down:
-            raise ValueError("a stream is resampled in whole frames")
-        known = np.concatenate((self._past, samples.astype(np.float32)))
-        self._past = known[len(samples) :]
-        windows = np.lib.stride_tricks.sliding_window_view(known, len(self._weights))
-        if self._up == 1:
-            made = windows[:: self._down] @ self._weights
-        else:
-            made = (windows @ self._weights).reshape(-1)[:: self._down]
-        out: Samples = np.clip(np.rint(made.reshape(-1)), -32768, 32767).astype(np.int16)
-        return out
+        if len(samples) != self._size:
+            if len(samples) * self._up % self._down:
+                raise ValueError("a stream is resampled in whole frames")
+            self._lay_out(len(samples))
+        self._known[len(self._known) - self._size :] = samples
+        made: Floats = (self._windows @ self._weights).reshape(-1)
+        self._known[: len(self._known) - self._size] = self._known[self._size :].copy()
+        if self._up > 1 and self._down > 1:
+            made = made[:: self._down]
+        np.rint(made, out=made)
+        np.clip(made, -32768, 32767, out=made)
+        return made.astype(np.int16)
+
+    def _lay_out(self, size: int) -> None:
+        """One buffer for what is past and what is new, and the windows on it: made once, since blocks are all alike."""
+        import numpy as np
+
+        past = len(self._weights) - 1
+        known = np.zeros(past + size, np.float32)
+        known[:past] = self._known[:past]
+        self._known, self._size = known, size  # what was new is past by now, see feed
+        windows = np.lib.stride_tricks.sliding_window_view(known, past + 1)
+        self._windows: Floats = windows[:: self._down] if self._up == 1 else windows
