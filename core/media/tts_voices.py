@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.log import Log
-from core.media.engines import Failure, SpeechFailed, Synthesiser, Voice
+from core.media.engines import Failure, SpeechFailed, Synthesiser, Voice, tts_engines
 
 log = Log("tts")
 
@@ -21,6 +21,11 @@ class EngineVoices:
     missing: str | None
     problem: str | None
     voices: tuple[Voice, ...]
+
+    @property
+    def verified(self) -> bool:
+        """False for an engine that says of itself that nobody has tried it against the real service."""
+        return bool(getattr(tts_engines().get(self.engine), "verified", True))
 
 
 async def list_voices(name: str, synthesiser: Synthesiser, keys: Mapping[str, str]) -> EngineVoices:

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from core.config import AzureTtsConfig, GoogleTtsConfig, OpenAiTtsConfig, TtsConfig
 from core.media.cloud_voices import AZURE_VOICES, voice_of
-from core.media.engines import Failure, Sentence, SpeechFailed, Voice
+from core.media.engines import Failure, Sentence, SpeechFailed, Voice, tts_engines
 from core.media.engines.azure import ENGINE as AZURE
 from core.media.engines.azure import ssml
 from core.media.engines.google import ENGINE as GOOGLE
 from core.media.engines.openai import ENGINE as OPENAI
 from core.media.engines.openai import VOICES
+from core.media.tts_voices import EngineVoices
 from tests.media.engines.contract import Subject
 from tests.media.engines.servers import KEY, MSTTS, SSML, XML_LANG, Seen
 from tests.media.engines.subjects import subject_of
@@ -268,10 +269,12 @@ async def test_liepa_by_a_form_or_a_query(tmp_path: Path) -> None:
         assert seen.path.startswith("/s?text=a%3Db%26c%2Bd%20%2541%20%7Bkey%7D") and seen.body == b""
 
 
-async def test_liepa_is_marked_as_unverified_and_knows_only_its_languages(tmp_path: Path) -> None:
-    from core.media.engines.liepa import ENGINE
+def test_liepa_alone_is_told_to_be_unverified() -> None:
+    verified = {name: EngineVoices(name, None, None, ()).verified for name in tts_engines()}
+    assert [name for name, tried in verified.items() if not tried] == ["liepa"]
 
-    assert ENGINE.verified is False
+
+async def test_liepa_knows_only_its_languages(tmp_path: Path) -> None:
     async with subject_of("liepa", tmp_path, voice="regina", languages=["lt", "en-GB"]) as subject:
         synthesiser = subject.synthesiser
         assert [synthesiser.voice_for(tag) for tag in ("lt-LT", "en", "de")] == ["regina", "regina", None]
