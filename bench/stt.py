@@ -121,7 +121,7 @@ async def _station(model: Path, times: int) -> list[Figure]:
 
 async def _real(model: WhisperModel, most: int) -> list[Figure]:
     """Word error rate and real-time factor of a model on telephone speech of synthesisers."""
-    figures = []
+    figures: list[Figure] = []
     sentences = [text for text in (*PHRASES, *OTHERS) if text not in DIGITS_LEFT_OUT][:most]
     everyone = callers()
     async with _service(model.path) as service:
@@ -144,7 +144,8 @@ async def _real(model: WhisperModel, most: int) -> list[Figure]:
                     detail={"words": words, "real_time_factor": round(took_s / audio_s, 2)},
                 )
             )
-    return figures
+    mean = statistics.mean(figure.value for figure in figures)
+    return [*figures, Figure(f"{model.path.stem}: all callers, word error rate", round(mean, 1), "%")]
 
 
 @asynccontextmanager

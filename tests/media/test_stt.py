@@ -10,7 +10,7 @@ import pytest
 from core.config import SttConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded
 from core.media.engines import stt_engines, tts_engines
-from core.media.stt import SttService
+from core.media.stt import SttService, threads_for
 from tests.media.callers import PHRASES, call, silence
 from tests.media.tiny_whisper import write_model
 
@@ -114,6 +114,16 @@ async def test_the_configured_threshold_decides() -> None:
     service = SttService(SttConfig(engine="phrases", threshold=-9.0))
     assert not (await service.transcribe(call("yes"), 8000, phrases=("yes", "no"))).understood
     await service.close()
+
+
+@pytest.mark.parametrize(
+    ("cores", "wanted", "threads"), [(1, None, 1), (1, 4, 1), (2, None, 1), (4, None, 3), (4, 2, 2), (4, 64, 3)]
+)
+def test_one_core_is_left_to_the_clock(
+    monkeypatch: pytest.MonkeyPatch, cores: int, wanted: int | None, threads: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
+    assert threads_for(wanted) == threads
 
 
 def test_an_idle_core_holds_no_engine_and_no_numpy() -> None:
