@@ -17,6 +17,9 @@ from core.speaking import Said, Speaking
 
 log = Log("recording")
 
+BEGINS_WITHIN_S = 2.0
+"""How long call.record waits for the disk to say whether there is a file."""
+
 
 class CallRecording:
     """`tick` is called once per frame and never waits."""
@@ -63,11 +66,16 @@ class CallRecording:
         if self.wanted:
             self._begin()
 
-    def start(self) -> str | None:
-        """Records from now on, or from when the caller was told; the path, None where there is no file (yet)."""
+    async def start(self) -> bool:
+        """Records from now on, or from when the caller was told. False where no file can be made."""
         self._wish = True
         self._begin()
-        return str(self._recorder.path) if self._recorder is not None else None
+        if self._recorder is None:
+            return self._telling
+        if await self._recorder.begun(BEGINS_WITHIN_S):
+            return True
+        await self._close()  # so that the next wish tries again
+        return False
 
     async def stop(self) -> None:
         """Closes the recording; it begins again only by wish."""
@@ -115,13 +123,7 @@ class CallRecording:
         self._part += 1
         part = f".{self._part}" if self._part > 1 else ""
         path = self._recordings.directory / f"{self._call.call_id}{part}.wav"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._recorder = Recorder(path, self._format)
-        except OSError as problem:
-            log.warning("the recording was refused", call_id=self._call.call_id, problem=problem.strerror)
-            self._recordings.refused(self._call, problem.strerror or "refused")
-            return
+        self._recorder = Recorder(path, self._format)
         self._call.recording = str(path)
         self._outbox.columns(recording=str(path))
 
@@ -130,6 +132,11 @@ class CallRecording:
         if recorder is None:
             return
         report = await recorder.close()
+        if not recorder.made:
+            self._call.recording = None
+            self._outbox.columns(recording=None)
+            self._recordings.refused(self._call, report.problem or "nothing_recorded")
+            return
         if report.problem is not None:
             log.warning("the recording is incomplete", call_id=self._call.call_id, problem=report.problem)
         self._recordings.closed(self._call, self._part, report)

@@ -133,13 +133,7 @@ class Recordings:
         """A recording is over; what remains to be done with it happens later."""
         line, call_id = call.line, call.call_id
 
-        async def job() -> None:
-            if report.problem != "file_exists" and report.path.exists():
-                await self._finish(line, call_id, part, report.path, report.problem)
-            else:
-                await self._tell(line, call_id, part, None, 0.0, report.problem or "nothing_recorded")
-
-        self.later(call_id, job)
+        self.later(call_id, lambda: self._finish(line, call_id, part, report.path, report.problem))
 
     def refused(self, call: Call, problem: str) -> None:
         """There is no recording though one was wanted."""

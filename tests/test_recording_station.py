@@ -208,6 +208,22 @@ async def test_after_kill_9_in_mid_call_the_recording_is_whole_and_finished_at_t
         assert f"{call_id}.wav" not in folder(made)
 
 
+async def test_a_folder_that_can_not_be_written_refuses_call_record_and_disturbs_no_call() -> None:
+    async with station(core=False) as made:
+        (made.dir / "file").write_bytes(b"")
+        made.config.write_text(made.config.read_text().replace(f"{made.dir}/recordings", f"{made.dir}/file/recordings"))
+        await made.start_core()
+        async with made.phone("*") as (phone, watch):
+            await answered(made, phone, watch)
+            with pytest.raises(dialtone.RpcError) as refused:
+                await phone.call("call.record", enabled=True)
+            assert refused.value.kind == "path_refused"
+            assert (await phone.call("call.speak", text="Hello.", wait="spoken"))["completed"]
+            await phone.call("call.hangup")
+            ended, recorded = await watch.wait("call.ended"), await watch.wait("call.recorded")
+            assert (ended["recording"], recorded["path"]) == (None, None) and recorded["problem"]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Any:
     """32 KiB: two seconds of stereo."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,12 +17,14 @@ import soundfile
 
 from core.clock import rfc3339, unix_s
 from core.config import RecordingConfig
+from core.forget import remove_recordings
 from core.line import CallState, Direction, EndReason
 from core.recordings import Recordings
 from core.recordings_files import CallFile, FileKind, files_in, owner, unfinished_in, write_whole
 from core.recordings_keep import Because, to_remove
 from core.recordings_ogg import GivenUp, NotVerified, side_to_ogg, stereo_to_ogg
 from core.store import calls as rows
+from core.store.erase import Erased
 from core.store.recordings import recordings_of
 from core.store.store import Store
 
@@ -278,6 +281,43 @@ async def test_too_old_files_go_with_a_word_in_the_calls_row(tmp_path: Path) -> 
         call = await store.read(lambda connection: rows.get_call(connection, CALL))
         assert call is not None and call.recording is None
     assert files_in(tmp_path / "r") == []
+
+
+def test_forgetting_a_call_takes_all_its_files_and_nobody_elses(tmp_path: Path) -> None:
+    other = "call_1795246561_aaaa"
+    for call_id in (CALL, other):
+        for name in (
+            ".wav",
+            ".2.ogg",
+            "_incoming_raw_1.ogg",
+            "_vad_chunk_1_1.wav.txt",
+            "_transcription.txt",
+            ".ogg.part",
+        ):
+            write_whole(tmp_path / f"{call_id}{name}", b"x")
+        write_whole(tmp_path / "timing_analysis" / f"{call_id}.json", b"x")
+    write_whole(tmp_path / "timing_analysis/latest.json", b'{"call_id": "%s"}' % CALL.encode())
+    erased = Erased(0, 1, 0, (CALL,), (), scrubbed=True)
+    assert remove_recordings(tmp_path, erased) == 8
+    assert {file.call_id for file in files_in(tmp_path)} == {other} and len(files_in(tmp_path)) == 6
+    assert len(unfinished_in(tmp_path)) == 1 and not (tmp_path / "timing_analysis/latest.json").exists()
+
+
+async def test_a_stop_in_mid_encoding_is_quick_and_the_next_start_finishes_it(tmp_path: Path) -> None:
+    await known_call(tmp_path, CALL, EndReason.REMOTE_HANGUP)
+    left = wav(tmp_path / "r" / f"{CALL}.wav", 400)
+    config = RecordingConfig(dir=str(tmp_path / "r"), format="ogg")
+    async with recordings(tmp_path, config) as (made, store):
+        await eventually(lambda: unfinished_in(tmp_path / "r") != [])
+        before_s = time.monotonic()
+        await made.settle(0.1)
+    assert time.monotonic() - before_s < 5
+    await eventually(lambda: unfinished_in(tmp_path / "r") == [])
+    assert left.exists() and not left.with_suffix(".ogg").exists()
+    os.truncate(left, 44 + 8000 * 4)  # a shorter one will do for the second half; readers stop at the end of the file
+    async with recordings(tmp_path, config) as (_, store):
+        await eventually(lambda: store.bus.head_seq == 1)
+    assert left.with_suffix(".ogg").exists() and not left.exists()
 
 
 async def test_forgetting_waits_for_the_job_that_is_done_and_what_waits_is_not_done_any_more(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ class Recorder:
         self._dropped_ticks = self._silence_ticks = 0
         self._data_bytes = 0
         self._next_index: int | None = None
+        self.made = False
         self.problem: str | None = None
+        self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -89,6 +91,11 @@ class Recorder:
             if len(self._waiting) >= self._batch_ticks:
                 self._changed.notify()
 
+    async def begun(self, timeout_s: float) -> bool:
+        """Whether there is a file, once that is known or the time is over: a disk that hangs is no reason to wait."""
+        await asyncio.to_thread(self._begun.wait, timeout_s)
+        return self.made
+
     async def close(self) -> RecordingReport:
         """Writes what waits and closes the file. May be called again."""
         with self._changed:
@@ -104,9 +111,12 @@ class Recorder:
     def _run(self) -> None:
         try:
             fd = self._create()
+            self.made = True
         except OSError as problem:
             self._fail(problem)
             return
+        finally:
+            self._begun.set()
         try:
             while (ticks := self._next_ticks()) is not None:
                 for pcm in self._interleaved(ticks):

@@ -75,10 +75,10 @@ async def record(request: Request, params: RecordParams) -> RecordResult:
     """Starts or stops the stereo recording (caller left, us right)."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
-    recording = request.core.services.calls.talk.conversation(call).recording
+    recording = (await request.core.services.calls.talk.ready(call)).recording
     if not params.enabled:
         await recording.stop()
-    elif recording.start() is None and not recording.waits_for_consent:
+    elif not await recording.start():
         raise PathRefused("Set dir in [recording] of core.toml to a folder the daemon may write.")
     return RecordResult(recording=call.recording, waits_for_consent=recording.waits_for_consent)
 
