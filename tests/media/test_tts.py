@@ -280,9 +280,9 @@ async def test_the_loop_is_free_while_speech_is_made(service: TtsService) -> Non
     assert turns > 10  # of a hundred or so; a loop that waits for the synthesis has one or two
 
 
-@given(st.text(max_size=900))
-def test_sentences_are_the_text_cut_and_none_is_too_long(text: str) -> None:
-    cut = list(sentences(text))
+@given(st.text(max_size=900), st.booleans())
+def test_sentences_are_the_text_cut_and_none_is_too_long(text: str, early: bool) -> None:
+    cut = list(sentences(text, early=early))
     assert "".join(part for _, part in cut) == text
     assert all(0 < len(part) <= SENTENCE_CHARS_MAX for _, part in cut)
     assert all(text[place : place + len(part)] == part for place, part in cut)
@@ -294,6 +294,8 @@ def test_sentences_are_the_text_cut_and_none_is_too_long(text: str) -> None:
         ("One sentence.", ["One sentence."]),
         ("The first one here. And a second.", ["The first one here. ", "And a second."]),
         ("Dr. Who is here now. Yes.", ["Dr. Who is here now. ", "Yes."]),
+        ("We sell approx. five of them.", ["We sell approx. five of them."]),
+        ("You live in house Nr. 5. Is it so?", ["You live in house Nr. 5. ", "Is it so?"]),
         ("Version 3.5 costs 1.99 today", ["Version 3.5 costs 1.99 today"]),
         ("これは最初の文章です。次の文章です。", ["これは最初の文章です。次の文章です。"]),
         ("A heading without a stop\n\nThen a paragraph", ["A heading without a stop\n\n", "Then a paragraph"]),
@@ -301,6 +303,33 @@ def test_sentences_are_the_text_cut_and_none_is_too_long(text: str) -> None:
 )
 def test_sentences_end_where_a_speaker_would_breathe(text: str, parts: list[str]) -> None:
     assert [part for _, part in sentences(text)] == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (
+            "We are open from nine in the morning, but on Sundays we are closed all day long.",
+            "We are open from nine in the morning, ",
+        ),
+        (
+            "Yes, we are open from nine in the morning, but on Sundays we are closed all day long.",
+            "Yes, we are open from nine in the morning, ",
+        ),
+        ("A short sentence, as such.", "A short sentence, as such."),
+        (
+            "It costs 1,250 pounds for the whole of the family and the dog.",
+            "It costs 1,250 pounds for the whole of the family and the dog.",
+        ),
+        (
+            "Short. Then a longer one, which has a clause and goes on for quite some more words.",
+            "Short. Then a longer one, ",
+        ),
+    ],
+)
+def test_a_slow_engine_gets_the_first_clause_of_a_long_sentence_by_itself(text: str, first: str) -> None:
+    parts = [part for _, part in sentences(text, early=True)]
+    assert parts[0] == first and "".join(parts) == text
 
 
 def test_a_text_without_stops_is_cut_at_commas_or_spaces() -> None:
