@@ -40,11 +40,13 @@ CALLERS = (
 
 @dataclass(frozen=True, slots=True)
 class EchoLine:
-    """s16le samples of equal length. ours: sent. heard: what comes back. caller: of it what the caller says."""
+    """s16le samples of equal length. ours: sent. heard: what comes back. caller: of it what the caller says; alone:
+    with the noise of the line."""
 
     ours: npt.NDArray[np.int16]
     heard: npt.NDArray[np.int16]
     caller: npt.NDArray[np.int16]
+    alone: npt.NDArray[np.int16]
 
 
 def line(
@@ -75,8 +77,8 @@ def line(
     heard = echo + said
     if codec:
         heard = _through_codec(heard)
-    heard = heard + chance.normal(0, 10 ** (NOISE_DBFS / 20), count)
-    return EchoLine(_pcm(ours), _pcm(heard), _pcm(said))
+    noise = chance.normal(0, 10 ** (NOISE_DBFS / 20), count)
+    return EchoLine(_pcm(ours), _pcm(heard + noise), _pcm(said), _pcm(said + noise))
 
 
 def frames(samples: npt.NDArray[np.int16]) -> list[bytes]:

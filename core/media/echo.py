@@ -18,6 +18,8 @@ FULL_SCALE = 32768.0
 LIKE = 0.7
 """Likeness of a frame to the echo expected in it from which on it is echo for the most part. Measured: 0.8 to 1 of
 frames with echo alone, under 0.4 for half of the frames in which the caller speaks, too."""
+ALIKE = 0.9
+"""From here on it is echo and no more, also between the caller's words."""
 TRUST_FRAMES = 15
 """So many such frames, and the filter is believed; until then the levels are."""
 USUAL_DB = -2.0
@@ -109,11 +111,11 @@ class EchoCanceller:
             self._open_frames = OPEN_FRAMES
         elif not near and self._open_frames:
             self._open_frames -= 1
-        return near or self._open_frames > 0
+        return near or (self._open_frames > 0 and found.likeness < ALIKE)
 
     def _stands_out(self, found: Filtered) -> bool:
         if not self.trained:
-            return found.heard > LEVEL_STEP * found.most
+            return found.heard > LEVEL_STEP * found.most and found.likeness < LIKE
         return found.left > self._echo_power * 10 ** ((self._usual_db + STEP_DB) / 10)
 
     def _is_of_lost(self) -> bool:
