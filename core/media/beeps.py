@@ -23,11 +23,11 @@ MIN_MS, MAX_MS = 120, 2500
 """Shorter is a click or a key, longer a fax (CED: 2.6 to 4 s, ITU-T T.30) or a dial tone."""
 WINDOW_MS, HOP_MS = 32, 10
 LEAST_DBFS = -42.0
-SHARE = 0.88
+SHARE = 0.9
 """Of the window's power that tone and harmonics hold. Two tones of DTMF: half each; vowels: rarely more than 0.8."""
-DRIFT = 0.012
+DRIFT = 0.01
 """How far a tone's frequency may move from window to window."""
-LEVEL_DB = 2.5
+LEVEL_DB = 1.2
 """How far its level may move from one window to the next: voices move by more in 10 ms, fades of machines by less."""
 LOBE = 2
 """Bins on each side of the peak that a Hann window spreads a tone over."""
@@ -99,11 +99,11 @@ class BeepDetector:
         return abs(tone.hz - last.hz) <= DRIFT * last.hz and abs(tone.dbfs - last.dbfs) <= LEVEL_DB
 
     def _over(self) -> Beep | None:
-        """A tone fills the windows that lie in it: fewer than its length by one window, but for half-filled ones."""
+        """A tone fills the windows that lie in it whole; its edges, which rise and fall, are in none."""
         if not self._hits:
             return None
-        length_ms = (self._hits - 1) * HOP_MS + WINDOW_MS * 3 // 4
-        if not MIN_MS - HOP_MS <= length_ms <= MAX_MS:
+        length_ms = (self._hits - 1) * HOP_MS + WINDOW_MS
+        if not MIN_MS - 2 * HOP_MS <= length_ms <= MAX_MS:
             return None
         return Beep(round(self._hz_sum / self._hits, 1), length_ms)
 
