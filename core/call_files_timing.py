@@ -6,7 +6,6 @@ shape of the station that this one replaces (`timing_analysis/<call_id>.json`).
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from statistics import median
 from typing import Any
 
 from core.events import (
@@ -127,7 +126,7 @@ class Timeline:
     def report(self, duration_s: float) -> dict[str, Any]:
         """All of it, ready for JSON."""
         turns = [self._turn_report(turn) for turn in sorted(self._turns.values(), key=lambda turn: turn.turn)]
-        replies = [turn["delays"]["reply"] for turn in turns if "reply" in turn["delays"]]
+        replies = sorted(turn["delays"]["reply"] for turn in turns if "reply" in turn["delays"])
         return {
             "call_id": self._call_id,
             "start_time": self._local(self._started_s),
@@ -136,7 +135,7 @@ class Timeline:
                 "vad_chunks": sum(1 for turn in self._turns.values() if turn.chunks),
                 "turns": len(turns),
                 "replies": len(replies),
-                "reply_median": round(median(replies), 3) if replies else None,
+                "reply_median": replies[len(replies) // 2] if replies else None,
                 "events_left_out": self._left_out,
             },
             "turns": turns,
