@@ -173,8 +173,8 @@ class CallTurnEnd(Event, frozen=True, kw_only=True):
     reason: Annotated[
         str,
         Meta(
-            description="silence: the ordinary threshold; complete: sooner, after a whole phrase that a client expects; "
-            "number: later, in mid-number; max_length: the next turn goes on; flushed: the call ended"
+            description="silence: the ordinary threshold; complete: sooner, after a whole phrase that a client "
+            "expects; number: later, in mid-number; max_length: the next turn goes on; flushed: the call ended"
         ),
     ] = "silence"
 

@@ -8,7 +8,7 @@ schema.check_event(notification)
 
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 
 from core.rpc.methods import Registry
 from core.rpc.openrpc import document

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from msgspec import UNSET, Meta, Struct, UnsetType
 
