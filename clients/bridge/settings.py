@@ -1,4 +1,4 @@
-"""bridge.toml: where the VPS is and which parts of the bridge work. An address that is not there switches a part off."""
+"""bridge.toml: where the VPS is, and what the bridge does. An address that is not there switches its part off."""
 
 import os
 import tomllib
@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, field
 
+from clients.bridge.texts import Phrase
+
 DEFAULT_FILE = Path("/etc/dialtone/bridge.toml")
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Url = Annotated[str, Meta(pattern="^https?://[^/]+", max_length=2000)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
-TextName = Literal["please_wait", "repeat", "problem", "goodbye"]
 LanguageName = Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
 
 
@@ -66,7 +67,7 @@ class BrainTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 10
     max_silence_s: Annotated[float, Meta(ge=2, le=60)] = 6.0
     speakers: tuple[Annotated[str, Meta(max_length=64)], ...] = ("http",)
-    texts: dict[LanguageName, dict[TextName, Text]] = field(default_factory=dict)
+    texts: dict[LanguageName, dict[Phrase, Text]] = field(default_factory=dict)
 
 
 class EventsTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
