@@ -66,7 +66,7 @@ class _Job:
             self.news.set()
 
     async def next(self) -> Chunk | None:
-        """None after the last. SpeechFailed."""
+        """None after the last. SpeechFailed. The worker's timers end the wait at the latest."""
         while not self.pieces:
             if self.failed is not None:
                 raise self.failed

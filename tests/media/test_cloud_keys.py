@@ -102,6 +102,14 @@ def test_a_region_is_no_host_of_ones_own(region: str, monkeypatch: pytest.Monkey
     assert azure.missing({"azure_region": "westeurope"}) is None
 
 
+def test_a_calls_region_goes_before_the_stations_endpoint() -> None:
+    config = AzureTtsConfig(key=OWN, endpoint="https://westus.example")
+    azure = tts_engines()["azure"].open(TtsConfig(azure=config))
+    access = azure._access({"azure_key": CALLS, "azure_region": "westeurope"})  # type: ignore[attr-defined]
+    assert access == Access(CALLS, "https://westeurope.tts.speech.microsoft.com")
+    assert azure._access({}) == Access(OWN, "https://westus.example")  # type: ignore[attr-defined]
+
+
 def test_every_service_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AZURE_SPEECH_KEY", "OPENAI_API_KEY", "GOOGLE_API_KEY", "LIEPA_KEY"):
         monkeypatch.delenv(name, raising=False)

@@ -32,7 +32,8 @@ def write_voice(
     work: int = 0,
     description: dict[str, Any] | None = None,
 ) -> Path:
-    """The path of the model. work: how often a matrix is multiplied first, FOREVER for a voice that hangs."""
+    """The path of the model. work: how often a matrix is multiplied first for each phoneme, some 5 µs a time; FOREVER
+    for a voice that hangs."""
     import onnx
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ def _model(rate_hz: int, samples_per_phoneme: float, work: int, several: bool) -
         constant("step", TensorProto.FLOAT, [], [4 * turn_per_hz]),
         constant("base", TensorProto.FLOAT, [], [200 * turn_per_hz]),
         constant("axes", TensorProto.INT64, [3], [0, 1, 2]),
-        constant("trips", TensorProto.INT64, [], [work]),
+        constant("work", TensorProto.INT64, [], [work]),
         constant("go_on", TensorProto.BOOL, [], [True]),
         constant("begin", TensorProto.FLOAT, [48, 48], [0.0] * 48 * 48),
     ]
@@ -144,6 +145,7 @@ def _busy(work: int) -> list[Any]:
         ],
     )
     return [
+        helper.make_node("Mul", ["phonemes", "work"], ["trips"]),
         helper.make_node("Loop", ["trips", "go_on", "begin"], ["worked"], body=body),
         helper.make_node("ReduceSum", ["worked"], ["nothing"], keepdims=0),
     ]

@@ -116,13 +116,13 @@ class AzureSynthesiser:
         return found
 
     def _access(self, keys: Mapping[str, str]) -> Access | Denied:
-        """Its endpoint is always one."""
+        """Its endpoint is always one. A call's region goes before the station's endpoint, which is of another."""
         config = self._config
         found = find_access(
             "azure",
             keys,
             key=config.key,
-            endpoint=config.endpoint,
+            endpoint=None if keys.get("azure_region") else config.endpoint,
             environment=("AZURE_SPEECH_KEY",),
             allow_http=config.allow_http,
         )
