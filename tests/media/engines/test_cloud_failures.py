@@ -116,7 +116,7 @@ async def test_a_service_that_is_not_there_is_unreachable(tmp_path: Path) -> Non
 
 async def test_a_service_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
     for name in SERVICES:
-        async with subject_of(name, tmp_path, timeout_s=0.3) as subject:
+        async with subject_of(name, tmp_path, timeout_s=0.2) as subject:
             _service(subject).mood.silent = True
             began_s = time.monotonic()
             assert (await subject.failure()).reason is Failure.TIMEOUT
@@ -128,7 +128,7 @@ async def test_a_service_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
 
 async def test_a_service_that_stops_in_the_middle_is_given_up(tmp_path: Path) -> None:
     for name in SERVICES:
-        async with subject_of(name, tmp_path, timeout_s=1.0 if name in STREAMING else 0.3) as subject:
+        async with subject_of(name, tmp_path, timeout_s=0.6 if name in STREAMING else 0.2) as subject:
             _service(subject).mood.stall_after = 3000
             heard = 0
             with pytest.raises(SpeechFailed) as failed:

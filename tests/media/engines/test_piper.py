@@ -77,7 +77,7 @@ async def test_a_voice_speaks_at_the_rate_of_its_description(tmp_path: Path) -> 
 
 
 async def test_the_first_clause_comes_before_the_rest_is_made(tmp_path: Path) -> None:
-    write_voice(tmp_path, work=SLOW // 2)
+    write_voice(tmp_path, work=SLOW // 8)
     async with piper(tmp_path, timeout_s=30) as made:
         await made.warm()
         began_s = time.monotonic()
