@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from core.audio import SAMPLE_BYTES
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    from core.lazy import np
 
 LOW_HZ, HIGH_HZ = 390.0, 2560.0
 MIN_MS, MAX_MS = 120, 2500

@@ -6,10 +6,14 @@ speech levels, less their 3.14 dB of A-law headroom).
 
 import math
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.audio import PcmFormat
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from core.lazy import np
 
 FLOOR_DBFS = -96.0
 """What digital silence is given as: the step below one LSB of 16 bits, and a number that JSON can hold."""

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
+else:
+    from core.lazy import np
 
 CEILING = 0.9
 """-0.9 dBFS: no sample goes beyond."""

@@ -2,10 +2,14 @@
 
 import math
 from functools import cache
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.audio import PcmFormat
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from core.lazy import np
 
 LOOP_FRAMES = 251
 """Five seconds, a prime number of frames: nobody hears it repeat."""

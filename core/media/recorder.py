@@ -16,12 +16,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.audio import PcmFormat
 from core.line import Tick
 from core.media.wav import WAV_HEADER_BYTES, wav_header
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from core.lazy import np
 
 QUEUE_TICKS = 1500
 """30 s that the disk may hang. Full: the newest tick is dropped and counted, and becomes silence in the recording."""

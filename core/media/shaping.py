@@ -4,14 +4,15 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from core.media.limiter import Limiter
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
+else:
+    from core.lazy import np
 
 HIGH_PASS_HZ = 180.0
 PRE_EMPHASIS = 0.35

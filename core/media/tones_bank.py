@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from core.audio import PTIME_MS
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    from core.lazy import np
 
 WINDOW_MS = 128
 """A Hann window of that length tells two tones 40 Hz apart (North American ringback, 440 and 480 Hz) from one."""

@@ -9,12 +9,13 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from core.audio import SAMPLE_BYTES
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    from core.lazy import np
 
 LOW_HZ = (697.0, 770.0, 852.0, 941.0)
 HIGH_HZ = (1209.0, 1336.0, 1477.0, 1633.0)

@@ -6,14 +6,15 @@ Keys: ITU-T Q.23. Everything begins and ends in a raised cosine, or it would cli
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from core.audio import SAMPLE_BYTES
 from core.media.tones_dtmf import HIGH_HZ, KEYS, LOW_HZ
 from core.media.tones_table import Cadence, Part
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    from core.lazy import np
 
 LOW_DBFS, HIGH_DBFS = -13.0, -11.0
 """Level of each tone we send: the high group 2 dB up against the line's loss at high frequencies; Q.23 leaves the

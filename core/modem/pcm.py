@@ -11,6 +11,7 @@ import threading
 import time
 
 from core.audio import LINE_FORMAT, PcmFormat
+from core.lazy import load_numpy
 from core.line import AudioClosed, Tick
 from core.modem import pcm_tty
 from core.modem.pcm_pump import PcmPump, PcmStats
@@ -56,6 +57,7 @@ class PcmPort:
     def start(self) -> None:
         """Audio flows from now on. On the loop; RuntimeError unless open and not yet started."""
         fd = self._unstarted_fd()
+        load_numpy()  # the thread's first frames must not wait for it
         pump = PcmPump(fd, self._format, self._uplink, asyncio.get_running_loop(), self._ended)
         thread = threading.Thread(target=pump.run, name="modem.pcm", daemon=True)
         sys.setswitchinterval(min(sys.getswitchinterval(), GIL_SWITCH_S))

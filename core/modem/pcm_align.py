@@ -6,9 +6,14 @@ other (lag-1 correlation above 0.8), those of a shifted stream don't (about 0), 
 """
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+else:
+    from core.lazy import np
+
 
 LOCK_CORRELATION = 0.6
 LEAD = 0.15
@@ -86,7 +91,7 @@ class _Correlation:
         self._products = 0.0
         self._squares = 0.0
 
-    def add(self, frames: npt.NDArray[np.float32]) -> None:
+    def add(self, frames: "npt.NDArray[np.float32]") -> None:
         if not len(frames):
             return
         centred = frames - frames.mean(axis=1, keepdims=True)
@@ -98,11 +103,11 @@ class _Correlation:
         return self._products / self._squares if self._squares else 0.0
 
 
-def _frames(block: bytes, frame_samples: int) -> npt.NDArray[np.float32]:
+def _frames(block: bytes, frame_samples: int) -> "npt.NDArray[np.float32]":
     return np.frombuffer(block, "<i2").astype(np.float32).reshape(-1, frame_samples)
 
 
-def _rms(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _rms(frames: "npt.NDArray[np.float32]") -> "npt.NDArray[np.float32]":
     centred = frames - frames.mean(axis=1, keepdims=True)
     power: npt.NDArray[np.float32] = (centred**2).mean(axis=1)
     return np.sqrt(power)

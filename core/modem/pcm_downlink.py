@@ -4,12 +4,17 @@ Reads end anywhere, even within a sample: nothing is ever thrown away but whole 
 shifted stream right.
 """
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.audio import PcmFormat
 from core.modem.pcm_align import AlignmentMonitor
 from core.modem.pcm_rate import Resampler
 from core.modem.pcm_rings import DOWNLINK_MS
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from core.lazy import np
 
 FLOOR_S = 2.0
 """What stays in the stage that long without being needed is delay, not a cushion against bursts."""

@@ -4,10 +4,15 @@ AT+CPCMFRM and AT+CPCMBANDWIDTH read back what was set, not what is sent: SIM760
 8 kHz and the other way round (spec 3.1), which an 8 kHz listener hears as noise. So bytes are counted.
 """
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from core.audio import PcmFormat
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+else:
+    from core.lazy import np
 
 DOUBLE = (1.8, 2.2)
 HALF = (0.45, 0.55)
@@ -78,7 +83,7 @@ class Resampler:
         return np.clip(np.rint(smooth), -32768, 32767).astype("<i2").tobytes()
 
 
-def _half_band() -> npt.NDArray[np.float32]:
+def _half_band() -> "npt.NDArray[np.float32]":
     """Windowed sinc (Hamming) that passes up to 3.5 kHz of 16 kHz audio, with gain 1."""
     middle = (TAPS - 1) / 2
     taps = np.sinc((np.arange(TAPS) - middle) / 2) * np.hamming(TAPS)
