@@ -16,6 +16,8 @@ DEFAULT_FILE = Path("/etc/dialtone/bridge.toml")
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Url = Annotated[str, Meta(pattern="^https?://[^/]+", max_length=2000)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
+Topic = Annotated[str, Meta(pattern=r"^(\*|[a-z_]+(\.[a-z_]+)*(\.\*)?)$", max_length=80)]
+Address = Annotated[str, Meta(pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)]
 LanguageName = Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
 
 
@@ -71,44 +73,62 @@ class BrainTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class EventsTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[events]: what happened, for the VPS: phone events, received messages, notifications."""
+    """[events]: what happened, for the VPS: phone events, received messages, notifications. dialect: whose names a
+    phone event has (docs/bridge-outbox.md). notify: events that become notifications; a text that was told within
+    notify_window_s is not told again. gateway_ip: default as [voice_config] ip."""
 
     url: Url | None = None
     sms_url: Url | None = None
     notify_url: Url | None = None
     timeout_s: Seconds = 10.0
+    dialect: Literal["bot", "voice_system", "station"] = "bot"
+    notify: tuple[Topic, ...] = ("alarm.*", "modem.lost", "modem.recovery", "sms.status")
+    notify_window_s: Annotated[float, Meta(ge=0, le=86400)] = 60.0
+    gateway_ip: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class OwnerTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[owner]: how the owner hears of missed calls and messages."""
+    """[owner]: how the owner hears of missed calls and messages. More than burst notices in window_s become a digest.
+    include_text: whether the words of a message are told."""
 
     notify: bool = False
     sms_to: tuple[Annotated[str, Meta(pattern=r"^\+[0-9]{5,15}$")], ...] = ()
     email: bool = False
+    of: tuple[Literal["missed", "message", "voicemail"], ...] = ("missed", "message", "voicemail")
+    include_text: bool = True
+    burst: Annotated[int, Meta(ge=1, le=1000)] = 3
+    window_s: Annotated[float, Meta(gt=0, le=86400)] = 300.0
 
 
 class EmailTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """[email]: an SMTP server. tls: "starttls", "tls" from the first byte, or "off"."""
+    """[email]: an SMTP server, and who gets what [owner] email and received messages (sms = true) make. tls:
+    "starttls", "tls" from the first byte, or "off"."""
 
     host: str | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
     tls: Literal["starttls", "tls", "off"] = "starttls"
     user: str | None = None
     password: str | None = None
-    sender: str | None = None
-    to: tuple[str, ...] = ()
+    sender: Address | None = None
+    to: tuple[Address, ...] = ()
+    sms: bool = False
+    ca_file: str | None = None
+    verify_tls: bool = True
     timeout_s: Seconds = 30.0
 
 
 class WebhookTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One [[webhook]]: events of these topics to that URL, signed with the secret where one is given."""
+    """One [[webhook]]: events of these topics to that URL, signed with the secret where one is given. retry_s: waits
+    after the first, second … failure, then a dead letter; without: as [outbox] says."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,40}$")]
     url: Url
-    topics: tuple[str, ...] = ("*",)
-    secret: str | None = None
-    token: str | None = None
+    topics: tuple[Topic, ...] = ("*",)
+    secret: Annotated[str, Meta(min_length=8, max_length=4096)] | None = None
+    token: Annotated[str, Meta(max_length=4096)] | None = None
     timeout_s: Seconds = 10.0
+    ca_file: str | None = None
+    retry_s: tuple[Seconds, ...] = ()
 
 
 class CommandTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,9 +139,14 @@ class CommandTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class OutboxTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[outbox]: what waits to be delivered. When it is full the oldest dead letters go first, then the oldest rows."""
+    """[outbox]: what waits to be delivered; docs/bridge-outbox.md says what goes first when it is full. refusals: how
+    many (HTTP 4xx, SMTP 5xx) make a dead letter; give_up_after_h: of failures of any kind."""
 
     path: str | None = None
+    retry_first_s: Seconds = 1.0
+    retry_cap_s: Seconds = 60.0
+    refusals: Annotated[int, Meta(ge=1, le=1000)] = 6
+    give_up_after_h: Annotated[float, Meta(gt=0, le=8760)] = 168.0
     max_rows: Annotated[int, Meta(ge=100)] = 100_000
     max_bytes: Annotated[int, Meta(ge=1_000_000)] = 256 * 1024 * 1024
 
@@ -195,6 +220,25 @@ def _refused(settings: Settings) -> str | None:
     names = [webhook.name for webhook in settings.webhook]
     if len(set(names)) < len(names):
         return "webhook: two have the same name"
+    return _refused_delivery(settings)
+
+
+def _refused_delivery(settings: Settings) -> str | None:
+    """The same of what is delivered."""
+    events, email = settings.events, settings.email
+    urls = [("events.url", events.url), ("events.sms_url", events.sms_url), ("events.notify_url", events.notify_url)]
+    urls += [(f"webhook {webhook.name}: url", webhook.url) for webhook in settings.webhook]
+    for key, url in urls:
+        if url is not None and not _has_host(url):
+            return f"{key}: no host in that address"
+    if settings.owner.notify and events.notify_url is None:
+        return "owner.notify: needs events.notify_url"
+    if (settings.owner.email or email.sms) and (email.host is None or email.sender is None or not email.to):
+        return "email: needs host, from and to"
+    if email.user is not None and (email.password is None or email.tls == "off"):
+        return "email.user: needs a password, and a connection that hides it (tls)"
+    if settings.command.sms and not settings.command.sms[0].startswith("/"):
+        return "command.sms: the program is named by its full path"
     return None
 
 
