@@ -101,6 +101,34 @@ async def test_it_greets_and_answers(stage: Stage) -> None:
     assert (first["call_id"], first["language"], first["replace"]) == (CALL, "en", True)
 
 
+async def test_a_call_that_another_brain_holds_is_left_alone_until_it_is_handed_over(stage: Stage) -> None:
+    stage.core.moment("call.claimed", call_id=CALL, holder="bridge")
+    stage.connect()
+    stage.core.moment("call.speaking", call_id=CALL, utterance=1, text="Welcome.")
+    stage.hears("where are you")
+    stage.core.moment("call.claimed", call_id=CALL, holder="receptionist")
+    await stage.says("takeover")
+    stage.core.moment("call.claimed", call_id=CALL, holder="receptionist")  # said again after a reconnect
+    stage.hears("where are you", turn=2)
+    await stage.says("takeover", "place")
+
+
+async def test_a_caller_who_was_not_greeted_yet_is_greeted_when_the_call_is_handed_over(stage: Stage) -> None:
+    stage.core.moment("call.claimed", call_id=CALL, holder="bridge")
+    stage.connect()
+    stage.core.moment("call.claimed", call_id=CALL, holder="receptionist")
+    await stage.says("greeting")
+
+
+async def test_a_call_that_is_let_go_is_answered_again(stage: Stage) -> None:
+    stage.connect()
+    stage.core.moment("call.claimed", call_id=CALL, holder="bridge")
+    stage.hears("where are you")
+    stage.core.moment("call.claimed", call_id=CALL, holder=None)
+    stage.hears("where are you", turn=2)
+    await stage.says("greeting", "place")
+
+
 async def test_a_message_is_asked_for_saved_and_confirmed(stage: Stage) -> None:
     stage.connect()
     stage.hears("i would like to leave a message")

@@ -1,15 +1,15 @@
-// The receptionist again, in plain Node (18 or newer), without packages: newline-framed JSON-RPC over a Unix socket.
-//   node clients/brains/node/brain.js [--socket PATH] [--messages DIR]
+// The receptionist in plain Node (18 or newer): node clients/brains/node/brain.js [--socket PATH] [--messages DIR]
 "use strict";
 const fs = require("node:fs"), net = require("node:net");
 const option = (name) => { const at = process.argv.indexOf(name); return at < 0 ? undefined : process.argv[at + 1]; };
-const runtime = process.getuid() === 0 ? "/run" : process.env.XDG_RUNTIME_DIR;
+const runtime = process.getuid() ? process.env.XDG_RUNTIME_DIR : "/run";
 const where = option("--socket") || process.env.DIALTONE_SOCKET || `${runtime}/dialtone/core.sock`;
 const folder = option("--messages") || "messages";
 const { language, phrases, texts } = JSON.parse(fs.readFileSync(`${__dirname}/../phrases.json`));
 const intents = new Map(Object.entries(phrases).flatMap(([intent, list]) => list.map((phrase) => [phrase, intent])));
 const calls = new Map(), callers = new Set(), waiting = new Map(); // by call_id; to call back; requests
-let socket, nextId = 1, seq, subscribed = false, delayMs = 200;
+const ours = "receptionist", holders = new Map(); // who steers a call, by call_id; null: nobody
+let socket, nextId = 1, seq, rest = "", subscribed = false, delayMs = 200;
 const ask = (method, params = {}) => new Promise((resolve, reject) => {
   if (!socket.writable) return void reject(new Error("not connected"));
   waiting.set(nextId, { resolve, reject, method });
@@ -42,13 +42,12 @@ async function answer(call, on, turn, mood = call.mood) {
   if (on !== "unknown" || mood !== "talking") call.misses = 0;
   if (on === "message" || (mood === "offered" && (on === "yes" || on === "unknown"))) {
     call.mood = "taking";
-    await say(call, "leave_message");
-    return ask("call.play", { call_id: call.id, audio: tone() });
+    return say(call, "leave_message").then(() => ask("call.play", { call_id: call.id, audio: tone() }));
   }
   if (on === "person" || on === "key_zero") {
     callers.add(call.number || `a withheld number (${call.id})`);
-    const text = `Please call back: ${[...callers].slice(-20).join(", ")}`;
-    await ask("client.report_state", { state: "ready", alarms: [{ alarm: "callback_wanted", text }] });
+    const alarm = { alarm: "callback_wanted", text: `Please call back: ${[...callers].slice(-20).join(", ")}` };
+    await ask("client.report_state", { state: "ready", alarms: [alarm] });
     return say(call, "callback");
   }
   if ((on === "unknown" && ++call.misses > 3) || (on === "repeat" && mood === "offered")) call.mood = "offered";
@@ -63,15 +62,19 @@ function happened(name, params) {
   seq = params.seq ?? seq;
   const id = params.call_id, fresh = { id, number: params.number, mood: "talking", misses: 0, chunks: new Map() };
   if (name === "call.connected") calls.set(id, fresh);
-  const call = calls.get(id), key = params.digit === "0" ? "key_zero" : "keys";
-  if (name === "call.ended") calls.delete(id);
+  const call = calls.get(id), before = holders.get(id), key = params.digit === "0" ? "key_zero" : "keys";
+  if (name === "call.claimed") holders.set(id, params.holder); // another brain may step aside in mid-call
+  if (name === "call.ended") [calls, holders].forEach((map) => map.delete(id));
+  if (call && name === "call.speaking") call.greeted = true;
   if (name === "call.chunk") call?.chunks.set(params.turn, [...(call.chunks.get(params.turn) || []), params.chunk]);
   const heard = (params.understood && intents.get(params.text)) || "unknown";
-  const on = { "call.connected": "greeting", "call.dtmf": key, "call.speech": heard }[name];
-  if (call && on) answer(call, on, params.turn).catch((problem) => console.error(problem.message));
+  const taken = params.holder === ours && before !== ours && (call?.greeted ? "takeover" : "greeting");
+  const on = { "call.connected": "greeting", "call.dtmf": key, "call.speech": heard, "call.claimed": taken }[name];
+  if (!call || !on || (holders.get(id) ?? ours) !== ours) return; // another brain's
+  answer(call, on, params.turn).catch((problem) => console.error(problem.message));
 }
 async function introduce() {
-  await ask("client.hello", { name: "receptionist" });
+  await ask("client.hello", { name: ours });
   await ask("stt.phrases", { phrases: [...intents.keys()], language });
   await ask("brain.register", { priority: 0 });
   await ask("events.subscribe", { topics: ["call.*"], since: seq }).then(() => { delayMs = 200; });
@@ -84,16 +87,13 @@ function received({ id, method, params, result, error }) {
   return error ? one?.reject(new Error(error.message)) : one?.resolve(result);
 }
 (function connect() {
-  let rest = "";
-  subscribed = false;
+  [rest, subscribed] = ["", false];
   socket = net.connect(where, () => introduce().catch((problem) => { console.error(problem.message); socket.destroy(); }));
   socket.setEncoding("utf8").on("error", (problem) => console.error(problem.message)).on("close", () => {
-    for (const { reject } of waiting.values()) reject(new Error("the connection was lost"));
-    waiting.clear();
+    for (const [id, { reject }] of waiting) waiting.delete(id) && reject(new Error("the connection was lost"));
     setTimeout(connect, delayMs = Math.min(delayMs * 2, 5000));
   }).on("data", (data) => {
     const lines = (rest + data).split("\n");
-    rest = lines.pop();
-    lines.forEach((line) => received(JSON.parse(line)));
+    for (rest = lines.pop(); lines.length;) received(JSON.parse(lines.shift()));
   });
 })();

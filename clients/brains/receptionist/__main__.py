@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dialtone
 from clients.brains.receptionist.book import Book, BookError, read_book
-from clients.brains.receptionist.brain import TOPICS, Receptionist
+from clients.brains.receptionist.brain import NAME, TOPICS, Receptionist
 from clients.brains.receptionist.messages import default_messages_dir
 
 EXAMPLE = """\
@@ -56,7 +56,7 @@ async def _run(path: str | None, book: Book, messages: Path, priority: int) -> N
     me = asyncio.current_task()
     assert me is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
-    async with dialtone.connect(path, name="receptionist", topics=TOPICS, wait_s=None) as phone:
+    async with dialtone.connect(path, name=NAME, topics=TOPICS, wait_s=None) as phone:
         await Receptionist(phone, book, messages).run(priority)
 
 

@@ -17,7 +17,18 @@ from dialtone.methods import Json
 if TYPE_CHECKING:
     from dialtone.protocol import CallInfo
 
-TOPICS = ("call.connected", "call.chunk", "call.speech", "call.dtmf", "call.ended")
+NAME = "receptionist"
+TOPICS = (
+    "call.claimed",
+    "call.connected",
+    "call.speaking",
+    "call.chunk",
+    "call.speech",
+    "call.dtmf",
+    "call.ended",
+)
+HOLDERS_KNOWN = 64
+"""More calls than a station has lines; the oldest go."""
 WAITING_EVENTS = 64
 """Events of one call that wait while an action runs. A caller who says more is ahead of us: the newest go."""
 GOODBYE_S = 2.0
@@ -37,17 +48,21 @@ class Happened:
 
 @dataclass(slots=True)
 class LiveCall:
-    """chunks: numbers of the audio chunks of each turn."""
+    """chunks: numbers of the audio chunks of each turn. greeted: somebody has said something to the caller."""
 
     call_id: str
     number: str | None
     events: "asyncio.Queue[Happened]" = field(default_factory=lambda: asyncio.Queue(WAITING_EVENTS))
     chunks: dict[int, list[int]] = field(default_factory=dict)
+    greeted: bool = False
     worker: "asyncio.Task[None] | None" = None
 
 
 class Receptionist:
-    """One phone. Each call has a task of its own, so that a farewell being said holds nobody else up."""
+    """One phone. Each call has a task of its own, so that a farewell being said holds nobody else up.
+
+    Only calls that it holds, or nobody, are answered. One that another brain hands over goes on here.
+    """
 
     def __init__(self, phone: dialtone.Phone, book: Book, messages: Path) -> None:
         self._phone = phone
@@ -55,11 +70,13 @@ class Receptionist:
         self._messages = messages
         self._tone = tone_wav()
         self._calls: dict[str, LiveCall] = {}
+        self._holders: dict[str, str | None] = {}
         self._callbacks: list[str] = []
 
     async def run(self, priority: int = 0) -> None:
         """Registers and answers until cancelled."""
         calls = await self._introduce(priority)
+        self._phone.on_connect(self._reconnected)
         async with asyncio.TaskGroup() as tasks:
             self._adopt(tasks, calls)
             async for event in self._phone.events():
@@ -77,11 +94,17 @@ class Receptionist:
             except dialtone.ConnectionLost:
                 await phone.wait_connected()
 
+    async def _reconnected(self, phone: dialtone.Phone) -> None:
+        """Who steers what is told live only."""
+        for call in (await phone.state())["calls"]:
+            self._claimed(call["call_id"], call.get("holder"))
+
     def _adopt(self, tasks: asyncio.TaskGroup, calls: Sequence["CallInfo"]) -> None:
         """Calls that were up before we were: they have been greeted, or will be answered when they speak."""
         for call in calls:
+            self._holders[call["call_id"]] = call.get("holder")
             if call["state"] in ("active", "held"):
-                self._begin(tasks, call["call_id"], call["number"])
+                self._begin(tasks, call["call_id"], call["number"]).greeted = True
 
     def _take(self, tasks: asyncio.TaskGroup, event: dialtone.Event) -> None:
         if event.name == "events.lagged":
@@ -89,11 +112,17 @@ class Receptionist:
         call_id, params = event.call_id, event.params
         if call_id is None:
             return
-        if event.name == "call.connected":
+        if event.name == "call.claimed":
+            self._claimed(call_id, params.get("holder"))
+        elif event.name == "call.connected":
             call = self._begin(tasks, call_id, params.get("number"))
             self._tell(call, Happened(On.CONNECTED))
+        elif event.name == "call.ended":
+            self._end(call_id)
         elif (known := self._calls.get(call_id)) is None:
             return
+        elif event.name == "call.speaking":
+            known.greeted = True
         elif event.name == "call.chunk":
             known.chunks.setdefault(int(params["turn"]), []).append(int(params["chunk"]))
         elif event.name == "call.speech":
@@ -101,8 +130,15 @@ class Receptionist:
             self._tell(known, Happened(on, int(params["turn"])))
         elif event.name == "call.dtmf":
             self._tell(known, Happened(On.KEY_ZERO if params.get("digit") == "0" else On.KEY_OTHER))
-        elif event.name == "call.ended":
-            self._end(known)
+
+    def _claimed(self, call_id: str, holder: str | None) -> None:
+        """Another brain stepped aside in mid-call: the caller waits for somebody to go on."""
+        before, self._holders[call_id] = self._holders.get(call_id), holder
+        while len(self._holders) > HOLDERS_KNOWN:
+            del self._holders[next(iter(self._holders))]
+        call = self._calls.get(call_id)
+        if call is not None and holder == NAME and before != NAME:
+            self._tell(call, Happened(On.TAKEN_OVER if call.greeted else On.CONNECTED))
 
     def _begin(self, tasks: asyncio.TaskGroup, call_id: str, number: str | None) -> LiveCall:
         if call_id not in self._calls:
@@ -110,12 +146,15 @@ class Receptionist:
             call.worker = tasks.create_task(self._serve(call), name=f"receptionist.{call_id}")
         return self._calls[call_id]
 
-    def _end(self, call: LiveCall) -> None:
-        del self._calls[call.call_id]
-        if call.worker is not None:
+    def _end(self, call_id: str) -> None:
+        self._holders.pop(call_id, None)
+        call = self._calls.pop(call_id, None)
+        if call is not None and call.worker is not None:
             call.worker.cancel()
 
     def _tell(self, call: LiveCall, happened: Happened) -> None:
+        if self._holders.get(call.call_id) not in (None, NAME):
+            return
         try:
             call.events.put_nowait(happened)
         except asyncio.QueueFull:

@@ -19,6 +19,7 @@ class On(StrEnum):
     NO = "no"
     UNKNOWN = "unknown"  # spoken, not understood
     CONNECTED = "connected"
+    TAKEN_OVER = "taken_over"  # another brain had the call, and stepped aside
     KEY_ZERO = "key_zero"
     KEY_OTHER = "key_other"
     SAVED = "saved"
@@ -51,6 +52,7 @@ class Say(StrEnum):
     """A text of phrases.json to say; it replaces what is still being said."""
 
     GREETING = "greeting"
+    TAKEOVER = "takeover"
     HOURS = "hours"
     PLACE = "place"
     PRICE = "price"
@@ -95,6 +97,7 @@ class Talk:
 _ASK_MESSAGE = (Mood.TAKING, (Say.LEAVE_MESSAGE, Do.TONE))
 _ANSWERS: dict[On, tuple[Mood, tuple[Action, ...]]] = {
     On.CONNECTED: (Mood.TALKING, (Say.GREETING,)),
+    On.TAKEN_OVER: (Mood.TALKING, (Say.TAKEOVER,)),
     On.HOURS: (Mood.TALKING, (Say.HOURS,)),
     On.PLACE: (Mood.TALKING, (Say.PLACE,)),
     On.PRICE: (Mood.TALKING, (Say.PRICE,)),
