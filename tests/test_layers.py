@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-FOUNDATION = {"audio", "bus", "clock", "config", "errors", "espeak", "events", "line", "log"}
+FOUNDATION = {"audio", "bus", "clock", "config", "errors", "espeak", "events", "lazy", "line", "log"}
 LEAVES = {"modem", "media", "net", "store", "helper"}
 LAYER_OF = dict.fromkeys(FOUNDATION, 0) | dict.fromkeys(LEAVES, 1) | {"rpc": 3, "daemon": 4, "__main__": 5}
 SERVICES = 2
