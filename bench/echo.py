@@ -86,12 +86,16 @@ def _spoken_at(speech: Flags, at_ms: int) -> bool:
 
 
 def _cleaned(made: EchoLine, mode: str) -> tuple[list[bytes], EchoCanceller | None, float]:
+    """What counts as heard; doubtful frames don't."""
     heard, ours = frames(made.heard), frames(made.ours)
     if mode == "off":
         return heard, None, 0.0
     canceller = EchoCanceller(LINE_FORMAT, subtract=mode == "cancel")
     started_s = time.thread_time()
-    out = [canceller.clean(down, up) for down, up in zip(heard, ours, strict=True)]
+    out = []
+    for down, up in zip(heard, ours, strict=True):
+        frame = canceller.clean(down, up)
+        out.append(LINE_FORMAT.silence if canceller.doubtful else frame)
     return out, canceller, (time.thread_time() - started_s) / len(out) * 1e6
 
 

@@ -197,7 +197,7 @@ class Conversation:
             self._listen(frame)
 
     def _listen(self, frame: bytes) -> None:
-        onset_ms, digits = self.hearing.listen(frame)
+        onset_ms, digits = self.hearing.listen(frame, doubtful=self._echo is not None and self._echo.doubtful)
         for digit in digits:
             self._group().create_task(self._guarded(self._on_digit(self._call, digit)), name="call.dtmf")
         if onset_ms is not None:

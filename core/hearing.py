@@ -69,11 +69,14 @@ class Hearing:
         self.in_turn = False
         self.speech = False
 
-    def listen(self, frame: bytes) -> tuple[int | None, list[str]]:
-        """One frame of the far end. Gives the place (ms) of a speech onset that may interrupt us, and keys."""
+    def listen(self, frame: bytes, *, doubtful: bool = False) -> tuple[int | None, list[str]]:
+        """One frame of the far end. Gives the place (ms) of a speech onset that may interrupt us, and keys.
+
+        doubtful: it may be our own echo, which is never speech; it is kept, for the beginning of a turn.
+        """
         digits = self._dtmf.feed(frame)
         speech = self._vad.is_speech(frame)  # it learns from every frame, keys too
-        speech = self.speech = self._keys.speech(speech, self._dtmf.active)
+        speech = self.speech = self._keys.speech(speech, self._dtmf.active) and not doubtful
         if digits:
             self._endpoint.disown()  # the first frames of a key, before it was certain
         if self._adapt and self._endpoint.state is Turn.WAITING:

@@ -98,6 +98,7 @@ async def test_words_of_a_listener_are_no_interruption_and_a_wish_is_one() -> No
         await brain.call("call.configure", stt_engine="remote")
         await brain.call("call.speak", text=LONG)
         await watch.wait("call.speaking")
+        await asyncio.sleep(1.0)
         await made.control("far.say", text="yeah okay", voice=VOICE)
         await watch.wait("call.barge_in")
         await remote(brain, "Yeah, okay.", watch, call_id)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.echo_line import EchoLine, frames, line
+from bench.echo_line import EchoLine, frames, line, speech
 from core.audio import LINE_FORMAT, PcmFormat
 from core.media.echo import EchoCanceller
 from core.media.endpoint import Endpoint, Onset, TurnConfig
@@ -14,8 +14,11 @@ SILENCE = LINE_FORMAT.silence
 
 def cleaned(made: EchoLine, *, subtract: bool = True) -> tuple[list[bytes], EchoCanceller]:
     canceller = EchoCanceller(LINE_FORMAT, subtract=subtract)
-    pairs = zip(frames(made.heard), frames(made.ours), strict=True)
-    return [canceller.clean(down, up) for down, up in pairs], canceller
+    out = []
+    for down, up in zip(frames(made.heard), frames(made.ours), strict=True):
+        frame = canceller.clean(down, up)
+        out.append(SILENCE if canceller.doubtful else frame)
+    return out, canceller
 
 
 def onsets_ms(out: list[bytes]) -> list[int]:
@@ -54,6 +57,28 @@ def test_a_caller_who_speaks_over_us_interrupts_as_soon_as_without_an_echo(echo_
         # In the first seconds of a call an echo is not known yet, and a caller is not told from one so soon.
         late_ms = 100 if at_ms > 3000 or echo_db is None else 400
         assert any(-20 <= each - at_ms <= late_ms for each in found), (wanted, found)
+
+
+def test_a_caller_who_speaks_with_our_first_words_is_told_from_an_echo_by_what_is_said() -> None:
+    ours = line(8, None, 0).ours
+    hello = speech("hello, who is there please", "en-us+m3", -22.0)
+    heard = np.zeros(len(ours))
+    heard[4800 : 4800 + len(hello)] = hello * 32768
+    out, _ = cleaned(EchoLine(ours, *[heard.astype("<i2")] * 3))
+    at_ms, found = onsets_ms(frames(heard.astype("<i2")))[0], onsets_ms(out)
+    assert found and found[0] - at_ms <= 500
+
+
+def test_doubtful_frames_are_there_for_the_recogniser() -> None:
+    ours = line(8, None, 0).ours
+    heard = speech("hello, who is there please", "en-us+m3", -22.0) * 32768
+    canceller, first = EchoCanceller(LINE_FORMAT), frames(ours)[25:]
+    doubtful = []
+    for down, up in zip(frames(heard.astype("<i2")), first, strict=False):
+        frame = canceller.clean(down, up)
+        if canceller.doubtful:
+            doubtful.append(frame)
+    assert doubtful and all(frame != SILENCE for frame in doubtful)
 
 
 def test_what_the_caller_says_is_cleaner_than_it_came() -> None:
@@ -108,7 +133,8 @@ def test_ticks_that_nobody_read_keep_the_time_of_the_line() -> None:
     canceller = EchoCanceller(LINE_FORMAT)
     out = []
     for place, (down, up) in enumerate(zip(frames(made.heard), frames(made.ours), strict=True)):
-        out.append(canceller.lost() if 400 <= place < 406 else canceller.clean(down, up))
+        frame = canceller.lost() if 400 <= place < 406 else canceller.clean(down, up)
+        out.append(SILENCE if canceller.doubtful else frame)
     assert out[400:406] == [SILENCE] * 6
     assert onsets_ms(out) == []
 
