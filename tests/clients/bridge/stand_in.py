@@ -1,0 +1,139 @@
+"""A VPS for the bridge's tests: a real aiohttp server with the endpoints of a conversation, told how to behave."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+Json = dict[str, Any]
+Behave = Callable[[Json, int], Awaitable[web.StreamResponse]]
+"""A transcription request and how many came before it, to the answer."""
+
+
+@dataclass
+class StandIn:
+    """requests: all transcription requests, with the time of their arrival; config_asks: queries of the voice config."""
+
+    requests: list[tuple[float, Json]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    config_asks: list[dict[str, str]] = field(default_factory=list)
+    probes: int = 0
+    config: Json | None = None
+    config_delay_s: float = 0.0
+    behave: Behave | None = None
+    probe_status: int = 200
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self._news = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def chunks(self) -> list[Json]:
+        return [body for _, body in self.requests if not body["end_sentence"]]
+
+    @property
+    def ends(self) -> list[Json]:
+        return [body for _, body in self.requests if body["end_sentence"]]
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=8 << 20)
+        app.router.add_post("/api/transcribe", self._transcribe)
+        app.router.add_get("/voice_config", self._config)
+        app.router.add_route("HEAD", "/", self._probe)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Refuses connections and breaks those that are open; start() is back on the same port."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def wait(self, there: Callable[[], bool], timeout_s: float = 20.0) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not there():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            shown = [body | {"audio": body["audio"] and len(body["audio"])} for _, body in self.requests]
+            raise AssertionError(f"it never came; there were {shown}") from None
+
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        at_s = time.monotonic()
+        body = await request.json()
+        before = len(self.requests)
+        self.requests.append((at_s, body))
+        self.keys.append(request.headers.get("Idempotency-Key"))
+        self._news.set()
+        return await (self.behave or documented)(body, before)
+
+    async def _config(self, request: web.Request) -> web.StreamResponse:
+        self.config_asks.append(dict(request.query))
+        self._news.set()
+        await asyncio.sleep(self.config_delay_s)
+        if self.config is None:
+            return web.json_response({"success": False, "error": "no such station", "data": None})
+        return web.json_response({"success": True, "search_method": "ip_address", "data": self.config})
+
+    async def _probe(self, request: web.Request) -> web.StreamResponse:
+        self.probes += 1
+        self._news.set()
+        return web.Response(status=self.probe_status)
+
+
+async def documented(body: Json, before: int) -> web.StreamResponse:
+    """As the contract says: chunks are acknowledged, the end signal is answered."""
+    if not body["end_sentence"]:
+        return acknowledge(body)
+    return reply(body)
+
+
+def acknowledge(body: Json) -> web.Response:
+    received = {"chunk_received": body["chunk_number"], "message": "processing"}
+    return web.json_response({"status": "processing", "call_id": body["call_id"], **received})
+
+
+def reply(body: Json, text: str = "What time?", words: str = "tomorrow please", **other: Any) -> web.Response:
+    found = {
+        "status": "success",
+        "call_id": body["call_id"],
+        "transcription": words,
+        "response": text,
+        "continue": True,
+        "processing_time_ms": 12,
+        "chunks": [{"chunk_number": body["chunk_number"], "transcription": words}],
+    }
+    return web.json_response(found | other)
+
+
+def raw(text: str, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(text=text, status=status, headers=headers)
+
+
+async def half_a_body(request_body: Json) -> web.StreamResponse:
+    """What a connection that breaks in the middle of an answer leaves."""
+    text = json.dumps({"status": "success", "response": "x" * 200})
+    return web.Response(body=text[:40].encode(), headers={"Content-Type": "application/json"})
+
+
+@asynccontextmanager
+async def stand_in(**how: Any) -> AsyncIterator[StandIn]:
+    vps = StandIn(**how)
+    await vps.start()
+    try:
+        yield vps
+    finally:
+        await vps.stop()
