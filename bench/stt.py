@@ -64,8 +64,9 @@ async def _clock(model: Path, seconds: float) -> list[Figure]:
 
 
 async def _hammer(service: SttService) -> None:
+    turn = _noise(5.0)
     while True:
-        await service.transcribe(_noise(5.0), RATE_HZ, timeout_s=60)
+        await service.transcribe(turn, RATE_HZ, timeout_s=60)
 
 
 # --- how soon ---------------------------------------------------------------------------------------------------------

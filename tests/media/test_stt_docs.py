@@ -17,7 +17,8 @@ DOCS = Path(__file__).parents[2] / "docs/speech.md"
 
 
 async def test_the_example_hears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (source,) = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE)
+    (source,) = [block for block in blocks if "ENGINE = Syllables()" in block]
     with engine_folder(tmp_path, monkeypatch, syllables=source):
         assert isinstance(stt_engines()["syllables"], SttEngine)
         service = SttService(SttConfig(engine="syllables"))

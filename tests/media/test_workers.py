@@ -67,7 +67,7 @@ async def test_the_worker_is_a_niced_fresh_process_without_files_of_core(host: W
     assert len([target for target in targets if target.startswith("socket:")]) == 1
     assert not [target for target in targets if str(tmp_path) in target]
     assert [target for target in targets if target == "/dev/null"]
-    assert int((process / "stat").read_text().rpartition(")")[2].split()[16]) == 5
+    assert int((process / "stat").read_text().rpartition(")")[2].split()[16]) == 10
     assert "worker_main" in (process / "cmdline").read_text()
 
 
