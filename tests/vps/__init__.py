@@ -13,14 +13,14 @@ Idempotency-Key. `python -m tests.vps` is the same for programs outside of a tes
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from tests.vps.conversation import DEFAULT, Mode, Turn
 from tests.vps.endpoint import Endpoint, Request
-from tests.vps.stand_in import Vps, run_weather
+from tests.vps.stand_in import Vps, described, run_weather
 
-__all__ = ["Endpoint", "Mode", "Request", "Turn", "Vps", "vps"]
+__all__ = ["Endpoint", "Mode", "Request", "Turn", "Vps", "described", "vps"]
 
 
 @asynccontextmanager
@@ -31,10 +31,10 @@ async def vps(
     port: int = 0,
     check: bool = True,
     keys: bool = True,
-    told: bool = False,
+    tell: Callable[[Request], None] = lambda request: None,
 ) -> AsyncIterator[Vps]:
-    """Listening until the end of the block. told: each request is a line on stdout."""
-    server = Vps(turns, mode, keys=keys, told=told)
+    """Listening until the end of the block. tell: called with each request as it comes, before its answer."""
+    server = Vps(turns, mode, keys=keys, tell=tell)
     tasks = asyncio.TaskGroup()
     await tasks.__aenter__()  # by hand: what fails in the block comes out as it is, in no group
     try:

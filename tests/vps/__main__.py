@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import signal
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tests.vps import Mode, Turn, vps
+from tests.vps import Mode, Request, Turn, described, vps
 from tests.vps.behaviour import parse
 from tests.vps.conversation import DEFAULT
 
@@ -47,12 +48,22 @@ def read_script(path: Path | None) -> Script:
     return script
 
 
+class Log:
+    """A line for each request, with seconds since the start."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+
+    def __call__(self, request: Request) -> None:
+        print(f"{request.arrived_s - self._began_s:8.3f}  {described(request)}", flush=True)
+
+
 async def serve(port: int, script: Script, keys: bool) -> int:
     """Until SIGTERM or Ctrl-C."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with vps(script.turn, script.mode, port=port, check=False, keys=keys, told=True) as server:
+    async with vps(script.turn, script.mode, port=port, check=False, keys=keys, tell=Log()) as server:
         assert server.config is not None
         server.config |= script.config
         for name, words in script.behave.items():

@@ -53,6 +53,10 @@ class Behaviour:
         """Whether it is about connections, and no answer to a request."""
         return self.kind in (Kind.REFUSE, Kind.FLAP)
 
+    def __str__(self) -> str:
+        name = str(self.status) if self.kind is Kind.STATUS else str(self.kind)
+        return name if self.seconds is None else f"{name}:{self.seconds:g}"
+
 
 OK = Behaviour(Kind.OK)
 

@@ -1,7 +1,6 @@
-"""The VPS as the old station knew it, on loopback: see docs in __init__."""
+"""All endpoints of the VPS together, and what they were asked."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -41,13 +40,17 @@ class Vps:
     """Made by `vps()`. config: `data` of the voice configuration, None: the VPS has none for this station."""
 
     def __init__(
-        self, turns: Sequence[Turn] = DEFAULT, mode: Mode = Mode.PROCESSING, *, keys: bool = True, told: bool = False
+        self,
+        turns: Sequence[Turn] = DEFAULT,
+        mode: Mode = Mode.PROCESSING,
+        *,
+        keys: bool = True,
+        tell: Callable[[Request], None] = lambda request: None,
     ) -> None:
         self.conversation = Conversation(turns, mode)
         self.config: Json | None = dict(CONFIG)
         self.requests: list[Request] = []
-        self.began_s = time.monotonic()
-        self._keys, self._told = keys, told
+        self._keys, self._tell = keys, tell
         self._news = asyncio.Event()
         self.transcribe = self._endpoint("transcribe", "POST", "/api/transcribe", self.conversation.answer, _transcribe)
         self.voice_config = self._endpoint(
@@ -134,8 +137,7 @@ notify_url = "{self.notify.url}"
     def _seen(self, request: Request) -> None:
         self.requests.append(request)
         self._news.set()
-        if self._told:
-            print(f"{request.arrived_s - self.began_s:8.3f}  {line(request)}", flush=True)
+        self._tell(request)
 
     def _config(self, query: Json) -> Json:
         if self.config is None:
@@ -159,15 +161,15 @@ notify_url = "{self.notify.url}"
 _Check = Callable[[Request], Awaitable[list[str]]]
 
 
-def line(request: Request) -> str:
-    """One request without what was said in it."""
+def described(request: Request) -> str:
+    """One request, in a line, without what was said in it."""
     body = request.body if isinstance(request.body, dict) else {}
     what = {
         "transcribe": lambda: f"{'end' if _is_end(request) else 'chunk'} {body.get('chunk_number')}",
         "phone": lambda: str(body.get("event")),
         "notify": lambda: str(body.get("severity")),
     }.get(request.endpoint, lambda: "")()
-    return f"{request.endpoint} {what}".strip() + f" -> {request.behaviour.kind}"
+    return f"{request.endpoint} {what}".strip() + f" -> {request.behaviour}"
 
 
 def _schema(name: str) -> _Check:
