@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import dialtone
-from clients.bridge.settings import Settings, SettingsError, read_settings
+from clients.bridge.outbox import command as outbox_command
+from clients.bridge.settings import Settings, SettingsError, has_deliveries, read_settings
 from clients.cli.command import FAILED, INTERRUPTED, OK, UsageError
 
 DESCRIPTION = """\
@@ -21,6 +22,7 @@ happens. While the VPS can't be reached the local brain takes the calls. Runs un
 Example:
   dialtone bridge --config /etc/dialtone/bridge.toml
   dialtone bridge --check             # reads the configuration, starts nothing
+  dialtone bridge outbox stats        # what waits to be delivered; also list, show, replay, drop
 """
 
 _log = logging.getLogger("dialtone.bridge")
@@ -39,6 +41,10 @@ def parts(settings: Settings) -> list[Part]:
         from clients.bridge.brain import Brain
 
         found.append(Brain(settings).run)
+    if has_deliveries(settings):
+        from clients.bridge.deliveries import Deliveries
+
+        found.append(Deliveries(settings).run)
     return found
 
 
@@ -50,6 +56,14 @@ class BridgeCommand:
         parser.add_argument("--config", metavar="FILE", type=Path, help="bridge.toml")
         parser.add_argument("--check", action="store_true", help="check the configuration only")
         parser.add_argument("--verbose", action="store_true", help="tell more")
+        actions = parser.add_subparsers(dest="action", metavar="outbox", title="besides running")
+        outbox = actions.add_parser(
+            "outbox",
+            help="what waits to be delivered",
+            description=outbox_command.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        outbox_command.add_arguments(outbox)
 
     def run(self, args: argparse.Namespace) -> int:
         level = logging.DEBUG if args.verbose else logging.INFO
@@ -58,10 +72,15 @@ class BridgeCommand:
             settings = read_settings(args.config)
         except SettingsError as problem:
             raise UsageError(str(problem)) from None
+        if args.action == "outbox":
+            return outbox_command.run(args, settings.outbox_path)
         if args.check:
             print("ok")
             return OK
-        wanted = parts(settings)
+        try:
+            wanted = parts(settings)
+        except OSError as problem:
+            raise UsageError(f"{problem.filename or 'ca_file'}: {problem.strerror}") from None
         if not wanted:
             raise UsageError("the configuration names no VPS, webhook or anything else to do; see docs/bridge.md")
         try:

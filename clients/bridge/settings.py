@@ -174,6 +174,13 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Path(self.outbox.path or state_dir() / "bridge.db")
 
 
+def has_deliveries(settings: Settings) -> bool:
+    """Whether there is anything to do besides live speech."""
+    events, told = settings.events, settings.owner
+    urls = any((events.url, events.sms_url, events.notify_url))
+    return urls or any((told.sms_to, told.email, settings.email.sms, settings.command.sms, settings.webhook))
+
+
 def state_dir() -> Path:
     """/var/lib/dialtone for root and for services that systemd gave it, below XDG_STATE_HOME for everyone else."""
     if given := os.environ.get("STATE_DIRECTORY"):
