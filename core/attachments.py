@@ -81,6 +81,11 @@ class Attachments:
         if self._talker is not None:
             self._talker.flush()
 
+    def end_talk(self) -> None:
+        """A service of the core speaks and hears from now on; listeners stay."""
+        if self._talker is not None:
+            self._talker.close(Gone.REPLACED)
+
     def close(self) -> None:
         """The call is over."""
         for attachment in tuple(self._here.values()):

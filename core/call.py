@@ -12,6 +12,7 @@ from msgspec import Struct
 from core.bus import Cause
 from core.clock import new_call_id, rfc3339
 from core.config import CallConfig
+from core.errors import NotNow
 from core.events import CallAudio
 from core.line import AudioReport, CallState, Direction, EndReason
 from core.steering import Claim
@@ -135,6 +136,19 @@ class Call:
             return 0.0
         end_s = self.ended_s if self.ended_s is not None else time.monotonic()
         return round(end_s - self.connected_s, 3)
+
+    def refuse_while_handled(self) -> None:
+        """NotNow while a service of the core has the call: clients may end it, and listen."""
+        if self.handled is not None:
+            raise NotNow(
+                f"The call is in the hands of {self.handled} until that is over; it can be hung up meanwhile.",
+                handled=self.handled.value,
+            )
+
+    def refuse_while_transferred(self) -> None:
+        """NotNow: a transfer puts calls on hold and takes them back by itself."""
+        if self.handled is Handled.TRANSFER:
+            self.refuse_while_handled()
 
     async def ended_within(self, timeout_s: float) -> bool:
         """Waits for the end of the call, at most so long."""

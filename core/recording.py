@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from core.audio import PcmFormat
@@ -19,6 +20,7 @@ log = Log("recording")
 
 BEGINS_WITHIN_S = 2.0
 """How long call.record waits for the disk to say whether there is a file."""
+TOLD_WITHIN_S = 60.0
 
 
 class CallRecording:
@@ -38,7 +40,8 @@ class CallRecording:
         self._recorder: Recorder | None = None
         self._part = 0
         self._wish: bool | None = None
-        self._told = self._telling = False
+        self._told = False
+        self._asking: Said | None = None
 
     @property
     def _config(self) -> RecordingConfig:
@@ -53,13 +56,25 @@ class CallRecording:
         return self._config.enabled
 
     @property
+    def _must_tell(self) -> bool:
+        return bool(self._config.consent_text) and not self._told
+
+    @property
     def running(self) -> bool:
         return self._recorder is not None
 
     @property
     def waits_for_consent(self) -> bool:
         """The caller is being told."""
-        return self._telling
+        return self._asking is not None
+
+    async def told(self) -> None:
+        """Returns at once, or when the caller was told, or can't be; gives up after TOLD_WITHIN_S."""
+        if self._asking is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_WITHIN_S):
+                await self._asking.done.wait()
 
     def opened(self) -> None:
         """There is audio, for the first time or again."""
@@ -67,11 +82,14 @@ class CallRecording:
             self._begin()
 
     async def start(self) -> bool:
-        """Records from now on, or from when the caller was told. False where no file can be made."""
+        """Records from now on, or from when the caller was told. False where no file can be made; NotNow where the
+        caller would have to be told, into what voicemail or a transfer says."""
+        if self._must_tell and self._asking is None and self._recorder is None:
+            self._call.refuse_while_handled()
         self._wish = True
         self._begin()
         if self._recorder is None:
-            return self._telling
+            return self.waits_for_consent
         if await self._recorder.begun(BEGINS_WITHIN_S):
             return True
         await self._close()  # so that the next wish tries again
@@ -84,7 +102,7 @@ class CallRecording:
 
     async def finish(self) -> None:
         """The call is over."""
-        if self.wanted and self._config.consent_text and not self._told and self._part == 0:
+        if self.wanted and self._must_tell and self._part == 0:
             self._recordings.refused(self._call, "no_consent")
         await self._close()
 
@@ -94,15 +112,15 @@ class CallRecording:
             self._recorder.tick(replace(tick, index=ticks_before + tick.index))
 
     def _begin(self) -> None:
-        if self._recorder is not None or self._telling:
+        if self._recorder is not None or self.waits_for_consent:
             return
-        if self._config.consent_text and not self._told:
+        if self._must_tell:
             try:
                 said = self._speaking.speak(self._config.consent_text, interruptible=False)
             except PublicError as problem:
                 log.warning("the caller was not told of the recording", call_id=self._call.call_id, kind=problem.kind)
                 return
-            self._telling = True
+            self._asking = said
             self._group().create_task(self._told_of_it(said), name="call.consent")
             return
         self._record()
@@ -113,7 +131,7 @@ class CallRecording:
             await said.done.wait()
             self._told = said.completed and said.failed is None
         finally:
-            self._telling = False
+            self._asking = None
         if not self._told:
             log.warning("not recorded: the caller was not told to the end", call_id=self._call.call_id)
         elif self.wanted:

@@ -108,6 +108,13 @@ class Talk:
             pass
         return self.conversation(call)
 
+    async def free(self, call: Call) -> Conversation:
+        """`ready`, for what a client wants to say: NotNow also while voicemail or a transfer has the call."""
+        call.refuse_while_handled()
+        conversation = await self.ready(call)
+        call.refuse_while_handled()
+        return conversation
+
     def speak(self, call: Call, text: str) -> Said | None:
         """The service's own words; None where there is no audio to speak into."""
         try:
@@ -133,6 +140,17 @@ class Talk:
         if call.conversation is not None:
             call.conversation.stop_speaking()
             call.conversation.speaking.resume()
+
+    async def take_over(self, call: Call) -> Conversation:
+        """For a service that has the call now: no client talks any more, nothing is said or waits, and nothing is
+        paused. What the caller is told of a recording is said to its end, since there would be no recording. Errors as
+        `ready`."""
+        conversation = await self.ready(call)
+        conversation.attachments.end_talk()
+        conversation.speaking.resume()
+        await conversation.recording.told()
+        self.silence(call)
+        return conversation
 
     def suspend(self, call: Call) -> None:
         if call.conversation is not None:

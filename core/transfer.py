@@ -6,6 +6,7 @@ The network joins the calls (multiparty, TS 22.084), or refuses to. On hold a ca
 our audio goes to the active call alone, so the caller is told before what is going to happen.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +48,17 @@ class Plan:
     announce: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The last event of a transfer, told when the core has nothing more to say. thanks: for a caller who is alone."""
+
+    state: TransferState
+    reason: str | None = None
+    call_id: str | None = None
+    message_id: str | None = None
+    thanks: str | None = None
+
+
 class TransferService:
     """Transfers of all calls; each is a task of its caller's call."""
 
@@ -79,38 +91,35 @@ class TransferService:
         """Whatever happens, the caller is not left on hold, or on a silent line."""
         person = Person(self._calls, self._config, plan.to, call)
         try:
-            await self._transfer(call, plan, person)
+            end = await self._transfer(call, plan, person)
         except Exception as problem:  # a mistake of ours is no reason to leave a caller alone
             log.exception("a transfer failed", call_id=call.call_id)
             await person.hang_up()
             if await self._back(call):
                 await self._talk.speak_and_wait(call, self._config.transfer_failed_text)
-            await self._tell(call, plan, TransferState.FAILED, type(problem).__name__)
-        finally:
-            call.handled = None
-            call.reminded = False
+            end = _End(TransferState.FAILED, type(problem).__name__)
+        call.handled, call.reminded = None, False  # before it is told: a brain speaks at once
+        await self._tell(call, plan, end.state, end.reason, call_id=end.call_id, message_id=end.message_id)
         if call.live and self._alone(call):
-            await self._care.say_goodbye(call, None)
+            await self._care.say_goodbye(call, end.thanks)
 
-    async def _transfer(self, call: Call, plan: Plan, person: Person) -> None:
-        self._talk.silence(call)
+    async def _transfer(self, call: Call, plan: Plan, person: Person) -> _End:
+        with suppress(PublicError):  # without audio a caller can still be joined
+            await self._talk.take_over(call)
         reason: str | None = None
         if plan.mode != "sms":
             await self._talk.speak_and_wait(call, self._config.transfer_text)
             reason = await self._try_to_join(call, plan, person)
             if reason is None:
-                await self._together(call, plan, person)
-                return
+                return await self._together(call, person)
             await person.hang_up()
             if not await self._back(call):
-                await self._tell(call, plan, TransferState.FAILED, "caller_left")
-                return
+                return _End(TransferState.FAILED, "caller_left")
             await self._tell(call, plan, TransferState.RETURNED, reason)
         if plan.mode == "join":
             await self._talk.speak_and_wait(call, self._config.transfer_failed_text)
-            await self._tell(call, plan, TransferState.FAILED, reason)
-        else:
-            await self._message(call, plan, reason)
+            return _End(TransferState.FAILED, reason)
+        return await self._message(call, plan, reason)
 
     # --- to the person -----------------------------------------------------------------------------------------------
 
@@ -125,6 +134,7 @@ class TransferService:
             await self._tell(call, plan, TransferState.ANSWERED, call_id=person.call_id)
             if plan.announce is not None:
                 await person.accepts(plan.announce)
+            await person.told_of_recording()
             await self._join(call, person)
         except Unreached as why:
             return why.reason
@@ -151,22 +161,22 @@ class TransferService:
         if not await until(lambda: call.state is CallState.ACTIVE, call, SETTLE_S):
             raise Unreached("caller_left" if not call.live else "refused_by_network")
         try:
-            (await self._talk.ready(call)).suspend()
+            conversation = await self._talk.ready(call)
+            await conversation.recording.told()
+            conversation.suspend()
         except PublicError:  # they hear each other without us
             log.warning("a joined call has no audio here", call_id=call.call_id)
 
-    async def _together(self, call: Call, plan: Plan, person: Person) -> None:
+    async def _together(self, call: Call, person: Person) -> _End:
         """Until one of them leaves: a caller without the person is with us again."""
         while call.live and person.live:
             await call.ended_within(0.25)
         if not call.live:
             await person.hang_up()
-            await self._tell(call, plan, TransferState.ENDED, "caller_left", call_id=person.call_id)
-            return
+            return _End(TransferState.ENDED, "caller_left", call_id=person.call_id)
         self._talk.unsuspend(call)
-        await self._tell(call, plan, TransferState.ENDED, "person_left", call_id=person.call_id)
-        if self._alone(call):
-            await self._care.say_goodbye(call, self._config.voicemail_thanks)
+        thanks = self._config.voicemail_thanks
+        return _End(TransferState.ENDED, "person_left", call_id=person.call_id, thanks=thanks)
 
     # --- back to the caller ------------------------------------------------------------------------------------------
 
@@ -193,7 +203,7 @@ class TransferService:
         self._talk.unsuspend(call)
         return True
 
-    async def _message(self, call: Call, plan: Plan, reason: str | None) -> None:
+    async def _message(self, call: Call, plan: Plan, reason: str | None) -> _End:
         """A message for the person, by SMS."""
         await self._tell(call, plan, TransferState.TAKING_MESSAGE, reason)
         try:
@@ -207,11 +217,10 @@ class TransferService:
             sent = await self._messages.send(SendRequest(to=plan.to, text=text, line=call.line))
         except (PublicError, Unreached) as problem:
             why = problem.reason if isinstance(problem, Unreached) else problem.kind
-            await self._tell(call, plan, TransferState.FAILED, why)
             await self._talk.speak_and_wait(call, self._config.transfer_unsent_text)
-            return
-        await self._tell(call, plan, TransferState.MESSAGE_SENT, message_id=sent.message_id)
+            return _End(TransferState.FAILED, why)
         await self._talk.speak_and_wait(call, self._config.transfer_sent_text)
+        return _End(TransferState.MESSAGE_SENT, message_id=sent.message_id)
 
     async def _text(self, call: Call, taken: Taken) -> str | None:
         """None where the person could not do anything with it: no number, no words."""

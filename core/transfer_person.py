@@ -10,6 +10,7 @@ from core.calls import CallService
 from core.config import CallConfig
 from core.errors import PublicError
 from core.line import EndReason
+from core.recording import TOLD_WITHIN_S
 
 LOOK_S = 0.1
 AUDIO_S = 4.0
@@ -60,6 +61,9 @@ class Person:
     async def call(self) -> None:
         """Dials. PublicError."""
         self._call = await self._calls.start(self._number, self._caller.line, detect=False, handled=Handled.TRANSFER)
+        conversation = self._caller.conversation
+        if conversation is not None:  # as with the caller, in whose recording the person will be
+            self._call.settings = self._call.settings.changed(record=conversation.recording.wanted)
 
     async def answered(self) -> None:
         """Unreached: busy, no_answer, no_carrier …, or the caller has left."""
@@ -95,6 +99,15 @@ class Person:
             raise Unreached("caller_left")
         if keys[:1] != [ACCEPT_KEY]:
             raise Unreached("declined")
+
+    async def told_of_recording(self) -> None:
+        """Who is recorded with the caller hears so first, where [recording] consent_text says it."""
+        call = self._up()
+        if call.conversation is not None:
+            recording = call.conversation.recording
+            await until(lambda: not (recording.waits_for_consent and self._caller.live), call, TOLD_WITHIN_S)
+        if not self._caller.live:
+            raise Unreached("caller_left")
 
     async def hang_up(self) -> None:
         """No error where there is no call, or no longer."""

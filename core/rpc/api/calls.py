@@ -217,7 +217,9 @@ def allowed(request: Request, call: Call, right: Right, token: str | None) -> No
 
 async def _wish(request: Request, params: OneCall, wish: Wish) -> CallInfo:
     call = request.core.services.calls.book.find(params.call_id)
-    allowed(request, call, Right.HANGUP if wish is Wish.HANGUP else Right.STEER, params.token)
+    allowed(request, call, Right.STEER, params.token)
+    if wish in (Wish.HOLD, Wish.RESUME_HELD):
+        call.refuse_while_transferred()
     await request.core.services.calls.wish(call, wish)
     return call.info()
 
@@ -261,6 +263,7 @@ async def hangup(request: Request, params: HangupParams) -> CallInfo:
     allowed(request, call, Right.HANGUP, params.token)
     if params.text is not None:
         allowed(request, call, Right.SPEAK, params.token)
+        call.refuse_while_handled()
     if params.after_speech or params.text is not None:
         await calls.farewell(call, params.text)
         if not call.live:
@@ -284,9 +287,11 @@ async def resume_held(request: Request, params: OneCall) -> CallInfo:
 @method("call.swap", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
 async def swap(request: Request, params: SwapParams) -> CallStatus:
     """Exchanges the active and the held call of a line."""
-    for call in request.core.services.calls.book.live():
+    calls = request.core.services.calls
+    for call in calls.book.on_line(calls.line_named(params.line).name):
         allowed(request, call, Right.STEER, params.token)
-    await request.core.services.calls.swap(params.line)
+        call.refuse_while_transferred()
+    await calls.swap(params.line)
     return _status(request.core.services.calls.book.live())
 
 
@@ -403,9 +408,10 @@ async def dtmf(request: Request, params: DtmfParams) -> Empty:
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.STEER, params.token)
     if params.inband:
-        await request.core.services.calls.talk.ready(call)
+        await request.core.services.calls.talk.free(call)
         await request.core.services.calls.talk.send_tones(call, params.digits).done.wait()
     else:
+        call.refuse_while_handled()
         await request.core.services.calls.dtmf(call, params.digits)
     return Empty()
 

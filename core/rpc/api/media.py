@@ -91,7 +91,8 @@ async def attach(request: Request, params: AttachParams) -> AttachResult:
     call = request.core.services.calls.book.find(params.call_id)
     if spec.talker:
         allowed(request, call, Right.SPEAK if spec.keep_hearing else Right.STEER, params.token)
-    conversation = await request.core.services.calls.talk.ready(call)
+    talk = request.core.services.calls.talk
+    conversation = await (talk.free(call) if spec.talker else talk.ready(call))
     if params.rate_hz is None:
         spec = _spec(params, conversation.format.rate_hz)
     attachments = conversation.attachments

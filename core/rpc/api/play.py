@@ -52,7 +52,7 @@ async def play(request: Request, params: PlayParams) -> SpeakResult:
     if params.loop == 0 and params.wait == "spoken":
         raise InvalidParams("What plays until it is stopped is never spoken.", path="wait")
     talk = request.core.services.calls.talk
-    conversation = await talk.ready(call)
+    conversation = await talk.free(call)
     if params.tone is not None and params.tone not in set(Tone):
         if params.replace:
             conversation.stop_speaking()
@@ -60,7 +60,7 @@ async def play(request: Request, params: PlayParams) -> SpeakResult:
         return await _answer(said, params.wait)
     pieces = await _pieces(request, params, conversation.format.rate_hz)
     try:
-        conversation = await talk.ready(call)  # opening took its time
+        conversation = await talk.free(call)  # opening took its time
         if params.replace:
             conversation.stop_speaking()
         said = conversation.speaking.play_pieces(pieces, interruptible=params.interruptible, shaped=params.tone is None)

@@ -65,7 +65,7 @@ async def speak(request: Request, params: SpeakParams) -> SpeakResult:
         await request.core.services.speech.check_voice(
             language, params.voice, engine=call.settings.tts_engine, keys=call.settings.keys
         )
-    conversation = await request.core.services.calls.talk.ready(call)
+    conversation = await request.core.services.calls.talk.free(call)
     call.reminded = False
     if params.replace:
         conversation.stop_speaking()
@@ -100,6 +100,7 @@ async def stop(request: Request, params: OneCall) -> StopResult:
     """Stops everything that is said or waits to be; tells what the far end was given."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
+    call.refuse_while_handled()
     stopped = request.core.services.calls.talk.conversation(call).stop_speaking()
     first = stopped[0] if stopped else None
     return StopResult(
@@ -114,6 +115,7 @@ async def pause(request: Request, params: OneCall) -> Empty:
     """Pauses our speech at the next frame."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
+    call.refuse_while_handled()
     request.core.services.calls.talk.conversation(call).pause()
     return Empty()
 
@@ -123,5 +125,6 @@ async def resume(request: Request, params: OneCall) -> Empty:
     """Goes on with paused speech."""
     call = request.core.services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
+    call.refuse_while_handled()
     request.core.services.calls.talk.conversation(call).speaking.resume()
     return Empty()

@@ -221,7 +221,7 @@ async def queue(request: Request, params: TtsQueueParams) -> TtsQueueResult:
             engine=call.settings.tts_engine,
             keys=call.settings.keys,
         )
-    conversation = await services.calls.talk.ready(call)
+    conversation = await services.calls.talk.free(call)
     call.reminded = False
     if params.replace:
         conversation.stop_speaking()
@@ -247,6 +247,7 @@ async def cancel(request: Request, params: TtsCancelParams) -> TtsCancelResult:
         return TtsCancelResult(cancelled=await services.speech.jobs.cancel(request.session.id, params.job))
     call = services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
+    call.refuse_while_handled()
     conversation = services.calls.talk.conversation(call)
     if params.utterance is None:
         gone = conversation.stop_speaking()
