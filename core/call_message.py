@@ -107,6 +107,8 @@ async def take_message(
 
 
 async def _said(call: Call, conversation: Conversation, tone: bytes) -> None:
+    if not conversation.has_audio:
+        return  # the caller left, or is on hold
     said = conversation.speaking.play(tone, interruptible=False)
     until_s = time.monotonic() + BEEP_S
     while not said.done.is_set() and time.monotonic() < until_s:

@@ -57,7 +57,8 @@ class VoicemailService:
     ) -> None:
         self._config, self._store, self._speech = config.call, store, speech
         self._book, self._talk, self._care = book, talk, care
-        self._told: set[str] = set()
+        self._ours: set[str] = set()
+        """Messages of this run that are not told yet: _recover is for those of the last one."""
         self.directory = voicemail_dir(config)
 
     async def run(self) -> None:
@@ -113,8 +114,7 @@ class VoicemailService:
         """From the greeting to the last word; the call is over then, whatever fails."""
         message = None
         try:
-            conversation = await self._talk.ready(call)
-            self._talk.silence(call)
+            conversation = await self._talk.take_over(call)
             await self._greet(call, conversation)
             if call.live:
                 message = await self._record(call, conversation)
@@ -128,6 +128,7 @@ class VoicemailService:
         if message is not None:
             await call.ended_within(HANG_UP_S)
             await self._understand(call, message)
+            self._ours.discard(message.row.voicemail_id)
 
     async def _greet(self, call: Call, conversation: Conversation) -> None:
         said = await self._greeting(call, conversation)
@@ -147,13 +148,16 @@ class VoicemailService:
     async def _greeting(self, call: Call, conversation: Conversation) -> Said:
         """Of the line, of all lines, or as configured; a file that can't be played is replaced by the text."""
         wanted = await self.greeting(call.line)
+        pcm = None
         if wanted.audio is not None:
             try:
                 pcm = await asyncio.to_thread(decode_audio, wanted.audio, conversation.format.rate_hz)
-                return conversation.speaking.play(pcm, interruptible=False)
             except PublicError as problem:
                 log.error("the greeting can't be played; its text is spoken", problem=problem.message)
-        return conversation.speaking.speak(wanted.text or self._config.voicemail_greeting, interruptible=False)
+        speaking = self._talk.conversation(call).speaking  # that took its time: the caller may be gone
+        if pcm is not None:
+            return speaking.play(pcm, interruptible=False)
+        return speaking.speak(wanted.text or self._config.voicemail_greeting, interruptible=False)
 
     async def _record(self, call: Call, conversation: Conversation) -> _Message | None:
         """None where nothing was said, or nothing can be kept."""
@@ -166,8 +170,8 @@ class VoicemailService:
             language=call.settings.language,
             created_at=rfc3339(),
         )
+        self._ours.add(row.voicemail_id)
         await self._store.write(lambda tx: rows.insert(tx, row))
-        self._told.add(row.voicemail_id)
         path = self._path(row.voicemail_id)
         file = MessageFile(path, PcmFormat(conversation.format.rate_hz))
         self._book.spawn(file.run(), "call.voicemail.file")
@@ -213,10 +217,8 @@ class VoicemailService:
     # --- after a crash -----------------------------------------------------------------------------------------------
 
     async def _recover(self) -> None:
-        left = await self._store.read(rows.unfinished)
+        left = [row for row in await self._store.read(rows.unfinished) if row.voicemail_id not in self._ours]
         for row in left:
-            if row.voicemail_id in self._told:
-                continue  # it began since
             path = self._path(row.voicemail_id)
             recorded = await asyncio.to_thread(read_message, path)
             if recorded is None or await asyncio.to_thread(spoken_ms, recorded) < LEAST_SPEECH_MS:
@@ -236,6 +238,7 @@ class VoicemailService:
         """The file first: what is left after a crash in between is a row without audio, never audio without a row."""
         await asyncio.to_thread(remove, self._path(voicemail_id))
         await self._store.write(lambda tx: rows.delete(tx, voicemail_id))
+        self._ours.discard(voicemail_id)
 
     # --- what clients ask --------------------------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import struct
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ class MessageFile:
         self._waiting = bytearray()
         self._written = self._unsynced = 0
         self._fd = -1
+        self._working, self._over = threading.Lock(), False
         self._closing, self._closed = asyncio.Event(), asyncio.Event()
         self.problem: str | None = None
 
@@ -42,21 +45,23 @@ class MessageFile:
     async def run(self) -> None:
         """Until `close`. A full disk ends the recording, not the call."""
         try:
-            await asyncio.to_thread(self._create)
+            await asyncio.to_thread(self._with_fd, self._create)
             while not self._closing.is_set():
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WRITE_EVERY_S):
                         await self._closing.wait()
                 await self._flush()
             await self._flush()
-            await asyncio.to_thread(os.fsync, self._fd)
+            await asyncio.to_thread(self._with_fd, lambda: os.fsync(self._fd))
         except OSError as problem:
             self.problem = problem.strerror or type(problem).__name__
             log.error("a message is not recorded", problem=self.problem)
         finally:
             self._waiting.clear()
-            if self._fd >= 0:
-                os.close(self._fd)
+            self._over = True
+            if self._working.acquire(blocking=False):  # else the thread that works with the descriptor closes it
+                self._close_fd()
+                self._working.release()
             self._closed.set()
 
     async def close(self) -> None:
@@ -69,8 +74,23 @@ class MessageFile:
     async def _flush(self) -> None:
         pcm = bytes(self._waiting)
         if pcm:
-            await asyncio.to_thread(self._write, pcm)
+            await asyncio.to_thread(self._with_fd, lambda: self._write(pcm))
             del self._waiting[: len(pcm)]
+
+    def _with_fd(self, work: Callable[[], None]) -> None:
+        """In a thread, which a stop of the daemon does not end: the descriptor stays ours until it is done with it."""
+        with self._working:
+            try:
+                if not self._over:
+                    work()
+            finally:
+                if self._over:
+                    self._close_fd()
+
+    def _close_fd(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def _create(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,6 +1,8 @@
 """Taking messages, the pure parts: when one is over, its file, its pieces; and when a call had its turns."""
 
 import asyncio
+import os
+import threading
 import wave
 from pathlib import Path
 
@@ -22,6 +24,42 @@ def feed(tap: MessageTap, *spans: tuple[bool, int]) -> None:
         for _ in range(ms // 20):
             at_ms += 20
             tap.frame(CallFrame(FRAME, FRAME, speech, at_ms))
+
+
+async def test_a_stop_in_the_middle_of_a_write_never_writes_into_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, pwrite = threading.Event(), threading.Event(), os.pwrite
+
+    def slow(fd: int, data: bytes, offset: int) -> int:
+        if offset > 44:  # the second batch of samples
+            begun.set()
+            assert go_on.wait(10)
+        return pwrite(fd, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", slow)
+    file = MessageFile(tmp_path / "vm_1.wav", PcmFormat())
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(file.run())
+        async with asyncio.timeout(10):
+            while not begun.is_set():
+                file.append(b"\x01\x02" * 160)
+                await asyncio.sleep(0.01)
+        running.cancel()
+    others = [(tmp_path / f"other{number}").open("w+b") for number in range(5)]
+    go_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    for other in others:
+        with other:
+            assert os.fstat(other.fileno()).st_size == 0
+    assert not [name for name in os.listdir("/proc/self/fd") if _leads_to(name, tmp_path / "vm_1.wav")], "closed"
+
+
+def _leads_to(descriptor: str, path: Path) -> bool:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}") == str(path)
+    except OSError:
+        return False
 
 
 def tap_of(file: MessageFile | None = None) -> MessageTap:
