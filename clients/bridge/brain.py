@@ -245,7 +245,8 @@ class Brain:
             self._moved.set()
 
     def _gave_up(self, call: LiveCall, problem: VpsError) -> None:
-        self._outcome(problem, problem.is_down)
+        # A VPS that answers nonsense is there, and yet of no use when it does so twice.
+        self._outcome(problem, problem.is_down or call.dialogue.lost > 1)
         if self._reach.usable:
             call.stay()
         else:

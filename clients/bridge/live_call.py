@@ -259,8 +259,8 @@ class LiveCall:
             answer = await self._ask(body, f"{wish.chunk}.end", timeout_s)
         except (VpsError, dialtone.DialtoneError) as problem:
             _log.warning("end signal %d of turn %d: %s, call_id=%s", wish.attempt, wish.turn, problem, self.call_id)
-            if isinstance(problem, VpsError):
-                self._trouble = problem
+            ours = VpsError(Trouble.REFUSED, "the core did not give the audio")
+            self._trouble = problem if isinstance(problem, VpsError) else ours
             self._do(self.dialogue.end_failed(wish.turn))
         else:
             self.desk.outcome(None, False)

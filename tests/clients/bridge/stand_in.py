@@ -1,7 +1,6 @@
 """A VPS for the bridge's tests: a real aiohttp server with the endpoints of a conversation, told how to behave."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ Behave = Callable[[Json, int], Awaitable[web.StreamResponse]]
 
 @dataclass
 class StandIn:
-    """requests: all transcription requests, with the time of their arrival; config_asks: queries of the voice config."""
+    """requests: transcription requests with the time of their arrival. config_asks: queries of the voice config."""
 
     requests: list[tuple[float, Json]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
@@ -30,6 +29,7 @@ class StandIn:
     port: int = 0
 
     def __post_init__(self) -> None:
+        self.last_request: Any = None
         self._news = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -73,7 +73,7 @@ class StandIn:
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
         at_s = time.monotonic()
-        body = await request.json()
+        body, self.last_request = await request.json(), request
         before = len(self.requests)
         self.requests.append((at_s, body))
         self.keys.append(request.headers.get("Idempotency-Key"))
@@ -106,27 +106,21 @@ def acknowledge(body: Json) -> web.Response:
     return web.json_response({"status": "processing", "call_id": body["call_id"], **received})
 
 
-def reply(body: Json, text: str = "What time?", words: str = "tomorrow please", **other: Any) -> web.Response:
+def reply(body: Json, text: str = "What time?", words: str = "tomorrow please", *, go_on: bool = True) -> web.Response:
     found = {
         "status": "success",
         "call_id": body["call_id"],
         "transcription": words,
         "response": text,
-        "continue": True,
+        "continue": go_on,
         "processing_time_ms": 12,
         "chunks": [{"chunk_number": body["chunk_number"], "transcription": words}],
     }
-    return web.json_response(found | other)
+    return web.json_response(found)
 
 
-def raw(text: str, status: int = 200, **headers: str) -> web.Response:
+def raw(text: str, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(text=text, status=status, headers=headers)
-
-
-async def half_a_body(request_body: Json) -> web.StreamResponse:
-    """What a connection that breaks in the middle of an answer leaves."""
-    text = json.dumps({"status": "success", "response": "x" * 200})
-    return web.Response(body=text[:40].encode(), headers={"Content-Type": "application/json"})
 
 
 @asynccontextmanager
