@@ -266,6 +266,8 @@ def _add_live(verbs: Verbs) -> None:
     queue.add_argument("--line", metavar="NAME", help="of this line")
     follow = add_verb(verbs, "follow", "messages as they come and go, until Ctrl-C", "dialtone sms follow")
     follow.add_argument("--count", type=int, metavar="N", help="stop after N events")
+    watch = add_verb(verbs, "watch", "the same in words, as the old sms_watch had it", "dialtone sms watch")
+    watch.add_argument("--count", type=int, metavar="N", help="stop after N lines")
 
 
 def _queue(args: argparse.Namespace) -> int:
@@ -278,6 +280,15 @@ def _follow(args: argparse.Namespace) -> int:
     from clients.cli.sms_follow import follow
 
     follow(args.socket, args.json, args.count)
+    return OK
+
+
+def _watch(args: argparse.Namespace) -> int:
+    if args.count is not None and args.count < 1:
+        raise UsageError("--count must be at least 1")
+    from clients.station.sms_watch import watch
+
+    watch(args.socket, json_lines=args.json, count=args.count)
     return OK
 
 
@@ -298,6 +309,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "erase": _erase,
     "queue": _queue,
     "follow": _follow,
+    "watch": _watch,
 }
 
 COMMAND = SmsCommand()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 import dialtone
-from clients.http_api import health, metrics, openapi, rpc, sse
+from clients.http_api import health, legacy_phone, legacy_sms, metrics, monitor, openapi, rpc, sse
 from clients.http_api.auth import Refused, identify
 from clients.http_api.settings import Listen
 from clients.http_api.site import CALLER, Problem, Site, log
@@ -17,6 +17,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN_PATHS = ("/v1/health/live", "/v1/health/ready")
 STREAMS = ("/v1/events",)
 """Without an end of their own, so without a time limit."""
+SPARE_S = 10.0
+"""What a command that runs for a request gets beyond its own deadline, before the request has none left."""
 
 
 def build(site: Site, listen: Listen) -> web.Application:
@@ -24,14 +26,27 @@ def build(site: Site, listen: Listen) -> web.Application:
     middlewares = (_guard(site, listen), _failures())
     app = web.Application(client_max_size=site.settings.limits.max_body_bytes, middlewares=middlewares)
     if "modern" in listen.serves:
-        for part in (rpc, sse, health, metrics, openapi):
+        for part in (rpc, sse, health, metrics):
             app.add_routes(part.routes(site))
+        app.add_routes(openapi.routes(site, _old_paths(site)))
+    if "phone" in listen.serves:
+        app.add_routes(legacy_phone.routes(site))
+        app.add_routes(legacy_sms.routes(site))
+    if "monitor" in listen.serves:
+        app.add_routes(monitor.routes(site))
     return app
 
 
-def _guard(site: Site, listen: Listen) -> "web.middlewares._Middleware":  # type: ignore[name-defined]
-    limits = site.settings.limits
+def _old_paths(site: Site) -> openapi.PathItems:
+    """Of the old APIs, where any address of this service serves them."""
+    served = {side for listen in site.settings.listen for side in listen.serves}
+    return {
+        **(legacy_phone.PATHS | legacy_sms.PATHS if "phone" in served else {}),
+        **(monitor.PATHS if "monitor" in served else {}),
+    }
 
+
+def _guard(site: Site, listen: Listen) -> "web.middlewares._Middleware":  # type: ignore[name-defined]
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Token, rate and time of every request; counts it by route, never by path."""
@@ -39,7 +54,7 @@ def _guard(site: Site, listen: Listen) -> "web.middlewares._Middleware":  # type
         try:
             if request.path not in OPEN_PATHS:
                 _let_in(site, listen, request)
-            limit_s = None if request.path in STREAMS else limits.request_timeout_s
+            limit_s = _limit_s(site, request)
             async with asyncio.timeout(limit_s):
                 answer = await handler(request)
             status = answer.status
@@ -49,13 +64,21 @@ def _guard(site: Site, listen: Listen) -> "web.middlewares._Middleware":  # type
             return problem.response()
         except TimeoutError:
             status = 504
-            return Problem(504, "timeout", f"No answer within {limits.request_timeout_s:g} s.").response()
+            return Problem(504, "timeout", f"No answer within {limit_s:g} s.").response()
         finally:
             resource = request.match_info.route.resource
             key = (resource.canonical if resource is not None else "none", status)
             site.seen[key] = site.seen.get(key, 0) + 1
 
     return guard
+
+
+def _limit_s(site: Site, request: web.Request) -> float | None:
+    if request.path in STREAMS:
+        return None
+    if request.path.startswith("/monitor/"):
+        return site.settings.monitor.timeout_s + SPARE_S
+    return site.settings.limits.request_timeout_s
 
 
 def _let_in(site: Site, listen: Listen, request: web.Request) -> None:

@@ -19,6 +19,7 @@ from clients.http_api.limits import RateLimit
 from clients.http_api.links import Links
 from clients.http_api.settings import ScopeName, Settings, SettingsError, read_settings
 from clients.http_api.site import Site
+from clients.http_api.spoken import follow
 
 DESCRIPTION = """\
 Serves the protocol over HTTP (/v1/rpc, /v1/events, /v1/health, /metrics), the old API of port 8088 and the old
@@ -113,14 +114,32 @@ async def serve(settings: Settings, tokens: Tokens, socket: str | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runners: list[web.AppRunner] = []
-    async with Links(socket) as links, contextlib.AsyncExitStack() as stack:
-        site = Site(settings, tokens, links, RateLimit(settings.limits.requests_per_minute))
-        for listen in settings.listen:
+    refused: OSError | None = None
+    try:
+        async with Links(socket) as links, asyncio.TaskGroup() as tasks:
+            site = Site(settings, tokens, links, RateLimit(settings.limits.requests_per_minute), tasks)
+            if any("phone" in listen.serves for listen in settings.listen):
+                tasks.create_task(follow(socket, site.spoken), name="http.spoken")
+            await _until(stop, site)
+            raise _Stopped
+    except* _Stopped:
+        pass  # it has ended what goes on behind requests
+    except* OSError as group:
+        refused = next(problem for problem in group.exceptions if isinstance(problem, OSError))
+    if refused is not None:
+        raise refused  # raised above it would come out in a group again
+
+
+class _Stopped(Exception):
+    pass
+
+
+async def _until(stop: asyncio.Event, site: Site) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for listen in site.settings.listen:
             runner = web.AppRunner(build(site, listen), handle_signals=False, access_log=None)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            runners.append(runner)
             await web.TCPSite(runner, listen.host, listen.port, shutdown_timeout=SHUTDOWN_S).start()
             host, port = runner.addresses[0][:2]
             # The tests and --port 0 read this line.

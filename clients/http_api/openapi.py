@@ -19,7 +19,8 @@ _BEARER: list[Json] = [{"bearer": []}, {}]
 _TEXT = {"type": "string"}
 
 
-def routes(site: Site) -> list[web.RouteDef]:
+def routes(site: Site, others: PathItems) -> list[web.RouteDef]:
+    """others: path items of the old APIs."""
     ready: dict[str, Json] = {}
     asking = asyncio.Lock()
 
@@ -29,7 +30,7 @@ def routes(site: Site) -> list[web.RouteDef]:
         async with asking:
             if "document" not in ready:
                 phone = await site.links.phone(frozenset({"observe"}))
-                ready["document"] = document(await phone.call("rpc.discover"))
+                ready["document"] = document(await phone.call("rpc.discover"), others)
         return web.json_response(ready["document"])
 
     return [web.get("/v1/openapi.json", described)]

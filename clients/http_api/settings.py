@@ -44,11 +44,28 @@ class Limits(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     event_streams: Annotated[int, Meta(ge=1)] = 50
 
 
+class Phone(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The old API of port 8088. droid_links: URLs below which a droidLink may lie; none: it is refused.
+
+    country_code: for numbers that begin with 0, without +. hangup_held: its hangup also ends a call that another
+    client steers, where the core lets this service (as an administrator).
+    """
+
+    droid_links: tuple[Annotated[str, Meta(pattern="^https?://[^/]+", max_length=2000)], ...] = ()
+    country_code: Annotated[str, Meta(pattern="^([1-9][0-9]{0,2})?$")] = ""
+    hangup_held: bool = True
+
+
 class Monitor(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the old monitoring actions do: commands that print their finding, run without a shell."""
+    """What the old monitoring actions do: commands that print their finding, run without a shell.
+
+    station_config, bridge_config: the files that these commands read, where empty those in /etc/dialtone.
+    """
 
     timeout_s: Annotated[float, Meta(gt=0)] = 180.0
     notify: bool = True
+    station_config: str = ""
+    bridge_config: str = ""
 
 
 class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +74,7 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: tuple[Listen, ...] = (Listen(), Listen(port=8070, serves=("monitor",), open_scopes=("observe",)))
     tokens: str = DEFAULT_TOKENS
     limits: Limits = Limits()
+    phone: Phone = Phone()
     monitor: Monitor = Monitor()
 
 

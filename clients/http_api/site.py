@@ -1,7 +1,9 @@
 """What the parts of the HTTP service share: the core's connections, the settings, callers and problems."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -9,6 +11,10 @@ from clients.http_api.auth import Caller, Tokens
 from clients.http_api.limits import RateLimit
 from clients.http_api.links import Links
 from clients.http_api.settings import ScopeName, Settings
+from clients.http_api.spoken import Spoken
+
+if TYPE_CHECKING:
+    from clients.http_api.actions import Action
 
 log = logging.getLogger("dialtone.http")
 
@@ -35,13 +41,17 @@ class Problem(Exception):
 
 @dataclass(slots=True)
 class Site:
-    """One running service. streams: open event streams."""
+    """One running service. tasks: what goes on behind a request; none of it may raise. streams: open event streams.
+    running: monitoring actions in the background."""
 
     settings: Settings
     tokens: Tokens
     links: Links
     rate: RateLimit
+    tasks: asyncio.TaskGroup
     streams: int = 0
+    spoken: Spoken = field(default_factory=Spoken)
+    running: "set[Action]" = field(default_factory=set)
     seen: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
