@@ -26,6 +26,8 @@ class StandIn:
     config_delay_s: float = 0.0
     behave: Behave | None = None
     probe_status: int = 200
+    probe_delay_s: float = 0.0
+    tokens: list[str | None] = field(default_factory=list)
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -77,11 +79,13 @@ class StandIn:
         before = len(self.requests)
         self.requests.append((at_s, body))
         self.keys.append(request.headers.get("Idempotency-Key"))
+        self.tokens.append(request.headers.get("Authorization"))
         self._news.set()
         return await (self.behave or documented)(body, before)
 
     async def _config(self, request: web.Request) -> web.StreamResponse:
         self.config_asks.append(dict(request.query))
+        self.tokens.append(request.headers.get("Authorization"))
         self._news.set()
         await asyncio.sleep(self.config_delay_s)
         if self.config is None:
@@ -90,7 +94,9 @@ class StandIn:
 
     async def _probe(self, request: web.Request) -> web.StreamResponse:
         self.probes += 1
+        self.tokens.append(request.headers.get("Authorization"))
         self._news.set()
+        await asyncio.sleep(self.probe_delay_s)
         return web.Response(status=self.probe_status)
 
 
