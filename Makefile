@@ -1,17 +1,22 @@
 # make demo   a whole phone call, without hardware     make test   format, lint, types, tests
 # make bench  figures beside their targets             make proof  the long runs
+# make demo-vps   a call that a stand-in for a VPS holds, an outage of it, and the way back
 BRAIN ?= python
 PY := .venv/bin/python
 
-.PHONY: help setup demo test bench proof check format spec clean
+.PHONY: help setup demo demo-vps test bench proof check format spec clean
 help:
-	@head -2 Makefile
+	@head -3 Makefile
 
 setup:
 	@tools/setup run
 
 demo: setup
 	@.venv/bin/dialtone demo --brain $(BRAIN) --out out/demo
+
+demo-vps:
+	@tools/setup dev
+	@$(PY) -m tests.vps.demo --out out/demo-vps
 
 test:
 	@tools/setup dev

@@ -20,7 +20,7 @@ from clients.demo.printer import Printer, describe
 from clients.demo.stage import BRAINS, DemoFailed, Places, Process, stage, temporary_places
 from clients.demo.timeline import Timeline
 from tests.vps import Request, Vps, described, vps
-from tests.vps.demo_calls import KEY_OF_ANSWER, TURNS, WELCOME, Scenario
+from tests.vps.demo_calls import KEY_OF_ANSWER, TURNS, WELCOME, Scenario, is_online
 from tests.vps.demo_report import checks, write
 
 TOPICS = ("call.*", "sms.*", "client.*", "alarm.*", "call.speaking", "call.spoken", "call.claimed")
@@ -67,13 +67,24 @@ async def running_bridge(server: Vps, places: Places, timeline: Timeline) -> Asy
     )
     try:
         try:
-            await timeline.wait_for("client.state", ONLINE_S, such=lambda event: event.params.get("client") == "bridge")
+            await timeline.wait_for("client.state", ONLINE_S, such=is_online)
+            await _delivering(process)
         except DemoFailed:
             process.check()
             raise
         yield process
     finally:
         await process.stop()
+
+
+async def _delivering(process: Process) -> None:
+    """Its outbox has its place in the journal: from now on no fact is missed."""
+    try:
+        async with asyncio.timeout(ONLINE_S):
+            while "delivering to" not in process.log.read_text(errors="replace"):  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise DemoFailed("the bridge's outbox does not begin") from None
 
 
 async def _demo(out: Path) -> int:
@@ -155,14 +166,18 @@ def main() -> int:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("out/demo-vps"), help="(default: out/demo-vps)")
     args = parser.parse_args()
+    problem: BaseException | None = None
+    code = 1
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_demo(args.out.resolve()))
-    except (DemoFailed, OSError) as problem:
+        code = asyncio.run(_demo(args.out.resolve()))
+    except* (DemoFailed, OSError) as group:
+        problem = group.exceptions[0]
+    except* asyncio.CancelledError:  # SIGTERM
+        pass
+    if problem is not None:
         print(f"the demo failed: {problem}", file=sys.stderr)
-        return 1
-    except asyncio.CancelledError:  # SIGTERM
-        return 1
+    return code
 
 
 if __name__ == "__main__":
