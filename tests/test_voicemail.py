@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import dialtone
+from core.media.wav import wav_header
 from tests.station import ROOT, Station, Watch, station
 
 NUMBER = "+447700900123"
@@ -91,6 +92,34 @@ async def test_without_a_brain_the_caller_leaves_a_message_that_is_kept_told_onc
         with pytest.raises(dialtone.RpcError) as gone:
             await phone.call("voicemail.audio", voicemail_id=voicemail_id)
         assert gone.value.kind == "not_found" and len(watch.named("voicemail.received")) == 1
+
+
+async def a_message_of(made: Station, seconds: int) -> str:
+    """As a caller might have left it."""
+    pcm, voicemail_id = bytes(16_000 * seconds), "vm_1795246560_k2fqabcd"
+    (made.dir / "voicemail").mkdir(exist_ok=True)
+    (made.dir / "voicemail" / f"{voicemail_id}.wav").write_bytes(wav_header(8000, 1, len(pcm)) + pcm)
+    with sqlite3.connect(made.dir / "dialtone.db") as connection:
+        connection.execute(
+            "INSERT INTO voicemails (voicemail_id, call_id, line, withheld, state, duration_s, partial, created_at)"
+            " VALUES (?, 'call_1', 'sim', 0, 'received', ?, 0, '2026-01-01T00:00:00Z')",
+            (voicemail_id, seconds),
+        )
+    connection.close()
+    return voicemail_id
+
+
+async def test_a_message_too_long_for_one_answer_is_refused_as_wav_and_given_as_ogg() -> None:
+    async with station(TOML) as made, made.phone() as (phone, _):
+        voicemail_id = await a_message_of(made, 590)
+        for kind in ("wav", "pcm"):
+            with pytest.raises(dialtone.RpcError) as refused:
+                await phone.call("voicemail.audio", voicemail_id=voicemail_id, format=kind)
+            assert refused.value.kind == "limit" and "ogg" in str(refused.value)
+        found = await phone.call("voicemail.audio", voicemail_id=voicemail_id, format="ogg")
+        assert found["duration_ms"] == 590_000 and base64.b64decode(found["audio"])[:4] == b"OggS"
+        with pytest.raises(AssertionError):  # a WAV under a name that promises something else
+            await command(made, "export", voicemail_id, str(made.dir / "message.mp3"))
 
 
 async def test_a_caller_who_says_nothing_leaves_nothing() -> None:

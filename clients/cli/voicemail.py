@@ -12,6 +12,7 @@ from typing import Any
 from clients.cli.command import FAILED, OK, UsageError
 from clients.cli.output import print_json, print_table, show
 from clients.cli.verbs import Verbs, add_verb
+from dialtone.errors import RpcError
 from dialtone.sync import request_with
 
 DESCRIPTION = """\
@@ -29,7 +30,9 @@ PLAYERS = (
     ("aplay", "-q"),
     ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
 )
-"""Programs that play a WAV file, the first that is installed."""
+"""Programs that play a WAV file, the first that is installed; all but aplay play OGG as well."""
+KINDS = {"": "wav", ".wav": "wav", ".ogg": "ogg", ".opus": "ogg"}
+"""What is written under a name."""
 EXAMPLE_ID = "vm_1795246560_k2fqabcd"
 PLAY_LIMIT_S = 3600.0
 
@@ -88,7 +91,7 @@ def _add_greeting(verbs: Verbs) -> None:
     greeting = add_verb(verbs, "greeting", "show or set what callers hear before the tone", example)
     wanted = greeting.add_mutually_exclusive_group()
     wanted.add_argument("--text", metavar="TEXT", help="a text to speak")
-    wanted.add_argument("--file", metavar="FILE", help="a recording: WAV, OGG or FLAC")
+    wanted.add_argument("--file", metavar="FILE", help="a recording: WAV, OGG, FLAC or MP3")
     wanted.add_argument("--reset", action="store_true", help="as in core.toml again")
     greeting.add_argument("--line", metavar="NAME", help="of which line (default all)")
 
@@ -116,14 +119,28 @@ def _cell(message: dict[str, Any], name: str) -> object:
     return message[name]
 
 
-def _play(args: argparse.Namespace) -> int:
-    player = next((each for each in PLAYERS if shutil.which(each[0])), None)
+def _player(voicemail_id: str, kind: str) -> tuple[str, ...]:
+    able = [each for each in PLAYERS if kind == "wav" or each[0] != "aplay"]
+    player = next((each for each in able if shutil.which(each[0])), None)
     if player is None:
-        names = ", ".join(each[0] for each in PLAYERS)
-        raise UsageError(f"None of {names} is installed; use: dialtone voicemail export {args.id} FILE")
-    data = base64.b64decode(_ask(args, "voicemail.audio", voicemail_id=args.id, format="wav")["audio"])
-    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        file.write(data)
+        names = ", ".join(each[0] for each in able)
+        raise UsageError(f"None of {names} is installed; use: dialtone voicemail export {voicemail_id} message.{kind}")
+    return player
+
+
+def _play(args: argparse.Namespace) -> int:
+    kind = "wav"
+    try:
+        player = _player(args.id, kind)
+        found = _ask(args, "voicemail.audio", voicemail_id=args.id, format=kind)
+    except RpcError as problem:
+        if problem.kind != "limit":
+            raise
+        kind = "ogg"  # a long one
+        player = _player(args.id, kind)
+        found = _ask(args, "voicemail.audio", voicemail_id=args.id, format=kind)
+    with tempfile.NamedTemporaryFile(suffix=f".{kind}") as file:
+        file.write(base64.b64decode(found["audio"]))
         file.flush()
         played = subprocess.run([*player, file.name], check=False, timeout=PLAY_LIMIT_S)
     if played.returncode != 0:
@@ -136,7 +153,9 @@ def _play(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    kind = "ogg" if args.file.lower().endswith((".ogg", ".opus")) else "wav"
+    kind = KINDS.get(Path(args.file).suffix.lower())
+    if kind is None:
+        raise UsageError(f"{args.file}: a message is written as .wav, .ogg or .opus")
     found = _ask(args, "voicemail.audio", voicemail_id=args.id, format=kind)
     data = base64.b64decode(found["audio"])
     if args.file == "-":

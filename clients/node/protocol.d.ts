@@ -1718,7 +1718,7 @@ export interface UssdSendParams {
   timeout_s?: number | null;
 }
 
-/** voicemail.audio: What the caller said. Listening to it does not mark it as heard. */
+/** voicemail.audio: What the caller said. Listening to it does not mark it as heard. A message that is too long for one answer as WAV or PCM is refused with limit; as OGG it fits. */
 export interface VoicemailAudioParams {
   voicemail_id: string;
   format?: "ogg" | "pcm" | "wav";

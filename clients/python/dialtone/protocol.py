@@ -2019,7 +2019,9 @@ class UssdSendParams(TypedDict):
 
 
 class VoicemailAudioParams(TypedDict):
-    """voicemail.audio: What the caller said. Listening to it does not mark it as heard."""
+    """voicemail.audio: What the caller said. Listening to it does not mark it as heard. A message that is
+    too long for one answer as WAV or PCM is refused with limit; as OGG it fits.
+    """
 
     voicemail_id: str
     format: NotRequired[Literal["ogg", "pcm", "wav"]]

@@ -26,6 +26,8 @@ from core.store import voicemail as rows
 VoicemailId = Annotated[str, Meta(max_length=40)]
 GREETING_RATE_HZ = 16_000
 GREETING_MAX_S = 120
+ANSWER_BYTES = 512
+"""Of an answer with audio, all that is not audio, and a header of WAV."""
 
 
 class OneVoicemail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,13 +123,16 @@ async def get(request: Request, params: OneVoicemail) -> VoicemailInfo:
     return _info(await request.core.services.calls.voicemail.get(params.voicemail_id))
 
 
-@method("voicemail.audio", scope=Scope.CALLS, errors=(NotFound,), since="0.1")
+@method("voicemail.audio", scope=Scope.CALLS, errors=(NotFound, LimitExceeded), since="0.1")
 async def audio(request: Request, params: VoicemailAudioParams) -> VoicemailAudio:
-    """What the caller said. Listening to it does not mark it as heard."""
+    """What the caller said. Listening to it does not mark it as heard. A message that is too long for one answer as WAV
+    or PCM is refused with limit; as OGG it fits."""
     path, recorded = await request.core.services.calls.voicemail.audio(params.voicemail_id)
     duration_ms = round(recorded.duration_s * 1000)
     if params.file:
         return VoicemailAudio(format="wav", rate_hz=recorded.rate_hz, duration_ms=duration_ms, path=str(path))
+    if params.format != "ogg" and len(recorded.pcm) > _whole_bytes(request):
+        raise LimitExceeded(f"The message is too long for one answer as {params.format}: ask for ogg, or for its file.")
     data = await asyncio.to_thread(encode, recorded.pcm, recorded.rate_hz, params.format)
     text = base64.b64encode(data).decode()
     return VoicemailAudio(format=params.format, rate_hz=recorded.rate_hz, duration_ms=duration_ms, audio=text)
@@ -190,6 +195,11 @@ async def to_voicemail(request: Request, params: OneCall) -> Empty:
     allowed(request, call, Right.STEER, params.token)
     await calls.to_voicemail(call)
     return Empty()
+
+
+def _whole_bytes(request: Request) -> int:
+    """How much audio an answer holds: clients refuse messages that are longer than those the daemon takes."""
+    return (request.core.config.rpc.max_message_bytes - ANSWER_BYTES) * 3 // 4
 
 
 def _info(row: rows.VoicemailRow) -> VoicemailInfo:
