@@ -8,6 +8,7 @@ from core.call_book import CallBook
 from core.config import CallConfig
 from core.errors import PublicError
 from core.events import CallAnsweredBy
+from core.line import CallState
 from core.log import Log
 from core.media.answered_by import AnswerConfig, AnsweredByDetector, Verdict
 from core.media.level import dbfs
@@ -45,6 +46,8 @@ class AnswerTap:
         if self._detector.over:
             self._put(None)
             return
+        if self._call.state is not CallState.ACTIVE:
+            return  # on hold nobody is heard
         we_speak = dbfs(frame.uplink) > WE_SPEAK_DBFS
         self._put_if(self._detector.step(frame.downlink, speech=frame.speech, we_speak=we_speak))
         conversation = self._call.conversation

@@ -1,12 +1,14 @@
 """Taking a message from a caller: listens until it is over, by silence, hash key, length or hang-up; then its words."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from core.audio import PTIME_MS
 from core.call import Call
 from core.conversation import Conversation
+from core.line import CallState
 from core.media.tones import beep
 from core.store import calls as rows
 from core.store.store import Store
@@ -51,17 +53,27 @@ class Taken:
 
 
 class MessageTap:
-    """Hears one message. silence_ms counts from the last speech or key."""
+    """Hears one message. silence_ms counts from the last speech or key. hears: whether the caller can speak now; on
+    hold nothing is kept, and neither silence nor length count."""
 
-    def __init__(self, *, max_ms: int, silence_ms: int, file: MessageFile | None, ptime_ms: int = PTIME_MS) -> None:
+    def __init__(
+        self,
+        *,
+        max_ms: int,
+        silence_ms: int,
+        file: MessageFile | None,
+        ptime_ms: int = PTIME_MS,
+        hears: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._max_ms, self._silence_ms, self._file, self._ptime_ms = max_ms, silence_ms, file, ptime_ms
+        self._hears = hears
         self._heard_ms = self._quiet_ms = self._spoken_ms = 0
         self._started_ms: int | None = None
         self._digits = ""
         self.end: TakenEnd | None = None
 
     def frame(self, frame: CallFrame) -> None:
-        if self.end is not None:
+        if self.end is not None or not self._hears():
             return
         if self._started_ms is None:
             self._started_ms = frame.at_ms - self._ptime_ms
@@ -90,7 +102,12 @@ async def take_message(
     call: Call, conversation: Conversation, *, max_s: float, silence_s: float, file: MessageFile | None = None
 ) -> Taken:
     """The tone, and what follows it. Returns when the message is over or the caller has gone."""
-    tap = MessageTap(max_ms=round(max_s * 1000), silence_ms=round(silence_s * 1000), file=file)
+    tap = MessageTap(
+        max_ms=round(max_s * 1000),
+        silence_ms=round(silence_s * 1000),
+        file=file,
+        hears=lambda: call.state is CallState.ACTIVE,
+    )
     before, call.on_key = call.on_key, tap.key
     try:
         tone = beep(conversation.format.rate_hz, duration_ms=300)

@@ -78,6 +78,18 @@ def test_silence_ends_a_message_also_one_that_never_began() -> None:
     assert taken.end is TakenEnd.SILENCE and taken.spoken and taken.spoken_ms == 1400 and taken.started_ms == 1000
 
 
+def test_on_hold_nothing_counts_and_nothing_is_kept() -> None:
+    up = True
+    tap = MessageTap(max_ms=10_000, silence_ms=2000, file=None, hears=lambda: up)
+    feed(tap, (True, 1000))
+    up = False
+    feed(tap, (False, 30_000), (True, 30_000))
+    assert tap.end is None and tap.taken().spoken_ms == 1000
+    up = True
+    feed(tap, (False, 2000))
+    assert tap.end is TakenEnd.SILENCE
+
+
 def test_length_and_the_hash_key_end_a_message_and_other_keys_are_a_number() -> None:
     tap = tap_of()
     feed(tap, (True, 12_000))
