@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.clients.bridge.small import CALL, DEADLINE_S, small
-from tests.clients.bridge.stand_in import Json, StandIn, acknowledge, raw, reply, stand_in
+from tests.clients.bridge.stand_in import Json, StandIn, acknowledge, documented, raw, reply, stand_in
 from tests.clients.tiny_core import Json as Params
 from tests.clients.tiny_core import Refused
 
@@ -52,6 +52,56 @@ async def test_the_end_signal_leaves_within_moments_of_the_end_of_the_turn(tmp_p
             await vps.wait(partial(_as_many, vps, "ends", turn))
         assert [body["chunk_number"] for body in vps.ends] == [1, 2, 3, 4, 5]
         assert len(set(vps.keys)) == 10
+
+
+async def test_a_chunk_that_is_refused_travels_again_with_the_end_signal(tmp_path: Path) -> None:
+    async def refuses_chunks(body: Json, before: int) -> web.StreamResponse:
+        return reply(body) if body["end_sentence"] else raw("<h1>Internal Server Error</h1>", status=500)
+
+    async with stand_in(behave=refuses_chunks) as vps, small(tmp_path, vps) as on:
+        await on.call()
+        probes = vps.probes
+        on.cut()
+        await vps.wait(lambda: vps.probes > probes)  # a failure makes the VPS suspect
+        on.end()
+        await on.says("What time?")
+        [chunk], [end] = vps.chunks, vps.ends
+        assert end["audio"] == chunk["audio"] and end["metadata"]["duration_ms"] == 1200
+        assert end["metadata"]["type"] == "end_signal"
+
+
+async def test_a_vps_that_replies_to_the_chunk_at_once_gets_no_end_signal(tmp_path: Path) -> None:
+    async def shipped(body: Json, before: int) -> web.StreamResponse:
+        return reply(body, text=f"Reply {before}.", words="yes")
+
+    async with stand_in(behave=shipped) as vps, small(tmp_path, vps) as on:
+        await on.call()
+        on.cut()
+        await on.core.wait_asked("stt.result")
+        assert on.said() == [], "the caller may go on"
+        on.end()
+        await on.says("Reply 0.")
+        on.cut(2, 2)
+        on.end(2)
+        await on.says("Reply 0.", "Reply 1.")
+        assert len(vps.chunks) == 2 and vps.ends == []
+        assert {params["text"] for params in on.core.asked("stt.result")} == {"yes"}
+
+
+async def test_an_error_answer_says_its_fallback_and_the_talk_goes_on(tmp_path: Path) -> None:
+    async def confused(body: Json, before: int) -> web.StreamResponse:
+        if not body["end_sentence"] or len(vps.ends) > 1:
+            return await documented(body, before)
+        error = {"status": "error", "call_id": body["call_id"], "error": "no words", "fallback_response": "Pardon me?"}
+        return web.json_response(error | {"continue": True})
+
+    async with stand_in(behave=confused) as vps, small(tmp_path, vps) as on:
+        await on.call()
+        await on.turn()
+        await on.says("Pardon me?")
+        await on.turn(2)
+        await on.says("Pardon me?", "What time?")
+        assert on.core.asked("brain.withdraw") == []
 
 
 @pytest.mark.parametrize("wrong", ["html", "half", "whose", "limited", "array", "status", "huge", "moved"])
