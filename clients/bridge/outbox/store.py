@@ -7,7 +7,7 @@ delivered is written without waiting for the disk: what a loss of power takes of
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,7 +73,10 @@ class Store:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         if create:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm get its mode
+            # -wal and -shm get its mode. A file that is there must not be opened here: closing it again would take
+            # SQLite's locks on it from this process (sqlite.org/howtocorrupt.html §2.2).
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self.path = path
         self._full = self._open("FULL")
         self._normal = self._open("NORMAL")

@@ -48,8 +48,10 @@ class Watch:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            with suppress(sqlite3.Error, Full):  # whoever writes there says so, and tries again
+            try:
                 await self._look()
+            except (sqlite3.Error, Full) as problem:  # whoever writes there says so as well, and tries again
+                _log.debug("the outbox was not looked after: %s", problem)
             await asyncio.sleep(LOOK_S)
 
     async def _look(self) -> None:
