@@ -22,7 +22,7 @@ class Request:
     """One request that came whole. body: parsed JSON, the query of a GET; None for what is no JSON.
 
     status: what was answered, None where it was nothing, or nothing whole. begun_s, arrived_s: CLOCK_MONOTONIC of its
-    header's and its body's end.
+    header's and its body's end. answered_s: just before the answer was given to its connection.
     """
 
     endpoint: str
@@ -34,6 +34,7 @@ class Request:
     arrived_s: float
     behaviour: Behaviour
     status: int | None = None
+    answered_s: float | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -199,7 +200,7 @@ class Endpoint:
 
     def _answered(self, one: Request | None, response: web.Response) -> web.Response:
         if one is not None:
-            one.status = response.status
+            one.status, one.answered_s = response.status, time.monotonic()
         return response
 
     async def _half(self, request: web.BaseRequest, answer: dict[str, Any]) -> web.StreamResponse:
