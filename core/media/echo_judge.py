@@ -70,7 +70,7 @@ class EchoJudge:
     def judge(self, found: Filtered, *, explained: bool = False) -> Source:
         """The next frame. explained: it is known to be of ours for another reason."""
         if found.heard < FAINT_POWER:
-            self._rest()
+            self.rest()
             return Source.CALLER
         self._echo_power = max(found.echo, DECAY * self._echo_power)
         if found.likeness > LIKE:
@@ -108,7 +108,7 @@ class EchoJudge:
     def _by_likeness(self, found: Filtered) -> Source:
         """All frames in doubt together: an echo soon resembles what the filter makes of our words, a caller never."""
         if found.heard < DOUBT_POWER:
-            self._rest()
+            self.rest()
             return Source.DOUBT
         self._quiet_frames = 0
         self._doubts += 1
@@ -119,7 +119,8 @@ class EchoJudge:
             return Source.DOUBT
         return Source.CALLER
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
+        """A frame was too quiet to be anybody's."""
         self._quiet_frames += 1
         if self._quiet_frames == FORGET_FRAMES:
             self._doubts, self._both, self._heard, self._echo = 0, 0.0, 0.0, 0.0
