@@ -150,4 +150,15 @@ def read(cursor: str | None, since: datetime, watch: Sequence[str], timeout_s: f
         raise JournalUnknown("you may read only your own part of the journal (join the group systemd-journal)")
     if ran.code != 0:
         raise JournalUnknown(f"journalctl: {ran.last_words}")
-    return parse(ran.out.splitlines(), watch)
+    found = parse(ran.out.splitlines(), watch)
+    if cursor is None and found.cursor is None and not _has_entries(timeout_s):
+        raise JournalUnknown("the systemd journal is empty: nothing is logged to it here")
+    return found
+
+
+def _has_entries(timeout_s: float) -> bool:
+    """An empty folder is no error to journalctl, and no errors in an empty journal are no good news."""
+    try:
+        return bool(run(("journalctl", "--output=json", "--no-pager", "--lines=1"), timeout_s).out.strip())
+    except (ProgramMissing, ProgramTooSlow):
+        return False
