@@ -65,7 +65,7 @@ def test_the_example_lists_every_key_with_its_default_or_an_example() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     live = tomllib.loads(text)
     assert parse_settings(live, "example") == Settings(), "what is not commented out is the default"
-    everything = tomllib.loads(re.sub(r"^# (?=[\[a-z_]+[\] =])", "", text, flags=re.MULTILINE))
+    everything = tomllib.loads(re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE))
     parse_settings(everything, "example")
     for field in msgspec.structs.fields(Settings):
         table = WebhookTable if field.name == "webhook" else field.type
