@@ -11,10 +11,10 @@ from typing import Any
 
 import dialtone
 from clients.bridge.context import Context
-from clients.bridge.dialogue import (
+from clients.bridge.dialogue import Dialogue
+from clients.bridge.dialogue_table import (
     Action,
     CancelEnd,
-    Dialogue,
     GiveUp,
     HangUp,
     Mood,

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.bridge.dialogue import (
+from clients.bridge.dialogue import Dialogue
+from clients.bridge.dialogue_table import (
     NEXT,
     Action,
     CancelEnd,
-    Dialogue,
     GiveUp,
     HangUp,
     Mood,
