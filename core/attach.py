@@ -26,6 +26,8 @@ COME_WITHIN_S = 30.0
 SKB_BYTES = 1024
 """What the kernel counts on top of each write to a Unix socket, roughly (sk_buff and its rounding, unix(7))."""
 READ_BYTES = 16384
+FLUSH_BYTES = 512 * 1024
+"""More than a Unix socket holds (net.core.wmem_default, 208 KiB)."""
 
 
 class Gone(StrEnum):
@@ -114,6 +116,8 @@ class Attachment:
         client = self._client
         if client is None:
             return
+        if self.spec.when_full is WhenFull.DROP:
+            self._read_on()
         if self._inlet is None and self._closed_by_peer(client):
             self.close(Gone.LEFT)
             return
@@ -152,7 +156,10 @@ class Attachment:
         if self._inlet is None or self._client is None:
             return
         with contextlib.suppress(OSError):
-            while data := self._client.recv(READ_BYTES, socket.MSG_DONTWAIT):
+            for _ in range(FLUSH_BYTES // READ_BYTES):  # a client that sends all the time would never be read out
+                data = self._client.recv(READ_BYTES, socket.MSG_DONTWAIT)
+                if not data:
+                    break
                 self._inlet.feed(data)
         self._inlet.drop(self._inlet.frames)
         self._read_on()
@@ -198,12 +205,11 @@ class Attachment:
             return
         self._inlet.feed(data)
         over = self._inlet.frames - FRAMES_AHEAD
-        if over < 0:
-            return
         if self.spec.when_full is WhenFull.DROP:
-            self._inlet.drop(over)
-            self.dropped_in += over
-        else:
+            self._stop_reading()  # until the next frame: one read a frame is 25 times the line's pace, and no flood
+            self._inlet.drop(max(0, over))
+            self.dropped_in += max(0, over)
+        elif over >= 0:
             self._stop_reading()
 
     def _ended(self) -> None:

@@ -3,15 +3,17 @@
 import asyncio
 import os
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.attach import FRAMES_AHEAD, Attachment, Gone
+from core.attach import FRAMES_AHEAD, READ_BYTES, Attachment, Gone
 from core.attach_format import Coding, Mix, Outlets, StreamSpec, WhenFull
 from core.audio import LINE_FORMAT, PcmFormat
 from core.taps import CallFrame
@@ -320,6 +322,36 @@ async def test_flush_drops_what_was_sent_and_not_yet_taken(attach: Made) -> None
 
         await until(came)
         assert frames[-1] == b"\2" * FRAME
+
+
+@contextmanager
+def flood(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A client that never stops sending."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        with subprocess.Popen(["head", "-c", "500M", "/dev/zero"], stdout=client) as sending:
+            yield sending
+            sending.kill()
+
+
+async def test_a_flood_keeps_flush_no_longer_than_what_lies_in_the_socket(attach: Made) -> None:
+    attachment = attach()
+    with flood(attachment.path) as sending:
+        await until(lambda: attachment._inlet is not None and attachment._inlet.frames >= FRAMES_AHEAD)
+        attachment.flush()
+        assert sending.poll() is None, "the writer is held back, and not read out to its end"
+        assert attachment._inlet is not None and attachment._inlet.frames == 0
+
+
+async def test_a_flood_that_is_dropped_costs_one_read_a_frame(attach: Made) -> None:
+    attachment = attach(StreamSpec(when_full=WhenFull.DROP))
+    with flood(attachment.path) as sending:
+        for ticks in range(1, 6):
+            give(attachment, heard(0))
+            await until(lambda: attachment.dropped_in > 0)
+            await asyncio.sleep(0.05)
+            dropped_bytes = attachment.dropped_in * FRAME
+            assert dropped_bytes < (ticks + 2) * READ_BYTES and sending.poll() is None
 
 
 async def test_at_the_end_of_the_call_the_last_frames_can_still_be_read(attach: Made) -> None:
