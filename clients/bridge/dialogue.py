@@ -259,7 +259,8 @@ class Dialogue:
         """A turn has its answer. What is older has none to give any more."""
         self.asks.pop(ask.turn, None)
         if ask.turn < self.turn:
-            if self.held is None or self.held[0] <= ask.turn:
+            says = answer.status is Status.ERROR or answer.replies
+            if says and (self.held is None or self.held[0] <= ask.turn):
                 self.held = (ask.turn, answer)
             return []
         return self._deliver(answer)

@@ -138,6 +138,23 @@ def test_a_premature_reply_to_a_chunk_is_not_said_when_the_caller_goes_on() -> N
     assert talk.turn_ended(1, 800, 900, 0.0) == [Say("Ten it is.")]
 
 
+def test_a_premature_reply_is_not_said_either_when_nothing_better_comes() -> None:
+    talk = dialogue()
+    talk.turn_started(1)
+    talk.chunk_cut(1, 1)
+    talk.chunk_answered(1, REPLY)
+    talk.resumed(1)
+    talk.chunk_cut(1, 2)
+    talk.chunk_answered(2, ACK)
+    talk.turn_ended(1, 800, 900, 0.0)
+    assert talk.end_answered(1, EMPTY) == [Words(1, 2, "", final=True, whole=True)]
+
+
+def test_a_chunk_that_the_vps_could_not_use_travels_with_the_end_signal() -> None:
+    talk = dialogue()
+    assert turn(talk, answer=ERROR) == [PostEnd(1, 1, 800, 1, with_audio=True)]
+
+
 def test_a_vps_that_knows_no_end_signal_may_refuse_it_and_still_answer_the_chunk() -> None:
     talk = dialogue()
     turn(talk, answer=None)
