@@ -35,7 +35,7 @@ def _next_to_go(store: Store) -> tuple[int, str] | None:
         if found is not None:
             return int(found[0]), str(found[1])
     longest = store.db.execute(
-        "SELECT queue FROM rows WHERE substr(queue, 1, ?) = ? GROUP BY queue ORDER BY count(*) DESC, queue LIMIT 1",
+        "SELECT queue FROM rows WHERE substr(queue, 1, ?) = ? GROUP BY queue ORDER BY count(*) DESC, min(id) LIMIT 1",
         (len(WEBHOOK), WEBHOOK),
     ).fetchone()
     if longest is None:

@@ -113,12 +113,15 @@ class Rig:
 
     async def start(self) -> None:
         """The real command, subscribed."""
-        before = len(self.core.asked("events.subscribe"))
+        before = self._text().count("delivering to")
         with self.log.open("ab") as log:
             self.child = await asyncio.create_subprocess_exec(
                 *self._words(), stdout=log, stderr=log, cwd=ROOT, env=os.environ | {"TZ": "UTC"}
             )
-        await self.until(lambda: len(self.core.asked("events.subscribe")) > before)
+        await self.until(lambda: self._text().count("delivering to") > before)
+
+    def _text(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.child is not None
@@ -149,8 +152,8 @@ class Rig:
                         return
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            log = self.log.read_text() if self.log.exists() else ""
-            raise AssertionError(f"it did not come to that; waiting: {self.waiting()}; log:\n{log}") from None
+            text = f"it did not come to that; waiting: {self.waiting()}; log:\n{self._text()}"
+            raise AssertionError(text) from None
 
     def stored(self) -> list[tuple[str, str, str]]:
         """(queue, event, state) of all rows."""

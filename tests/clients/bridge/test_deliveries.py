@@ -401,3 +401,35 @@ async def test_rows_of_a_webhook_that_is_gone_wait_and_are_named(
     async with bridge.inside():
         await bridge.until(lambda: "1 rows wait for webhook.crm" in caplog.text)
     assert bridge.stored() == [("webhook.crm", "sms.received", "waiting")]
+
+
+async def test_a_full_outbox_leaves_the_rest_in_the_journal(bridge: Rig, server: Vps) -> None:
+    to_vps(bridge, server)
+    bridge.config.write_text(bridge.config.read_text() + "max_rows = 100\n")
+    server.sms.behave("refuse")
+    async with bridge.inside() as deliveries:
+        for number in range(130):
+            bridge.sms(str(number))
+        await bridge.until(lambda: "outbox_full" in bridge.alarms())
+        assert bridge.waiting() == 100 and bridge.core.acks["bridge"] <= 100
+        server.sms.behave("ok")
+        deliveries.hurry()
+        await server.wait("sms", count=130)
+        await bridge.until(lambda: not bridge.alarms() and not bridge.waiting())
+    assert [request.body["message"] for request in server.of("sms")] == [str(number) for number in range(130)]
+
+
+async def test_a_webhook_that_is_gone_for_good_costs_its_own_rows_alone(
+    bridge: Rig, server: Vps, hook: Receiver
+) -> None:
+    to_vps(bridge, server, f'[[webhook]]\nname = "crm"\nurl = "{hook.url()}"\ntopics = ["sms.*"]\n')
+    bridge.config.write_text(bridge.config.read_text() + "max_rows = 100\n")
+    hook.always = 500
+    async with bridge.inside():
+        for number in range(130):
+            bridge.sms(str(number))
+        await server.wait("sms", count=130)
+        await bridge.until(lambda: "outbox_dropped" in bridge.alarms())
+        stats = json.loads(await bridge.command("stats", "--json"))
+    dropped = {one["queue"] for one in stats["counts"] if one["what"] == "dropped"}
+    assert dropped == {"webhook.crm"} and stats["rows"] <= 100
