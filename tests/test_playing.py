@@ -77,8 +77,8 @@ async def test_files_of_every_kind_are_heard_one_after_another(tmp_path: Path) -
         samples = await heard(made)
         lasted_s = {frequency_hz: seconds_of(samples, frequency_hz) for _, _, frequency_hz in kinds}
         assert lasted_s == pytest.approx(dict.fromkeys(lasted_s, 0.8), abs=0.2)
-        spoken = [event.params for event in watch.named("call.spoken")]
-        assert [each["completed"] for each in spoken] == [True] * 5
+        await watch.wait("call.spoken", count=5)
+        assert all(event.params["completed"] for event in watch.named("call.spoken"))
 
 
 async def test_an_hour_of_music_begins_at_once_pauses_goes_on_and_stops(tmp_path: Path) -> None:
@@ -170,6 +170,13 @@ async def test_tones_and_keys_are_played_and_their_echo_is_no_key(tmp_path: Path
         keys = "".join(key for at in range(0, len(pcm), 320) for key in detector.feed(pcm[at : at + 320]))
         assert keys == "159#2A"
         assert watch.named("call.dtmf") == []
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(phone.call("call.dtmf", digits="1234567890" * 2, inband=True))
+            await watch.wait("call.speaking", count=4)
+            await phone.call("call.stop")
+            with pytest.raises(dialtone.RpcError) as stopped:
+                await sending
+        assert stopped.value.kind == "not_now", "some keys were never sent"
 
 
 async def test_the_busy_tone_behind_an_outgoing_call_and_a_fax_that_calls_are_told(tmp_path: Path) -> None:
