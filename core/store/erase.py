@@ -37,6 +37,9 @@ MERGES = 100_000
 ALSO_CLEARED = ("client_ref", "recording", "path")
 """Not personal by themselves, but their makers may have put a number into them."""
 
+PARTIES = ("number", "to")
+"""Fields of facts that say with whom; to: of a transfer to a person."""
+
 T = TypeVar("T")
 Judge = Callable[[str, str], bool]
 """Whether a number (or party key), as it was seen on a line, is the one to be forgotten. Runs on several threads."""
@@ -212,7 +215,7 @@ class _Erasing:
         return (
             fields.get("message_id") in self.message_ids
             or fields.get("call_id") in self.call_ids
-            or self.party.is_meant(fields.get("number"), fields.get("line"))
+            or any(self.party.is_meant(fields.get(name), fields.get("line")) for name in PARTIES)
         )
 
 

@@ -121,8 +121,11 @@ def older_than(connection: sqlite3.Connection, before: str) -> list[str]:
 
 
 def parties(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """(voicemail_id, number, line) of all whose number is known."""
-    return connection.execute("SELECT voicemail_id, number, line FROM voicemails WHERE number IS NOT NULL").fetchall()
+    """(voicemail_id, number, line) of all whose number is known, to them or, learnt later, to their calls."""
+    return connection.execute(
+        """SELECT voicemail_id, coalesce(voicemails.number, calls.number) AS party, voicemails.line FROM voicemails
+            LEFT JOIN calls ON calls.call_id = voicemails.call_id WHERE party IS NOT NULL"""
+    ).fetchall()
 
 
 def mark_heard(tx: Tx, voicemail_id: str, heard_at: str | None) -> VoicemailRow:

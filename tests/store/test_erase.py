@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import NotNow, TimedOut
-from core.events import Outcome, SmsReport, SmsState
-from core.store import messages
+from core.events import CallTransfer, Outcome, SmsReport, SmsState, TransferState
+from core.store import messages, voicemail
 from core.store import store as store_module
 from core.store.calls import get_call, turns
 from core.store.erase import CHUNK, Erased, erase
@@ -84,6 +84,26 @@ async def test_facts_keep_their_numbers_and_lose_who_and_what(store: Store) -> N
         assert all(new.params[name] is None for name in new.spec.personal)
         assert new.params.keys() == old.params.keys() | {"redacted"}
         assert ANNE not in str(new.params) and SECRET not in str(new.params)
+
+
+async def test_whom_others_were_transferred_to_and_audio_of_callers_known_late_are_found(store: Store) -> None:
+    def work(tx: Tx) -> None:
+        put_call(tx, "call_ben", BEN, "harmless")
+        put_call(tx, "call_anne", ANNE, "harmless")
+        for call_id, to in (("call_ben", ANNE), ("call_anne", BEN), ("call_ben", BEN)):
+            tx.fact(CallTransfer(line="sim", call_id=call_id, state=TransferState.DIALING, to=to))
+        for name, number in (("a", None), ("b", BEN)):
+            row = voicemail.VoicemailRow(
+                voicemail_id=f"vm_{name}", call_id="call_anne", line="sim", number=number, created_at=AT
+            )
+            voicemail.insert(tx, row)
+
+    await store.write(work)
+    known = await store.read(voicemail.parties)
+    assert known == [("vm_a", ANNE, "sim"), ("vm_b", BEN, "sim")], "else a file would stay without its row"
+    await erase(store, is_anne)
+    told = [fact.params["to"] for fact in await store.facts(0) if fact.topic == "call.transfer"]
+    assert told == [None, None, BEN]
 
 
 async def test_nothing_is_left_in_the_files(store: Store, path: Path) -> None:
