@@ -16,8 +16,10 @@ log = Log("care")
 
 HANG_UP_TRIES = 20
 HANG_UP_AGAIN_S = 5.0
+HELD_AGAIN_S = 5.0
+"""The modem's list of calls, which says that a call is off hold, is a second behind: asked too soon, it would swap."""
 LOOK_S = 0.25
-"""Between two looks at a call's limits."""
+"""Between two looks at a call's limits, or whether it is off hold."""
 LISTEN_S = 0.05
 """Between two looks whether everything was said."""
 FAREWELL_S = 25.0
@@ -60,6 +62,8 @@ class CallCare:
 
     async def fallback(self, call: Call) -> None:
         """Nobody steers this call any more: voicemail takes it, or we say so and let the caller go."""
+        if call.state is CallState.HELD and not await self._taken_back(call):
+            return
         if call.state is not CallState.ACTIVE or call.handled is not None:
             return
         if self.to_voicemail(call):
@@ -71,6 +75,21 @@ class CallCare:
         if call.live and call.handled is None:
             call.end_hint = EndReason.LOCAL_HANGUP
             await self.hang_up(call)
+
+    async def _taken_back(self, call: Call) -> bool:
+        """Whether it is off hold, from where nobody else would ever take it, and still nobody's. Another call on the
+        line is not put on hold for it."""
+        again_s = 0.0
+        while call.state is CallState.HELD and call.claim is None and call.handled is None:
+            if len(self._book.on_line(call.line)) == 1 and time.monotonic() >= again_s:
+                again_s = time.monotonic() + HELD_AGAIN_S
+                try:
+                    await self._lines[call.line].resume_held(call.handle)
+                except PublicError as problem:
+                    log.warning("the call was not taken off hold", call_id=call.call_id, kind=problem.kind)
+            if await call.ended_within(LOOK_S):
+                return False
+        return call.claim is None
 
     # --- the last words ----------------------------------------------------------------------------------------------
 
@@ -116,7 +135,7 @@ class CallCare:
 
     def _had_its_turns(self, call: Call, turns: "TurnCount") -> bool:
         conversation = call.conversation
-        if conversation is None or call.handled is not None:
+        if conversation is None or call.handled is not None or call.state is not CallState.ACTIVE:
             return False
         hearing = conversation.hearing
         listening = hearing.in_turn or hearing.words.thinking
