@@ -467,8 +467,14 @@ def _check_media(media: MediaConfig, given: dict[str, Any], source: str) -> None
         raise ConfigError(f"{source}: media.{problem}")
 
 
+def _check_call(call: CallConfig, source: str) -> None:
+    if call.answer_after_rings == -1 and call.voicemail in ("always", "after_s"):
+        raise ConfigError(f"{source}: call.voicemail: answer_after_rings = -1 rejects every call before it gets there")
+
+
 def _check(config: Config, raw: dict[str, Any], source: str) -> None:
     _check_media(config.media, raw.get("media") or {}, source)
+    _check_call(config.call, source)
     if config.call.default_line is not None and config.call.default_line not in config.line:
         raise ConfigError(f"{source}: call.default_line names {config.call.default_line!r}, which has no [line] table")
     for name, line in config.line.items():

@@ -434,7 +434,7 @@ class VoicemailReceived(Event, frozen=True, kw_only=True):
     withheld: bool = False
     duration_s: float = 0.0
     text: Annotated[str | None, Meta(description="null where no recogniser could make words of it")] = None
-    partial: Annotated[bool, Meta(description="The core or the modem stopped in the middle of it")] = False
+    partial: Annotated[bool, Meta(description="The core, the modem or the disk stopped in the middle of it")] = False
 
 
 # --- messages --------------------------------------------------------------------------------------------------------

@@ -87,6 +87,8 @@ class CallRecording:
         if self._must_tell and self._asking is None and self._recorder is None:
             self._call.refuse_while_handled()
         self._wish = True
+        if self._recorder is not None and self._recorder.problem is not None:
+            await self._close()  # it ended on a full disk, perhaps; this is a new part
         self._begin()
         if self._recorder is None:
             return self.waits_for_consent

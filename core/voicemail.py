@@ -18,7 +18,7 @@ from core.clock import new_voicemail_id, rfc3339, unix_s
 from core.config import Config, state_dir
 from core.conversation import Conversation
 from core.errors import NotFound, NotNow, PublicError
-from core.line import Direction
+from core.line import Direction, EndReason
 from core.log import Log
 from core.media.codecs import decode_audio
 from core.speaking import Said
@@ -43,10 +43,11 @@ REMOTE_WORDS_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """One that is recorded and not told yet. started_ms: of the line's time."""
+    """One that is recorded and not told yet. started_ms: of the line's time. cut: the disk took only its beginning."""
 
     row: rows.VoicemailRow
     started_ms: int
+    cut: bool
 
 
 class VoicemailService:
@@ -191,7 +192,7 @@ class VoicemailService:
             return None
         duration_s = file.duration_s
         await self._store.write(lambda tx: rows.complete(tx, row.voicemail_id, duration_s))
-        return _Message(row, taken.started_ms)
+        return _Message(row, taken.started_ms, file.problem is not None)
 
     async def _understand(self, call: Call, message: _Message) -> None:
         """The words, and then the event: by what was understood during the call, else from the file."""
@@ -203,7 +204,8 @@ class VoicemailService:
             log.error("the file of a message is gone", call_id=call.call_id)
             recorded = Recorded(b"", 8000)
         text = heard if whole else await self._words(recorded, message.row.language) or heard
-        await self._tell(message.row.voicemail_id, recorded, text, partial=False)
+        partial = message.cut or call.reason is EndReason.MODEM_LOST
+        await self._tell(message.row.voicemail_id, recorded, text, partial=partial)
 
     async def _words(self, recorded: Recorded, language: str | None) -> str | None:
         return await transcribe(self._speech, recorded, language or self._config.language)

@@ -329,7 +329,7 @@ def flood(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A client that never stops sending."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        with subprocess.Popen(["head", "-c", "500M", "/dev/zero"], stdout=client) as sending:
+        with subprocess.Popen(["head", "-c", "500M", "/dev/zero"], stdout=client.fileno()) as sending:
             yield sending
             sending.kill()
 

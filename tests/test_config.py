@@ -58,6 +58,7 @@ def test_the_example_shows_every_table_and_key() -> None:
         ("[[rpc.socket]]\npath = '/x'\nframing = 'xml'", "rpc.socket[0].framing"),
         ("[guard]\ndeny = ['+4490*', 'Bob']", "guard.deny[1]: Expected `str` matching regex"),
         ("[guard]\nregion = 'gb'", "guard.region: Expected `str` matching regex"),
+        ("[call]\nanswer_after_rings = -1\nvoicemail = 'after_s'", "call.voicemail: answer_after_rings = -1 rejects"),
         ("[call", "Expected"),
     ],
 )

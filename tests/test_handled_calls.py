@@ -67,6 +67,23 @@ async def test_what_voicemail_has_is_not_talked_into_and_a_talker_is_let_go() ->
         writer.close()
 
 
+async def test_a_caller_on_hold_whose_brain_is_gone_is_taken_back_and_what_a_lost_modem_cut_is_partial() -> None:
+    toml = TOML + 'claim_grace_s = 0.2\nvoicemail = "no_brain"\n'
+    async with station(toml) as made, made.phone("*") as (phone, watch):
+        async with dialtone.connect(made.socket, name="bot") as bot:
+            await caller_up(made, bot)
+            await watch.wait("call.connected")
+            await bot.call("call.hold")
+        await watch.wait("call.held", lambda params: params["held"] is False)
+        await watch.wait("call.spoken", lambda params: params["text"] == "Go on.")
+        await watch.wait("call.spoken", lambda params: params["text"] is None)
+        await made.control("far.say", text="this is my message", voice="en-gb-x-rp+f5")
+        made.emulators[0].kill()
+        assert (await watch.wait("call.ended"))["reason"] == "modem_lost"
+        told = await watch.wait("voicemail.received")
+        assert told["partial"] and told["duration_s"] > 0.5
+
+
 async def test_what_a_transfer_has_is_not_talked_into_until_its_last_event() -> None:
     async with station(TOML) as made, made.phone("*", name="bot") as (bot, watch):
         await caller_up(made, bot)

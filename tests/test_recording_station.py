@@ -226,17 +226,18 @@ async def test_a_folder_that_can_not_be_written_refuses_call_record_and_disturbs
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Any:
-    """32 KiB: two seconds of stereo."""
+    """128 KiB: four seconds of stereo, of which a file takes three."""
     where = tmp_path / "small"
     where.mkdir()
     mounted = (
         os.geteuid() == 0
         and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(where)], capture_output=True
+            ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(where)], capture_output=True
         ).returncode
     )
     if not mounted:
         pytest.skip("a disk to fill needs mount")
+    (where / "ballast").write_bytes(bytes(96 * 1024))
     yield where
     subprocess.run(["umount", "-l", str(where)], check=True)
 
@@ -251,8 +252,13 @@ async def test_a_full_disk_ends_the_recording_and_never_the_call(small_disk: Pat
                 "This goes on for longer than the disk is large, and nobody in the call notices anything of it at all."
             )
             assert (await phone.call("call.speak", text=long, wait="spoken"))["completed"]
+            (small_disk / "ballast").unlink()
+            again = await phone.call("call.record", enabled=True)
+            assert again["recording"].endswith(".2.wav"), "with room again it goes on, in a new part"
+            await phone.call("call.speak", text="So.", wait="spoken")
             await phone.call("call.hangup")
             ended, recorded = await watch.wait("call.ended"), await watch.wait("call.recorded")
+            assert (await watch.wait("call.recorded", count=2))["problem"] is None
             assert ended["reason"] == "local_hangup"
             assert recorded["problem"] == "disk_full" and 0 < recorded["duration_s"] < ended["duration_s"] - 1
         with wave.open(recorded["path"]) as kept:

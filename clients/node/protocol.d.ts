@@ -967,7 +967,7 @@ export interface VoicemailInfo {
   /** null where no recogniser could make words of it */
   text: string | null;
   language: string | null;
-  /** The core or the modem stopped in the middle of it */
+  /** The core, the modem or the disk stopped in the middle of it */
   partial: boolean;
   heard_at: string | null;
 }
@@ -2497,7 +2497,7 @@ export interface VoicemailReceivedEvent {
   duration_s: number;
   /** null where no recogniser could make words of it */
   text: string | null;
-  /** The core or the modem stopped in the middle of it */
+  /** The core, the modem or the disk stopped in the middle of it */
   partial: boolean;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"number" | "text">;

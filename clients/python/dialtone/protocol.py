@@ -1147,7 +1147,7 @@ class VoicemailInfo(TypedDict):
     # null where no recogniser could make words of it
     text: str | None
     language: str | None
-    # The core or the modem stopped in the middle of it
+    # The core, the modem or the disk stopped in the middle of it
     partial: bool
     heard_at: str | None
 
@@ -2856,7 +2856,7 @@ class VoicemailReceivedEvent(TypedDict):
     duration_s: float
     # null where no recogniser could make words of it
     text: str | None
-    # The core or the modem stopped in the middle of it
+    # The core, the modem or the disk stopped in the middle of it
     partial: bool
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["number", "text"]]]

@@ -409,7 +409,10 @@ async def dtmf(request: Request, params: DtmfParams) -> Empty:
     allowed(request, call, Right.STEER, params.token)
     if params.inband:
         await request.core.services.calls.talk.free(call)
-        await request.core.services.calls.talk.send_tones(call, params.digits).done.wait()
+        said = request.core.services.calls.talk.send_tones(call, params.digits)
+        await said.done.wait()
+        if not said.completed:
+            raise NotNow("Not all keys were sent: they were stopped, or the call is over.")
     else:
         call.refuse_while_handled()
         await request.core.services.calls.dtmf(call, params.digits)

@@ -44,7 +44,7 @@ class VoicemailInfo(Struct, frozen=True, kw_only=True):
     duration_s: float
     text: Annotated[str | None, Meta(description="null where no recogniser could make words of it")]
     language: str | None
-    partial: Annotated[bool, Meta(description="The core or the modem stopped in the middle of it")]
+    partial: Annotated[bool, Meta(description="The core, the modem or the disk stopped in the middle of it")]
     heard_at: str | None
 
 
