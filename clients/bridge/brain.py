@@ -7,6 +7,7 @@ once: calls that ring and calls that are up go to the local brain.
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -54,8 +55,10 @@ class Known:
 class Brain:
     """One station. `run` is a part of the bridge."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, heard_of: Callable[[], None] | None = None) -> None:
+        """heard_of: called when the VPS answers again."""
         self._settings = settings
+        self._heard_of = heard_of
         self._reach = Reachability(settings.vps.hold_s)
         self._trouble: VpsError | None = None
         self._changed = asyncio.Event()  # something that registering or withdrawing may depend on
@@ -243,6 +246,8 @@ class Brain:
             _log.info("the VPS is %s", self._reach.link)
             self._changed.set()
             self._moved.set()
+            if problem is None and self._heard_of is not None:
+                self._heard_of()
 
     def _gave_up(self, call: LiveCall, problem: VpsError) -> None:
         # A VPS that answers nonsense is there, and yet of no use when it does so twice.

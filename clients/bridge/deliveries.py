@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -18,7 +19,7 @@ from clients.bridge.outbox.backoff import Schedule
 from clients.bridge.outbox.box import Bounds, Maker, Outbox
 from clients.bridge.outbox.http_channel import HttpChannel, make_tls
 from clients.bridge.outbox.reader import CONSUMER, Reader
-from clients.bridge.outbox.rows import Row, station_id
+from clients.bridge.outbox.rows import station_id
 from clients.bridge.outbox.sender import Channel, Sender
 from clients.bridge.outbox.store import Store
 from clients.bridge.outbox.watch import Due, Watch
@@ -27,6 +28,7 @@ from clients.bridge.webhooks import Signed, Webhook
 
 NAME = "bridge-outbox"
 """Of its connection: its states and alarms are not those of the part that speaks."""
+VPS_QUEUES = (phone_events.QUEUE, sms_hook.QUEUE, notifications.QUEUE)
 
 _log = logging.getLogger("dialtone.bridge")
 
@@ -50,13 +52,15 @@ class Deliveries:
         self._senders: list[Sender] = []
         self._now = _Now(settings)
         self._vps_tls = make_tls(settings.vps.ca_file, verify=settings.vps.verify_tls)
+        self._vps_hosts = _hosts(settings.vps.transcribe_url, settings.vps.health_url)
         self._tls = {webhook.name: make_tls(webhook.ca_file) for webhook in settings.webhook}
         self._mail_tls = mail.make_tls(settings.email)
 
     def hurry(self) -> None:
         """The VPS has just answered: what waits is tried now."""
         for sender in self._senders:
-            sender.hurry()
+            if sender.queue in VPS_QUEUES:
+                sender.hurry()
 
     async def run(self, connect: PhoneFactory) -> None:
         settings = self._settings
@@ -108,9 +112,7 @@ class Deliveries:
             (notifications.QUEUE, events.notify_url),
         ]
         found: list[Channel] = [
-            HttpChannel(queue, session, url, events.timeout_s, schedule, self._vps_tls, headers=self._vps_headers)
-            for queue, url in own
-            if url is not None
+            self._own_channel(queue, url, session, schedule) for queue, url in own if url is not None
         ]
         if settings.command.sms:
             found.append(command_hook.CommandChannel(settings.command.sms, settings.command.timeout_s, schedule))
@@ -132,9 +134,13 @@ class Deliveries:
             headers=Signed(webhook.secret, webhook.token),
         )
 
-    def _vps_headers(self, row: Row) -> dict[str, str]:
-        token = self._settings.vps.token
-        return {"Authorization": f"Bearer {token}"} if token is not None else {}
+    def _own_channel(self, queue: str, url: str, session: aiohttp.ClientSession, schedule: Schedule) -> HttpChannel:
+        """The token and the TLS options of [vps] are for its hosts, on whichever port; without any, for these."""
+        vps, timeout_s = self._settings.vps, self._settings.events.timeout_s
+        if self._vps_hosts and not _hosts(url) <= self._vps_hosts:
+            return HttpChannel(queue, session, url, timeout_s, schedule)
+        headers = {"Authorization": f"Bearer {vps.token}"} if vps.token is not None else {}
+        return HttpChannel(queue, session, url, timeout_s, schedule, self._vps_tls, headers=lambda row: headers)
 
     def _schedule(self, waits_s: Sequence[float] = ()) -> Schedule:
         table = self._settings.outbox
@@ -174,6 +180,10 @@ def _own_topics(settings: Settings) -> list[str]:
     if events.sms_url is not None or settings.command.sms or settings.email.sms:
         found += sms_hook.TOPICS
     return found
+
+
+def _hosts(*urls: str | None) -> set[str | None]:
+    return {urlsplit(url).hostname for url in urls if url is not None}
 
 
 @dataclass(frozen=True, slots=True)

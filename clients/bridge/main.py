@@ -37,14 +37,17 @@ Part = Callable[[PhoneFactory], Coroutine[Any, Any, None]]
 def parts(settings: Settings) -> list[Part]:
     """What this configuration asks for. Each imports its own, so that what is not used costs no memory."""
     found: list[Part] = []
-    if settings.vps.transcribe_url or settings.voice_config.url:
-        from clients.bridge.brain import Brain
-
-        found.append(Brain(settings).run)
+    heard_of: Callable[[], None] | None = None
     if has_deliveries(settings):
         from clients.bridge.deliveries import Deliveries
 
-        found.append(Deliveries(settings).run)
+        deliveries = Deliveries(settings)
+        heard_of = deliveries.hurry
+        found.append(deliveries.run)
+    if settings.vps.transcribe_url or settings.voice_config.url:
+        from clients.bridge.brain import Brain
+
+        found.append(Brain(settings, heard_of).run)
     return found
 
 

@@ -272,12 +272,22 @@ async def test_a_webhook_is_signed_over_time_and_body(bridge: Rig, hook: Receive
     assert (got.body["event"], got.body["params"]["seq"], got.body["params"]["text"]) == ("sms.received", seq, "Ačiū")
 
 
-async def test_the_token_of_the_vps_goes_to_the_vps(bridge: Rig, hook: Receiver) -> None:
-    bridge.configure(f'[vps]\ntoken = "ours"\n[events]\nsms_url = "{hook.url()}"\n')
+@pytest.mark.parametrize(
+    ("vps_url", "expected"),
+    [
+        ("", "Bearer ours"),
+        ('transcribe_url = "http://127.0.0.1:9/x"', "Bearer ours"),
+        ('transcribe_url = "http://another.example/x"', None),
+    ],
+)
+async def test_the_token_of_the_vps_goes_to_its_own_host(
+    bridge: Rig, hook: Receiver, vps_url: str, expected: str | None
+) -> None:
+    bridge.configure(f'[vps]\ntoken = "ours"\n{vps_url}\n[events]\nsms_url = "{hook.url()}"\n')
     async with bridge.inside():
         bridge.sms()
         await bridge.until(lambda: hook.got)
-    assert hook.got[0].headers["authorization"] == "Bearer ours"
+    assert hook.got[0].headers.get("authorization") == expected
 
 
 @pytest.mark.parametrize(
