@@ -41,7 +41,7 @@ async def test_the_local_brain_goes_on_with_a_call_gets_the_next_one_and_hands_b
         await on.watch.wait(
             "call.claimed", lambda params: (params["call_id"], params["holder"]) == (call_id, "receptionist")
         )
-        await on.watch.wait("call.spoken", lambda params: str(params["text"]).startswith(TAKEOVER))
+        await on.watch.wait("call.speaking", lambda params: str(params["text"]).startswith(TAKEOVER))
         await on.online("offline")
         await on.say("where are you")
         await on.watch.wait("call.speech", lambda params: params["engine"] == "phrases")
@@ -50,7 +50,7 @@ async def test_the_local_brain_goes_on_with_a_call_gets_the_next_one_and_hands_b
 
         await on.made.control("call.incoming", number="+447700900124", ring_s=0.3)
         await on.watch.wait("call.connected", count=2)
-        await on.hears(GREETING)
+        await on.watch.wait("call.speaking", lambda params: params["text"] == GREETING)
         await on.phone.hangup()
         await on.watch.wait("call.ended", count=2)
 
@@ -63,7 +63,7 @@ async def test_the_local_brain_goes_on_with_a_call_gets_the_next_one_and_hands_b
             "call.claimed", lambda params: params["holder"] == "bridge" and params["call_id"] != call_id
         )
         await on.watch.wait("call.connected", count=3)
-        await on.watch.wait("call.spoken", lambda params: params["text"] == "Welcome.", count=2)
+        await on.watch.wait("call.speaking", lambda params: params["text"] == "Welcome.", count=2)
         status = await on.phone.status()
         [told] = [client for client in status["clients"] if client["name"] == "bridge"]
         assert (told["state"], told["brain_priority"]) == ("online", 10)

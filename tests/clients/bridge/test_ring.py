@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clients.bridge.voice_config import (
@@ -264,6 +264,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from([*FULL, *CACHED, "azure_key"]), _JSON, max_size=8))
 def test_whatever_the_vps_sends_becomes_something_that_the_core_takes(data: dict[str, Any]) -> None:
     found = voice_config(data)
