@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from core.config import TtsConfig
-from core.errors import EngineMissing, InvalidParams
+from core.errors import EngineMissing, InvalidParams, PublicError
 from core.log import Log
 from core.media.engines import Failure, SpeechFailed, Synthesiser, Trait, traits_of, tts_engine, tts_engines
 from core.media.tts_aside import Aside, Who
@@ -59,6 +59,7 @@ class EngineBook:
     aside: Aside = field(default_factory=Aside)
     loaded: bool = False
     _opened: dict[str, _Opened] = field(default_factory=dict)
+    _voiceless: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> None:
@@ -107,7 +108,7 @@ class EngineBook:
                 found.append(self._speaker(name, opened, voice, ask))
         if found:
             return tuple(found)
-        raise self._nobody(ask, names)
+        raise self._nobody(ask)
 
     def check(self, ask: Ask, *, complete: bool) -> None:
         """The error that `speakers` would raise, also where only others than the engine that is named would speak."""
@@ -115,7 +116,7 @@ class EngineBook:
         if ask.engine is None or ask.engine == AUTO:
             return
         if first.name != ask.engine:
-            raise self._nobody(ask, (ask.engine,))
+            raise self._nobody(ask)
         if complete and (reason := first.synthesiser.missing(ask.keys)) is not None:
             raise EngineMissing(reason)
 
@@ -154,8 +155,9 @@ class EngineBook:
         if ask.voice is None and configured is not None and suits:
             if synthesiser.has_voice(configured):
                 return configured
-            if name == self.primary:
-                raise InvalidParams(f"The engine {name} has no voice of the name that [tts] voice gives.", path="voice")
+            if name not in self._voiceless:  # a wrong word in core.toml must not make the station mute
+                self._voiceless.add(name)
+                log.warning("the engine has no voice of the configured name and takes its own", engine=name)
         return synthesiser.voice_for(language)
 
     def _speaker(self, name: str, opened: _Opened, voice: str, ask: Ask) -> Speaker:
@@ -167,11 +169,16 @@ class EngineBook:
         who = Who(name, voice, hash(frozenset(ask.keys.items())))
         return Speaker(name, opened.synthesiser, opened.traits, opened.turns, voice, language, speed_wpm, who, key)
 
-    def _nobody(self, ask: Ask, names: tuple[str, ...]) -> InvalidParams:
-        named = f"The engine {names[0]}" if len(names) == 1 or ask.engine else "No speech engine"
+    def _nobody(self, ask: Ask) -> PublicError:
+        """Why nobody speaks so. An engine without a model or package has no voices at all, and says how to get them."""
+        named = ask.engine if ask.engine != AUTO else None
+        if named is not None and (reason := self._known(named).synthesiser.missing(ask.keys)) is not None:
+            return EngineMissing(reason)
         if ask.voice is not None:
-            return InvalidParams(f"{named} has no such voice; tts.voices lists them.", path="voice")
-        return InvalidParams(f"{named} doesn't speak that language.", path="language")
+            nobody = f"The engine {named} has no such voice" if named else "No speech engine has such a voice"
+            return InvalidParams(f"{nobody}; tts.voices lists them.", path="voice")
+        nobody = f"The engine {named} doesn't speak" if named else "No speech engine speaks"
+        return InvalidParams(f"{nobody} that language.", path="language")
 
     def _known(self, name: str) -> _Opened:
         opened = self._open(name)

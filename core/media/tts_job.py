@@ -192,6 +192,8 @@ class SpeechJob:
         return audio.made_bytes - audio.bytes_of(taken)
 
     def _broke(self, audio: SentenceAudio) -> None:
+        if audio.given_up:
+            return  # it was taken back as a whole; what is unread now is of the sentences before
         heard_bytes = self._withdraw(audio)
         before_ms = (self._made_bytes - heard_bytes) * 500 / self._ask.rate_hz
         char_ms = before_ms / self._place if self._place >= PACE_CHARS else CHAR_MS

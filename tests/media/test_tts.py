@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.media.sentences import SENTENCE_CHARS_MAX, sentences
-from core.media.tts import MAX_STREAMS, TtsService
+from core.media.tts import MAX_STREAMS, TtsService, collect
 from core.media.tts_resample import Resampler
 from core.media.tts_stream import AHEAD_MS, TtsPiece
 
@@ -192,6 +194,15 @@ async def test_languages_find_their_voice(service: TtsService, language: str, ex
     assert _kept(service, "1 2 3") == {expected}
 
 
+async def test_a_configured_voice_that_the_engine_does_not_have_leaves_nobody_mute() -> None:
+    """As when a Piper voice is installed beside an espeak voice in core.toml: "auto" is then piper."""
+    service = TtsService(TtsConfig(voice="en_GB-alba-medium", language="en"))
+    await service.start()
+    assert await service.synthesize("1 2 3", rate_hz=8000)
+    assert _kept(service, "1 2 3") == {"en-us"}
+    await service.close()
+
+
 async def test_the_configured_voice_is_for_its_own_language() -> None:
     service = TtsService(TtsConfig(voice="en-gb+m3", language="en"))
     await service.start()
@@ -218,6 +229,26 @@ async def test_what_cannot_be_said_is_refused_by_the_iteration(
     with pytest.raises(error):
         await anext(stream)
     await stream.close()
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        ({"voice": "nobody"}, "No speech engine has such a voice; tts.voices lists them."),
+        ({"language": "xx"}, "No speech engine speaks that language."),
+        ({"engine": "espeak", "voice": "nobody"}, "The engine espeak has no such voice; tts.voices lists them."),
+        ({"engine": "espeak", "language": "xx"}, "The engine espeak doesn't speak that language."),
+        ({"engine": "piper"}, "There is no Piper voice in"),
+        ({"engine": "piper", "voice": "en_GB-alba-medium"}, "There is no Piper voice in"),
+    ],
+)
+async def test_refusals_say_what_is_wrong_and_what_an_engine_lacks(
+    service: TtsService, ask: dict[str, str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALTONE_MODELS", str(tmp_path))
+    with pytest.raises(PublicError) as refused:
+        await collect(service.stream("hello", rate_hz=8000, fallback=False, **ask))  # type: ignore[arg-type]
+    assert refused.value.message.startswith(words)
 
 
 async def test_too_many_texts_at_once_are_refused_and_then_taken_again(service: TtsService) -> None:
@@ -363,3 +394,12 @@ asyncio.run(main())
     async with asyncio.timeout(30):
         out, _ = await process.communicate()
     assert out.decode().split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("text", ["." * 20_000, "." * 10_000 + '"' * 10_000, " " * 20_000 + "x", " -" * 10_000])
+@pytest.mark.parametrize("early", [False, True])
+def test_no_text_takes_longer_to_cut_than_its_length_deserves(text: str, early: bool) -> None:
+    """It is cut on the loop that paces all calls; these took 5 s."""
+    began_s = time.process_time()
+    assert "".join(part for _, part in sentences(text, early=early)) == text
+    assert time.process_time() - began_s < 0.5

@@ -1,6 +1,7 @@
 """Whose sentence is made next, and what is made ahead gives way."""
 
 import asyncio
+import importlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.config import TtsConfig
 from core.errors import LimitExceeded
+from core.media import engines
 from core.media.engines import tts_engines
 from core.media.tts import PREFETCH_MAX, Ask, Priority, TtsService, collect
 from core.media.tts_turns import Turns
@@ -162,3 +164,42 @@ async def test_the_list_of_texts_to_be_made_ahead_is_bounded_and_knows_doubles()
     with pytest.raises(LimitExceeded):
         await service.prefetch([Ask("One more.", 8000)])
     await service.close()
+
+
+GATED = """
+import asyncio
+from core.media.engines import EnginePiece, Failure, SpeechFailed
+from tests.media.tone_engine import ToneEngine
+
+GATE = asyncio.Event()
+
+class Gated(ToneEngine):
+    async def speak(self, sentence, keys):
+        self.asked.append(sentence)
+        yield self._piece(sentence, 0, 500, None)
+        if "second" in sentence.text:
+            await GATE.wait()
+            raise SpeechFailed(Failure.UNREACHABLE)
+
+ENGINE = Gated("gated", 500, 8000)
+"""
+
+
+async def test_a_sentence_that_fails_while_it_gives_way_takes_nothing_of_those_before_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine_folder(tmp_path, monkeypatch, gated=GATED, **SOURCES):
+        service = TtsService(TtsConfig(engine="gated", fallback=("high",)))
+        await service.start()
+        low = service.stream("Here is the first. Here is the second.", rate_hz=8000, priority=Priority.LOW)
+        async with asyncio.timeout(5):
+            while low.unread_pieces < 6:  # noqa: ASYNC110 - both have begun
+                await asyncio.sleep(0.01)
+        gate = importlib.import_module(f"{engines.__name__}.gated").GATE
+        asyncio.get_running_loop().call_soon(gate.set)  # the engine fails just when it is asked to give way
+        urgent = service.stream("Now.", rate_hz=8000, priority=Priority.HIGH)
+        await collect(urgent)
+        pcm, _ = await collect(low)
+        assert heard(pcm)["low"] == pytest.approx(500, abs=40), "the whole first sentence, nothing of the second"
+        assert heard(pcm)["high"] > 300
+        await service.close()
