@@ -43,13 +43,13 @@ class CoreCommand:
         start_logging(args.log_level or log.level, json_lines=log.format == "json", personal=log.log_personal_data)
         import asyncio
 
-        from core.daemon import StartError, run
+        from core.daemon import StartError, UnusableConfig, run
 
         try:
             asyncio.run(run(config))
         except StartError as problem:
             print(f"dialtone core: {problem}", file=sys.stderr)
-            return 2
+            return 2 if isinstance(problem, UnusableConfig) else 1
         return 0
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from asyncio import TaskGroup
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.attachments import remove_left_sockets
@@ -22,6 +23,7 @@ from core.modem.pcm import PcmPort
 from core.modem.profile import load_profile, profile_names
 from core.modem.usb_sources import UsbSources
 from core.modems import ModemService
+from core.notify import ServiceManager
 from core.registry import ClientRegistry
 from core.rpc.context import Core
 from core.rpc.server import ListenError, Server
@@ -39,7 +41,11 @@ PRUNE_EVERY_S = 3600.0
 
 
 class StartError(Exception):
-    """The daemon can't start; one line that says what to do."""
+    """The daemon can't start; one line that says what to do. The next try may find it well."""
+
+
+class UnusableConfig(StartError):
+    """The same, until somebody edits core.toml."""
 
 
 async def run(config: Config) -> None:
@@ -56,7 +62,7 @@ async def run(config: Config) -> None:
 async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, _tts(config, store), SttService(config.stt, config))
     if unknown := speech.stt.unknown_engines():
-        raise StartError(f"stt: there is no speech engine {unknown[0]!r}: see docs/speech.md")
+        raise UnusableConfig(f"stt: there is no speech engine {unknown[0]!r}: see docs/speech.md")
     usb = UsbSources()
     lines = {name: _line(name, table, config, usb) for name, table in config.line.items()}
     clients = ClientRegistry(store)
@@ -76,6 +82,7 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     )
     server = Server(Core(config=config, store=store, wired=services))
     stop = _stop_signal()
+    systemd = ServiceManager.of_environment()
     await speech.tts.start()
     try:
         server.listen()
@@ -92,16 +99,25 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
             pruning = tasks.create_task(_prune(store), name="prune")
             positions = tasks.create_task(modems.run(), name="modems")
             log.info("started", lines=len(lines), journal=store.head_seq)
-            await stop.wait()
-            log.info("stopping")
-            async with TaskGroup() as endings:
-                endings.create_task(calls.hang_up_all(HANG_UP_S), name="calls.stop")
-                endings.create_task(messages.stop(HANG_UP_S), name="messages.stop")
+            with systemd.told(lambda: _status(lines, calls)):
+                await stop.wait()
+                log.info("stopping")
+                systemd.stopping()
+                async with TaskGroup() as endings:
+                    endings.create_task(calls.hang_up_all(HANG_UP_S), name="calls.stop")
+                    endings.create_task(messages.stop(HANG_UP_S), name="messages.stop")
             for task in (serving, running, messaging, pruning, finding, positions):
                 task.cancel()
     finally:
         await speech.stt.close()
         await speech.tts.close()
+
+
+def _status(lines: Mapping[str, Line], calls: CallService) -> str:
+    """For `systemctl status`: "sim ready, shop offline; 1 call"."""
+    states = ", ".join(f"{name} {line.info.state}" for name, line in lines.items())
+    live = len(calls.book.live())
+    return f"{states or 'no line'}; {live} call{'' if live == 1 else 's'}"
 
 
 def _tts(config: Config, store: Store) -> TtsService:
@@ -130,7 +146,9 @@ async def _open_store(config: Config) -> Store:
 def _line(name: str, table: LineConfig, config: Config, sources: UsbSources) -> Line:
     if table.modem not in profile_names():
         known = ", ".join(profile_names())
-        raise StartError(f"line.{name}.modem: {table.modem!r} is no modem that this version knows; there are: {known}")
+        raise UnusableConfig(
+            f"line.{name}.modem: {table.modem!r} is no modem that this version knows; there are: {known}"
+        )
     usb = sources.for_line(table, load_profile(table.modem))
     personal = config.log.log_personal_data
     return ModemLine(

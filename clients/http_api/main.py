@@ -12,6 +12,7 @@ from typing import cast, get_args
 from aiohttp import web
 
 from clients.cli.command import FAILED, INTERRUPTED, OK, UsageError
+from clients.cli.notify import ServiceManager
 from clients.cli.output import print_json, print_table
 from clients.http_api.app import build
 from clients.http_api.auth import Tokens, TokensError, good_name
@@ -144,7 +145,8 @@ async def _until(stop: asyncio.Event, site: Site) -> None:
             host, port = runner.addresses[0][:2]
             # The tests and --port 0 read this line.
             _log.info("serving %s on http://%s:%s, auth %s", "+".join(listen.serves), host, port, listen.auth)
-        await stop.wait()
+        with ServiceManager.of_environment().told(lambda: f"{len(site.settings.listen)} addresses"):
+            await stop.wait()
         _log.info("stopping")
 
 

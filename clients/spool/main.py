@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dialtone
 from clients.cli.command import FAILED, INTERRUPTED, OK, UsageError
+from clients.cli.notify import ServiceManager
 from clients.spool.desk import Desk
 from clients.spool.handlers import Handlers
 from clients.spool.ledger import Ledger
@@ -132,11 +133,15 @@ async def _serve(settings: Settings, path: str | None) -> None:
         if finished := placer.recover():
             _log.info("%d files were put in their place that the last run had begun", finished)
         handlers = Handlers(ledger, _commands(settings), settings.handler_timeout_s)
-        async with dialtone.connect(
-            path, name="spool", consumer=settings.consumer, topics=TOPICS, wait_s=None
-        ) as phone:
-            _log.info("serving %s", settings.root)
-            await _work(Desk(phone, settings, ledger, placer, handlers))
+        doing = "waiting for the core"
+        # It is up before the core is: messages may be put into outgoing all the time.
+        with ServiceManager.of_environment().told(lambda: doing):
+            async with dialtone.connect(
+                path, name="spool", consumer=settings.consumer, topics=TOPICS, wait_s=None
+            ) as phone:
+                _log.info("serving %s", settings.root)
+                doing = f"serving {settings.root}"
+                await _work(Desk(phone, settings, ledger, placer, handlers))
     finally:
         ledger.close()
 

@@ -5,6 +5,7 @@ the answer one line, {"ok": true} or {"error": "…"}. Whoever asks is known by 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pwd
@@ -23,6 +24,9 @@ PATIENCE_S = 10.0
 
 OFF_S, ON_S = 3.0, 1.0
 """How long the device stays off, and how long the kernel then has to begin (the old station waited 3 and 5 s)."""
+
+ALIVE_EVERY_S = 20.0
+"""A third of the watchdog of dialtone-helper.service; a request takes at most PATIENCE_S and a reset."""
 
 MODEM_VENDORS = frozenset({"1e0e", "2c7c"})
 """SIMCom and Quectel: nothing else on the bus is ever touched."""
@@ -92,10 +96,26 @@ def serve(path: Path, uid: int, root: Path) -> None:
         os.chown(path, uid, -1)
         server.listen(4)
         print(f"dialtone-helper: serving {path} for uid {uid}", file=sys.stderr, flush=True)
+        server.settimeout(ALIVE_EVERY_S)
+        _tell_systemd(b"READY=1")
         while True:
-            client, _ = server.accept()
+            _tell_systemd(b"WATCHDOG=1")
+            try:
+                client, _ = server.accept()
+            except TimeoutError:
+                continue
             with client:
                 _serve_one(client, uid, root)
+
+
+def _tell_systemd(message: bytes) -> None:
+    """sd_notify(3), where systemd started this; otherwise nothing."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if place[:1] not in ("/", "@"):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, contextlib.suppress(OSError):
+        manager.settimeout(1.0)
+        manager.sendto(message, os.fsencode(place.replace("@", "\0", 1) if place[0] == "@" else place))
 
 
 def _serve_one(client: socket.socket, uid: int, root: Path) -> None:

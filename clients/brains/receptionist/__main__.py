@@ -11,6 +11,7 @@ import dialtone
 from clients.brains.receptionist.book import Book, BookError, read_book
 from clients.brains.receptionist.brain import NAME, TOPICS, Receptionist
 from clients.brains.receptionist.messages import default_messages_dir
+from clients.cli.notify import ServiceManager
 
 EXAMPLE = """\
 Example:
@@ -56,8 +57,11 @@ async def _run(path: str | None, book: Book, messages: Path, priority: int) -> N
     me = asyncio.current_task()
     assert me is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
-    async with dialtone.connect(path, name=NAME, topics=TOPICS, wait_s=None) as phone:
-        await Receptionist(phone, book, messages).run(priority)
+    doing = "waiting for the core"
+    with ServiceManager.of_environment().told(lambda: doing):
+        async with dialtone.connect(path, name=NAME, topics=TOPICS, wait_s=None) as phone:
+            doing = "at the phone"
+            await Receptionist(phone, book, messages).run(priority)
 
 
 if __name__ == "__main__":
