@@ -1,6 +1,5 @@
 """Transfer to a person: joined by the network, or back to the caller with a text, a message and an SMS."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ PERSON = "+447700900321"
 PHRASES = ["please call me back tomorrow", "goodbye"]
 VOICE = "en-gb-x-rp+f5"
 TOML = (
-    'transfer_text = "Wait."\ntransfer_failed_text = "Nobody."\ntransfer_ask_text = "Say it."\n'
+    'configure_wait_s = 0.1\ntransfer_text = "Wait."\ntransfer_failed_text = "Nobody."\ntransfer_ask_text = "Say it."\n'
     'transfer_sent_text = "Sent."\ntransfer_unsent_text = "Not sent."\nvoicemail_silence_s = 1.0\n'
 )
 
@@ -59,12 +58,10 @@ async def test_one_caller_is_declined_refused_joined_given_back_and_joined_again
         assert await stats(made) == [0], "only the caller is left"
         # A network that does not join calls.
         await made.control("fault.set", kind="error_reply", command="+CHLD=3", text="ERROR", times=1)
-        await until_free(bot)
         await bot.call("call.transfer", to=PERSON, mode="join")
         await state(watch, "failed", reason="refused_by_network")
         assert await stats(made) == [0]
         # One who takes it: we keep still until they have talked.
-        await until_free(bot)
         before = len(states(watch))
         await bot.call("call.transfer", to=PERSON, announce="A caller for you.")
         await watch.wait("call.speaking", lambda params: params["text"] == "A caller for you. Press one.", count=2)
@@ -80,7 +77,6 @@ async def test_one_caller_is_declined_refused_joined_given_back_and_joined_again
         await state(watch, "ended", reason="person_left")
         assert (await bot.call("call.speak", call_id=call_id, text="Back with me.", wait="spoken"))["completed"]
         # The caller leaves the joined calls: the person is not left alone on a line that costs money.
-        await until_free(bot)
         await bot.call("call.transfer", to=PERSON)
         await watch.wait("call.transfer", lambda params: params["state"] == "joined", count=2)
         await made.control("far.hangup", index=1)
@@ -89,48 +85,42 @@ async def test_one_caller_is_declined_refused_joined_given_back_and_joined_again
         assert await stats(made) == [] and watch.named("call.audio_failed") == []
 
 
-async def until_free(bot: dialtone.Phone) -> None:
-    """The last event of a transfer comes a moment before the call is its holder's again."""
-    async with asyncio.timeout(10):
-        while (await bot.call("call.status"))["call"].get("handled") is not None:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.02)
-
-
-async def test_where_nobody_answers_the_caller_leaves_a_message_that_goes_out_as_sms() -> None:
-    async with station(TOML) as made, made.phone("*", name="bot") as (bot, watch):
+async def test_messages_for_a_person_go_out_as_sms_and_the_guard_says_to_whom_not() -> None:
+    denied, other = "+447700900999", "+447700900322"
+    async with station(TOML + f'[guard]\ndeny = ["{denied}"]') as made, made.phone("*", name="bot") as (bot, watch):
         await bot.expect_phrases(PHRASES)
-        await caller_up(made, bot, watch)
-        await made.control("dial.script", outcome="busy", alert_after_s=0.1, answer_after_s=0.2)
-        await bot.call("call.transfer", to=PERSON)
-        assert (await state(watch, "returned"))["reason"] == "busy"
-        await spoken(watch, "Nobody. Say it.")
-        await watch.wait("call.spoken", lambda params: params["text"] is None)
-        await made.control("far.dtmf", digits="5551234")
-        await made.control("far.say", text="please call me back tomorrow", voice=VOICE)
-        sent = await state(watch, "message_sent")
-        await spoken(watch, "Sent.")
-        message = await bot.call("sms.get", message_id=sent["message_id"])
-        assert message["number"] == PERSON
-        assert message["text"] == "A caller asked for you: 5551234. please call me back tomorrow"
-        assert (await bot.call("call.speak", text="Anything else?", wait="spoken"))["completed"], "the brain has it"
-
-
-async def test_a_message_at_once_without_a_call_and_a_guard_that_refuses_the_sms() -> None:
-    async with station(TOML + f'[guard]\ndeny = ["{PERSON}"]') as made, made.phone("*", name="bot") as (bot, watch):
         call_id = await caller_up(made, bot, watch)
         for mode in ("auto", "sms"):
             with pytest.raises(dialtone.RpcError) as refused:
-                await bot.call("call.transfer", to=PERSON, mode=mode)
+                await bot.call("call.transfer", to=denied, mode=mode)
             assert refused.value.kind == "guard_refused"
         with pytest.raises(dialtone.RpcError) as refused:
             await bot.call("call.transfer", to="**21*1#")
         assert refused.value.kind == "not_dialable"
-        await bot.call("call.transfer", to="+447700900322", mode="sms")
+        # At once, without a call to the person.
+        await bot.call("call.transfer", to=other, mode="sms")
         with pytest.raises(dialtone.RpcError) as busy:
-            await bot.call("call.transfer", to="+447700900322", mode="sms")
+            await bot.call("call.transfer", to=other, mode="sms")
         assert busy.value.kind == "not_now"
         await spoken(watch, "Say it.")
-        assert (await state(watch, "message_sent"))["call_id"] == call_id, "the number alone is worth a message"
+        await made.control("far.dtmf", digits="#")
+        sent = await state(watch, "message_sent")
+        assert (sent["call_id"], sent["to"]) == (call_id, other), "the number alone is worth a message"
+        # Where the person can't be reached.
+        await made.control("dial.script", outcome="busy", alert_after_s=0.1, answer_after_s=0.2)
+        await bot.call("call.transfer", to=PERSON)
+        assert (await state(watch, "returned"))["reason"] == "busy"
+        await spoken(watch, "Nobody. Say it.")
+        await watch.wait("call.spoken", lambda params: params["text"] is None, count=2)
+        await made.control("far.dtmf", digits="5551234")
+        await made.control("far.say", text="please call me back tomorrow", voice=VOICE)
+        sent = await state(watch, "message_sent", to=PERSON)
+        message = await bot.call("sms.get", message_id=sent["message_id"])
+        assert message["number"] == PERSON
+        assert message["text"] == "A caller asked for you: 5551234. please call me back tomorrow"
+        assert (await bot.call("call.speak", text="Anything else?", wait="spoken"))["completed"], "the brain has it"
+        texts = [event.params["text"] for event in watch.named("call.spoken") if event.params["text"]]
+        assert texts[-4:] == ["Sent.", "Wait.", "Nobody. Say it.", "Sent."], "told when all is said"
 
 
 async def test_a_caller_who_leaves_meanwhile_costs_the_person_nothing() -> None:

@@ -20,7 +20,10 @@ from tests.station import ROOT, Station, Watch, station
 NUMBER = "+447700900123"
 PHRASES = ["please call me back tomorrow", "goodbye"]
 VOICE = "en-gb-x-rp+f5"
-TOML = 'voicemail = "no_brain"\nvoicemail_greeting = "Go on."\nvoicemail_thanks = "Thanks."\nvoicemail_silence_s = 1.5'
+TOML = (
+    'configure_wait_s = 0.1\nvoicemail = "no_brain"\nvoicemail_greeting = "Go on."\nvoicemail_thanks = "Thanks."\n'
+    "voicemail_silence_s = 1.5"
+)
 
 
 async def ring(made: Station, phone: dialtone.Phone) -> None:
