@@ -1,9 +1,7 @@
 """Programs of others, run as such: words, no shell, a deadline, bounded output."""
 
-import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -39,9 +37,8 @@ def run(words: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = 
     surroundings = os.environ | {"LC_ALL": "C.UTF-8", "TERM": "dumb", "PAGER": "cat"} | dict(env or {})
     pipe = subprocess.PIPE
     try:
-        child = subprocess.Popen(
-            list(words), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=surroundings, start_new_session=True
-        )
+        # In our own process group: whoever ends us, a terminal or the HTTP service, ends it with us.
+        child = subprocess.Popen(list(words), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=surroundings)
     except (FileNotFoundError, PermissionError):
         raise ProgramMissing(f"{words[0]} is not installed") from None
     with child:
@@ -49,8 +46,7 @@ def run(words: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = 
             out, err = _read(child, time.monotonic() + timeout_s)
             return Ran(child.wait(), out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
         finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)  # what it started may hold its pipes
+            child.kill()  # nothing where it has ended
 
 
 def _read(child: "subprocess.Popen[bytes]", until_s: float) -> tuple[bytes, bytes]:

@@ -61,7 +61,7 @@ def passes(library: AudioLibrary) -> tuple[tuple[str, ...], tuple[str, ...]]:
     mirror = library.mirror
     return (
         (*always, f"--exclude={mirror}/", *ends),
-        (*always, "--delete", "--include=*/", f"--include={mirror}/***", f"--include=**/{mirror}/***", "--exclude=*",
+        (*always, "--delete", "--include=*/", f"--include={mirror}/***", "--exclude=*",
          *ends),
     )  # fmt: skip
 

@@ -67,7 +67,8 @@ def urllib_post(path: str, body: str) -> bytes:
     """urllib.request: HTTP/1.1 that closes, headers in its own spelling."""
     data = body.encode()
     return (
-        f"POST {path} HTTP/1.1\r\nAccept-Encoding: identity\r\nContent-Length: {len(data)}\r\nHost: 10.100.0.11:8088\r\n"
+        f"POST {path} HTTP/1.1\r\nAccept-Encoding: identity\r\n"
+        f"Content-Length: {len(data)}\r\nHost: 10.100.0.11:8088\r\n"
         "User-Agent: Python-urllib/3.11\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
     ).encode() + data
 

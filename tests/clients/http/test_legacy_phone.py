@@ -43,9 +43,11 @@ async def status(web: Service) -> Any:
 
 async def until_waiting(web: Service, wanted: int) -> Any:
     async with asyncio.timeout(20):
-        while (found := await status(web))["tts_queue_size"] != wanted:
+        while True:
+            found = await status(web)
+            if found["tts_queue_size"] == wanted:
+                return found
             await asyncio.sleep(0.05)
-    return found
 
 
 async def test_a_vps_speaks_into_the_live_call_by_its_old_id_and_high_goes_first_without_a_loss(tmp_path: Path) -> None:
