@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 import dialtone
+from core.media.tts import MAX_STREAMS
 from tests.media.tone_engine import SOURCES
 from tests.station import Station, Watch, station
 from tests.test_talking import answered
@@ -109,6 +110,12 @@ async def test_a_synthesis_is_cancelled_by_its_name(tmp_path: Path, monkeypatch:
                     voice_settings={"low": "hang"},
                 )
             )
+            await asyncio.sleep(0)  # it is sent first
+            for _ in range(MAX_STREAMS):  # none of these goes on in the background
+                assert (await refused(phone, "tts.synthesize", text=LONG * 2, job="mine", engine="high")).kind == (
+                    "invalid_params"
+                )
+            assert (await phone.call("tts.synthesize", text="Room.", engine="high"))["duration_ms"] > 0
             async with asyncio.timeout(10):
                 while True:
                     try:

@@ -60,14 +60,18 @@ class Turns:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
                 heapq.heapify(self._waiting)
-                raise
-            self._promised -= 1
-            self._wake()  # it was our turn: the next one's, then
+            elif not waiting.go.cancelled():
+                self._promised -= 1
+                self._wake()  # it was our turn: the next one's, then
             raise
         self._promised -= 1
 
     def _wake(self) -> None:
-        """A place is free: it is promised to the first, so that no newcomer takes it meanwhile."""
-        if self._waiting:
-            self._promised += 1
-            heapq.heappop(self._waiting).go.set_result(None)
+        """A place is free: it is promised to the first, so that no newcomer takes it meanwhile. Who was cancelled and
+        has not noticed yet (all texts of a call that ends) gets none."""
+        while self._waiting:
+            go = heapq.heappop(self._waiting).go
+            if not go.done():
+                self._promised += 1
+                go.set_result(None)
+                return

@@ -90,6 +90,25 @@ def test_turns_go_by_priority_then_by_arrival_and_no_place_is_lost(places: int, 
     assert all(before <= after for before, after in pairwise(order)) and most <= places
 
 
+@pytest.mark.parametrize("holder_first", [True, False])
+async def test_no_place_is_lost_when_all_texts_of_a_call_end_at_once(holder_first: bool) -> None:
+    """As at a hang-up: who waits is cancelled, and has not noticed yet, when the place becomes free."""
+    turns = Turns(1)
+    mine = await turns.take(0)
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(turns.take(0)) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert turns.waiting == 3
+        if holder_first:
+            turns.leave(mine)
+        for task in waiting:
+            task.cancel()
+        if not holder_first:
+            turns.leave(mine)
+    async with asyncio.timeout(1):
+        turns.leave(await turns.take(0))
+
+
 @pytest.mark.usefixtures("tones")
 async def test_a_high_text_is_made_before_those_that_wait() -> None:
     service = TtsService(LOW_ONLY)

@@ -161,8 +161,11 @@ async def synthesize(request: Request, params: SynthesizeParams) -> SynthesizeRe
         priority=Priority[params.priority.upper()],
         fallback=params.engine is None,
     )
-    with speech.jobs.named(request.session.id, params.job, stream):
-        pcm, marks = await collect(stream)
+    try:
+        with speech.jobs.named(request.session.id, params.job, stream):
+            pcm, marks = await collect(stream)
+    finally:
+        await stream.close()  # also where the name is in use: nobody would ever read it
     if stream.cancelled:
         raise Cancelled("tts.cancel ended it.")
     data = await asyncio.to_thread(encode, pcm, params.rate_hz, params.format)
