@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -127,7 +128,7 @@ answer_after_rings = {answer_after_rings}
 
     async def start_core(self) -> None:
         self.core = await self._process("core", "--config", str(self.config))
-        await self._until(self.socket.exists, self.core)
+        await self._until(lambda: _answers(self.socket), self.core)
 
     async def stop_core(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self.core is not None
@@ -196,6 +197,16 @@ answer_after_rings = {answer_after_rings}
         await self.close()
         if error is not None:
             print(self.log.read_text()[-8000:])
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens there: a core that was killed leaves its socket behind."""
+    with socket.socket(socket.AF_UNIX) as trying:
+        try:
+            trying.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 @asynccontextmanager
