@@ -11,7 +11,7 @@ from typing import Any
 
 import dialtone
 from clients.bridge.outbox.backoff import Schedule
-from clients.bridge.outbox.rows import DeliveryFailed, Draft, Row
+from clients.bridge.outbox.rows import DeliveryFailed, Draft, Row, encode
 from clients.bridge.outbox.store import Store
 
 QUEUE = "command.sms"
@@ -30,7 +30,7 @@ class CommandHook:
     def __call__(self, event: dialtone.Event, store: Store) -> list[Draft]:
         if event.name not in TOPICS or event.params.get("silent"):
             return []
-        return [Draft(QUEUE, event.name, json.dumps(event.params, ensure_ascii=False).encode())]
+        return [Draft(QUEUE, event.name, encode(event.params))]
 
 
 def environment(row: Row) -> dict[str, str]:

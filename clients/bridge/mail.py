@@ -15,7 +15,7 @@ from email.utils import format_datetime
 
 import dialtone
 from clients.bridge.outbox.backoff import Schedule
-from clients.bridge.outbox.rows import DeliveryFailed, Draft, Row
+from clients.bridge.outbox.rows import DeliveryFailed, Draft, Row, encode
 from clients.bridge.outbox.store import Store
 from clients.bridge.settings import EmailTable
 
@@ -44,7 +44,7 @@ class MessagesByMail:
 def letter(to: str, subject: str, text: str) -> bytes:
     """The body of a row."""
     subject = " ".join(subject.split())[:SUBJECT_CHARS]
-    return json.dumps({"to": to, "subject": subject, "text": text}, ensure_ascii=False).encode()
+    return encode({"to": to, "subject": subject, "text": text})
 
 
 def compose(row: Row, sender: str) -> EmailMessage:

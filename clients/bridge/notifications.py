@@ -1,7 +1,6 @@
 """Notifications for the VPS's /api/send (wire formats §1.3): which events become one, and with which words."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dialtone
-from clients.bridge.outbox.rows import Draft, matches
+from clients.bridge.outbox.rows import Draft, encode, matches
 from clients.bridge.outbox.store import Store
 
 QUEUE = "notifications"
@@ -59,7 +58,7 @@ def notification(severity: str, message: str, hostname: str) -> bytes:
     """The body; a severity that the VPS does not know becomes info, as before."""
     known = severity if severity in SEVERITIES else "info"
     body = {"hostname": hostname, "service": SERVICE, "severity": known, "message": message}
-    return json.dumps(body, ensure_ascii=False).encode()
+    return encode(body)
 
 
 def host_text(name: str, vpn_ip: str | None) -> str:

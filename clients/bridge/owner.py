@@ -10,7 +10,7 @@ from typing import Any, Literal
 import dialtone
 from clients.bridge import mail, notifications
 from clients.bridge.outbox.backoff import Schedule
-from clients.bridge.outbox.rows import DeliveryFailed, Draft, Row
+from clients.bridge.outbox.rows import DeliveryFailed, Draft, Row, encode
 from clients.bridge.outbox.store import Store, now_text
 from clients.bridge.settings import OwnerTable
 
@@ -114,8 +114,8 @@ class Owner:
             # Whoever answers our notice, or a station that notifies this one, must not be told of it by SMS.
             theirs = [notice for notice in notices if not any(_same(notice.number, own) for own in self.table.sms_to)]
             if theirs:
-                text = json.dumps({"to": to, "text": _short(theirs)}, ensure_ascii=False)
-                found.append(Draft(SMS_QUEUE, event, text.encode(), part=f"{part}{at}"))
+                body = encode({"to": to, "text": _short(theirs)})
+                found.append(Draft(SMS_QUEUE, event, body, part=f"{part}{at}"))
         return found
 
 

@@ -3,7 +3,6 @@
 Only the name of the event and the form of `timestamp` contradict each other in them; `dialect` chooses.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import dialtone
-from clients.bridge.outbox.rows import Draft
+from clients.bridge.outbox.rows import Draft, encode
 from clients.bridge.outbox.store import Store
 
 QUEUE = "phone_events"
@@ -77,7 +76,7 @@ class PhoneEvents:
         body = phone_event(event, self.dialect, self.station()) if event.name in TOPICS else None
         if body is None:
             return []
-        return [Draft(QUEUE, event.name, json.dumps(body, ensure_ascii=False).encode())]
+        return [Draft(QUEUE, event.name, encode(body))]
 
 
 def phone_event(event: dialtone.Event, dialect: Dialect, station: Station) -> dict[str, Any] | None:

@@ -1,13 +1,12 @@
 """Received messages, for the VPS's web hook (wire formats §1.5): the body of the old station and nothing more."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
 import dialtone
-from clients.bridge.outbox.rows import Draft
+from clients.bridge.outbox.rows import Draft, encode
 from clients.bridge.outbox.store import Store
 
 QUEUE = "sms"
@@ -24,7 +23,7 @@ class SmsHook:
     def __call__(self, event: dialtone.Event, store: Store) -> list[Draft]:
         if event.name not in TOPICS or event.params.get("silent"):
             return []  # message type 0: phones drop these without a word, and smsd does
-        return [Draft(QUEUE, event.name, json.dumps(sms_body(event, self.gateway_ip()), ensure_ascii=False).encode())]
+        return [Draft(QUEUE, event.name, encode(sms_body(event, self.gateway_ip())))]
 
 
 def sms_body(event: dialtone.Event, gateway_ip: str | None, zone: tzinfo | None = None) -> dict[str, Any]:

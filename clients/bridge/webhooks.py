@@ -2,13 +2,12 @@
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dialtone
 from clients.bridge.outbox.room import WEBHOOK
-from clients.bridge.outbox.rows import Draft, Row, matches
+from clients.bridge.outbox.rows import Draft, Row, encode, matches
 from clients.bridge.outbox.store import Store, unix_s
 
 LAGGED = "events.lagged"
@@ -34,7 +33,7 @@ class Webhook:
 
 def webhook_body(event: dialtone.Event) -> bytes:
     """{"event": name, "params": all that the daemon sent with it}."""
-    return json.dumps({"event": event.name, "params": event.params}, ensure_ascii=False).encode()
+    return encode({"event": event.name, "params": event.params})
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,7 @@ class Outbox:
         self.path = path
         self.station_id = station_id
         self.bounds = bounds
-        self.trouble: str | None = None
-        """full or disk, while nothing can be taken in."""
+        self._troubles: dict[str, str] = {}  # what is tried again and again, to why: full or disk
         self._wake: dict[str, asyncio.Event] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._store: Store | None = None
@@ -83,17 +82,17 @@ class Outbox:
 
     async def insist(self, work: Callable[Concatenate[Store, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Until the disk takes it and there is room."""
+        name = work.__name__
         while True:
             try:
                 found = await self.do(work, *args, **kwargs)
             except sqlite3.Error as problem:
-                self._say("disk", f"the outbox can't be written: {problem}")
+                self._say(name, "disk", f"the outbox can't be used: {problem}")
             except Full:
-                self._say("full", "the outbox is full; nothing is read until something is delivered")
+                self._say(name, "full", "the outbox is full; nothing is read until something is delivered")
             else:
-                if self.trouble is not None:
-                    _log.info("the outbox can be written again")
-                self.trouble = None
+                if self._troubles.pop(name, None) is not None:
+                    _log.info("the outbox takes it again")
                 return found
             await asyncio.sleep(AGAIN_S)
 
@@ -126,10 +125,14 @@ class Outbox:
         for event in self._wake.values():
             event.set()
 
-    def _say(self, trouble: str, text: str) -> None:
-        if self.trouble != trouble:
+    def has_trouble(self, trouble: str) -> bool:
+        """full: nothing can be taken in; disk: something can't be read or written."""
+        return trouble in self._troubles.values()
+
+    def _say(self, name: str, trouble: str, text: str) -> None:
+        if self._troubles.get(name) != trouble:
             _log.error("%s", text)
-        self.trouble = trouble
+        self._troubles[name] = trouble
 
 
 @contextmanager

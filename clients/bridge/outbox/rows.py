@@ -1,6 +1,7 @@
 """What waits to be delivered, and the key under which a receiver knows it again. Pure."""
 
 import hashlib
+import json
 import socket
 import uuid
 from collections.abc import Sequence
@@ -60,6 +61,11 @@ class Row:
     problem: str | None
     tried_at: str | None
     added_at: str
+
+
+def encode(body: object) -> bytes:
+    """JSON. Half of a surrogate pair, as a cut message may have at its end, has no UTF-8: `?` stands for it."""
+    return json.dumps(body, ensure_ascii=False).encode(errors="replace")
 
 
 def key(station_id: str, draft: Draft, event: dialtone.Event) -> str:

@@ -84,9 +84,9 @@ class Watch:
 
     async def _alarms(self) -> list[tuple[str, str, str]]:
         found: list[tuple[str, str, str]] = []
-        if self._outbox.trouble == "disk":
+        if self._outbox.has_trouble("disk"):
             found.append(("outbox_failed", "error", "The outbox of the bridge can't be written."))
-        if self._nearly_full or self._outbox.trouble == "full":
+        if self._nearly_full or self._outbox.has_trouble("full"):
             found.append(("outbox_full", "warning", "The outbox of the bridge is full or nearly so."))
         if await self._outbox.do(Store.has_dead):
             found.append(("outbox_dead", "warning", "Deliveries were given up: dialtone bridge outbox list --dead"))

@@ -1,5 +1,6 @@
 """The outbox's file: order, once and once only, bounds."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import dialtone
+from clients.bridge.outbox.box import Bounds, Outbox
 from clients.bridge.outbox.room import Full, make_room
 from clients.bridge.outbox.rows import Draft, State
 from clients.bridge.outbox.store import OtherVersion, Store
@@ -165,3 +167,23 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(OtherVersion, match="newer"):
         Store(tmp_path / "bridge.db")
+
+
+async def test_a_full_disk_is_waited_for_and_nothing_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def allow(store: Store, pages: int) -> None:
+        store.db.execute(f"PRAGMA max_page_count={pages}")
+
+    def maker(event: dialtone.Event, store: Store) -> list[Draft]:
+        return [Draft("sms", "sms.received", b"x" * 50_000)]
+
+    async with Outbox(tmp_path / "bridge.db", "station", Bounds(100, 10**7)) as outbox, asyncio.TaskGroup() as tasks:
+        await outbox.do(allow, 1)  # no more than it has
+        taking = tasks.create_task(outbox.take(fact(1), [maker]))
+        async with asyncio.timeout(10):
+            while not outbox.has_trouble("disk"):  # noqa: ASYNC110 - set within insist
+                await asyncio.sleep(0.01)
+        assert await outbox.insist(Store.head, "sms") is None and outbox.has_trouble("disk")
+        await outbox.do(allow, 10_000)
+        assert await taking == 1 and not outbox.has_trouble("disk")
+        assert await outbox.do(Store.totals) == (1, 50_000)
+    assert caplog.text.count("can't be used") == 1
