@@ -3,16 +3,19 @@
 import json
 import os
 import subprocess
+import tomllib
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from clients.station.journal import ENTRIES, FAILED, RESTART, STARTED, STOPPED, parse
 from clients.station.services import since_text
-from clients.station.settings import SettingsError, parse_settings
+from clients.station.settings import Settings, SettingsError, parse_settings
 from clients.station.units import parse as parse_units
 from tests.clients.station.conftest import Desk, Vps
 from tests.clients.station.programs import ALL_WELL, SYSTEMCTL, entry
+from tests.station import ROOT
 
 WITHOUT_SYSTEMD = (
     "System has not been booted with systemd as init system (PID 1). Can't operate.\n"
@@ -204,3 +207,12 @@ def test_the_real_journalctl_knows_our_words() -> None:
              "--since=@1795000000", "PRIORITY=3", "+", f"MESSAGE_ID={FAILED}"]  # fmt: skip
     ran = subprocess.run(words, capture_output=True, text=True, timeout=20)
     assert "unrecognized" not in ran.stderr and "Failed to parse" not in ran.stderr
+
+
+def test_the_example_file_shows_every_key_with_its_default() -> None:
+    text = (ROOT / "docs/station.example.toml").read_text()
+    assert parse_settings(tomllib.loads(text), "example") == Settings()
+    for table, fields in msgspec.to_builtins(Settings()).items():
+        part = text if not isinstance(fields, dict) else text.split(f"[{table}]")[1].split("\n[")[0]
+        for name in fields if isinstance(fields, dict) else [table]:
+            assert f"\n{name} = " in part or f"\n# {name} = " in part, f"{table}.{name}"
