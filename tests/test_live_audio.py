@@ -87,9 +87,12 @@ async def test_a_listener_hears_both_sides_while_the_core_goes_on_hearing_and_sp
             stereo, mono = samples(await both.until_end(), 2), samples(await wide.until_end())
         caller, us = (np.flatnonzero(np.abs(stereo[:, side]) > 1500) for side in (0, 1))
         assert len(caller) and len(us) and us[0] < caller[0], "we spoke first"
-        assert abs(len(mono) / 48000 - len(stereo) / 8000) < 0.5
-        gone = await watch.wait("call.detached", count=2)
-        assert gone["reason"] == "call_ended" and gone["frames_out"] > 50
+        await watch.wait("call.detached", count=2)
+        gone = {event.params["attachment"]: event.params for event in watch.named("call.detached")}
+        for client, lasted_s in ((both, len(stereo) / 8000), (wide, len(mono) / 48000)):
+            its = gone[client.info["attachment"]]
+            assert its["reason"] == "call_ended" and its["frames_out"] > 50
+            assert lasted_s == pytest.approx(its["frames_out"] * 0.02, abs=0.05), "it got what was given"
 
 
 async def test_a_talker_does_the_speech_instead_and_the_core_takes_over_again_when_it_leaves() -> None:

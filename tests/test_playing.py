@@ -120,7 +120,7 @@ async def test_a_loop_goes_on_until_it_is_stopped_and_so_often_as_it_was_told(tm
         await asyncio.sleep(1.0)
         assert (await phone.call("call.stop"))["stopped"] == 1
         await made.control("far.wait_quiet", quiet_ms=300)
-        assert seconds_of(await heard(made), 700) > 0.5
+        assert seconds_of(await heard(made), 700) > 0.2, "more than once"
         with pytest.raises(dialtone.RpcError) as refused:
             await phone.call("call.play", audio=short, loop=0, wait="spoken")
         assert refused.value.data["path"] == "wait"
