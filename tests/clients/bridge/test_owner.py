@@ -91,7 +91,7 @@ async def test_many_at_once_become_a_digest(bridge: Rig, hook: Receiver) -> None
     bridge.core.handlers["sms.send"] = accepted
     bridge.configure(
         f'[events]\nnotify_url = "{hook.url()}"\n'
-        f'[owner]\nnotify = true\nsms_to = ["{OWNER}"]\nburst = 2\nwindow_s = 0.5\n'
+        f'[owner]\nnotify = true\nsms_to = ["{OWNER}"]\nburst = 2\nwindow_s = 3\n'
     )
     async with bridge.inside():
         for number in range(40):
@@ -110,7 +110,7 @@ async def test_many_at_once_become_a_digest(bridge: Rig, hook: Receiver) -> None
 
 
 async def test_what_is_held_for_a_digest_survives_the_bridge(bridge: Rig) -> None:
-    by_sms(bridge, "burst = 1\nwindow_s = 1\n")
+    by_sms(bridge, "burst = 1\nwindow_s = 2\n")
     async with bridge.inside():
         bridge.missed("+37061111111")
         bridge.missed("+37062222222")
