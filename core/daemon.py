@@ -61,8 +61,9 @@ async def run(config: Config) -> None:
 
 async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     speech = SpeechService(config, _tts(config, store), SttService(config.stt, config))
-    if unknown := speech.stt.unknown_engines():
-        raise UnusableConfig(f"stt: there is no speech engine {unknown[0]!r}: see docs/speech.md")
+    for table, unknown in (("stt", speech.stt.unknown_engines()), ("tts", speech.tts.unknown_engines())):
+        if unknown:
+            raise UnusableConfig(f"{table}: there is no speech engine {unknown[0]!r}: see docs/speech.md")
     usb = UsbSources()
     lines = {name: _line(name, table, config, usb) for name, table in config.line.items()}
     clients = ClientRegistry(store)

@@ -157,9 +157,18 @@ async def test_the_engines_are_listed_with_what_is_missing() -> None:
         assert {*DOES, "phrases", "whisper"} == {engine["name"] for engine in listed["engines"]}
 
 
-async def test_a_core_that_is_to_hear_with_an_unknown_engine_does_not_start() -> None:
-    with pytest.raises(AssertionError, match="ended with 2|deepspeech"):
-        async with station('[stt]\nengine = "deepspeech"', emulator=False):
+@pytest.mark.parametrize(
+    "toml",
+    [
+        '[stt]\nengine = "deepspeech"',
+        '[tts]\nengine = "parrot"',
+        '[tts]\nfallback = ["parrot"]',
+        '[tts]\nengine = "whisper"',
+    ],
+)
+async def test_a_core_that_is_to_hear_or_speak_with_an_unknown_engine_does_not_start(toml: str) -> None:
+    with pytest.raises(AssertionError, match="ended with 2"):
+        async with station(toml, emulator=False):
             pass
 
 

@@ -78,7 +78,9 @@ def _serve(connection: socket.socket, messages: "Iterator[Load | Say | Stop]", m
         except OSError:
             os._exit(0)
         except Exception as raised:  # one sentence's failure is reported; the next may go well
-            problem = None if mouth.is_stopped(say.id) else type(raised).__name__
+            problem = type(raised).__name__
+        if mouth.is_stopped(say.id):  # asked after each, or the numbers of all that were stopped would be kept
+            problem = None
         with contextlib.suppress(OSError):
             connection.sendall(frame(Done(id=say.id, problem=problem)))
 

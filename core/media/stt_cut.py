@@ -1,7 +1,6 @@
 """Where to cut long audio for a recogniser that takes half a minute at a time, or one utterance. Pure numpy.
 
-Cuts lie in the quietest place near the end of what fits, so that words stay whole. numpy is loaded when it is needed:
-an idle core does without.
+Cuts lie in the quietest place near the end of what fits, so that words stay whole.
 """
 
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Levels = npt.NDArray[np.float64]
+else:
+    from core.lazy import np
 
 HOP_MS = 20
 LOOK_BACK = 0.4
@@ -26,8 +27,6 @@ _MARGIN_FRAMES = 15
 
 def levels_db(pcm: bytes, rate_hz: int) -> "Levels":
     """Power of every 20 ms, s16le mono; a shorter rest is left out."""
-    import numpy as np
-
     hop = rate_hz * HOP_MS // 1000
     samples = np.frombuffer(pcm, "<i2", count=len(pcm) // SAMPLE_BYTES // hop * hop).reshape(-1, hop)
     found = np.empty(len(samples))
@@ -40,8 +39,6 @@ def levels_db(pcm: bytes, rate_hz: int) -> "Levels":
 
 def windows(levels: "Levels", window_s: float) -> Iterator[tuple[int, int]]:
     """Frames from and to of pieces of at most window_s that are all of the audio together."""
-    import numpy as np
-
     most, total, start = int(window_s * 1000 / HOP_MS), len(levels), 0
     while total - start > most:
         first = start + int(most * (1 - LOOK_BACK))
@@ -56,8 +53,6 @@ def windows(levels: "Levels", window_s: float) -> Iterator[tuple[int, int]]:
 
 def utterances(levels: "Levels", pause_ms: int) -> Iterator[tuple[int, int]]:
     """Frames from and to of stretches of sound with less than pause_ms of quiet in them, 0.3 s more on each side."""
-    import numpy as np
-
     if len(levels) == 0:
         return
     floor, peak = np.percentile(levels, 10), np.percentile(levels, 97)

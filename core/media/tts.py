@@ -16,11 +16,11 @@ from core.config import TtsConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.log import Log
 from core.media import spoken_words
-from core.media.engines import WordMark, tts_engines
+from core.media.engines import WordMark, tts_engine, tts_engines
 from core.media.speech_cache import Made, MemoryCache
 from core.media.speech_disk import DiskCache
 from core.media.tts_ask import Ask, FailedOver, Priority, SpeechKey
-from core.media.tts_book import EngineBook, Speaker
+from core.media.tts_book import AUTO, LAST_RESORT, EngineBook, Speaker
 from core.media.tts_job import SpeechJob
 from core.media.tts_stream import TtsPiece, TtsStream
 from core.media.tts_voices import EngineVoices, list_voices
@@ -33,6 +33,8 @@ MAX_STREAMS = 16
 """Texts in the making at once, over all calls; more are refused."""
 PREFETCH_MAX = 200
 """Texts that wait to be made ahead; more are refused."""
+_BUILT_IN = frozenset({AUTO, "piper", LAST_RESORT})
+"""Known without a look: an idle daemon imports no engine."""
 RATES_HZ = (8000, 16000, 22050, 24000, 44100, 48000)
 
 
@@ -90,6 +92,11 @@ class TtsService:
     def engine_name(self) -> str:
         """Who says the next text that names no engine; "auto" while no engine was looked for."""
         return self._book.primary if self._book.loaded else self._config.engine
+
+    def unknown_engines(self) -> list[str]:
+        """Names in [tts] that are no engine's, for a daemon that is about to start with them."""
+        names = dict.fromkeys((self._config.engine, *self._config.fallback))
+        return [name for name in names if name not in _BUILT_IN and tts_engine(name) is None]
 
     @property
     def texts_under_way(self) -> int:

@@ -195,6 +195,9 @@ class _Decision:
         self.speech = False
 
     def take(self, probability: float) -> None:
+        """ValueError for what is none: a broken model would make the line deaf without a word."""
+        if not 0.0 <= probability <= 1.0:
+            raise ValueError("the model gave no probability")
         self.speech = probability >= (self._threshold - HYSTERESIS if self.speech else self._threshold)
 
 

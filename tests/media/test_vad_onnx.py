@@ -204,6 +204,11 @@ def test_a_model_whose_shapes_do_not_fit_is_refused_when_loaded_and_not_in_a_cal
     assert refused("ten", tiny_vad.ten(tmp_path / "wide.onnx", features=80)).problem is VadProblem.WRONG_MODEL
 
 
+def test_a_model_that_gives_no_probabilities_is_refused_and_does_not_make_the_line_deaf(tmp_path: Path) -> None:
+    broken = refused("silero", tiny_vad.silero(tmp_path / "broken.onnx", broken=True))
+    assert broken.problem is VadProblem.WRONG_MODEL
+
+
 @pytest.mark.parametrize("engine", ["silero", "ten"])
 def test_a_rate_that_the_detector_does_not_know_is_refused(engine: str, request: pytest.FixtureRequest) -> None:
     with pytest.raises(VadRefused) as problem:

@@ -13,8 +13,12 @@ OPSET = 16
 SILENCE_DBFS = -45.0
 
 
-def silero(path: Path, *, names: tuple[str, str, str] = ("input", "state", "sr"), state: int = 128) -> Path:
-    """Probability: steep around a level of the window. The state counts the windows, so a lost state shows."""
+def silero(
+    path: Path, *, names: tuple[str, str, str] = ("input", "state", "sr"), state: int = 128, broken: bool = False
+) -> Path:
+    """Probability: steep around a level of the window. The state counts the windows, so a lost state shows.
+
+    broken: what comes out is not a number."""
     put, kept, rate = names
     power = 10 ** (SILENCE_DBFS / 10)
     nodes = [
@@ -26,7 +30,7 @@ def silero(path: Path, *, names: tuple[str, str, str] = ("input", "state", "sr")
         helper.make_node("Add", [kept, "one"], ["stateN"]),
         helper.make_node("Identity", [rate], ["rate_seen"]),
     ]
-    constants = {"limit": [power], "steep": [8 / power], "one": [1.0]}
+    constants = {"limit": [power], "steep": [float("nan") if broken else 8 / power], "one": [1.0]}
     return _save(
         path,
         nodes,

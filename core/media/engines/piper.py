@@ -128,12 +128,11 @@ class PiperSynthesiser:
         return self._voices.for_language(self._config.language)
 
     async def _worker(self, voice: PiperVoiceFile) -> PiperWorker:
-        worker = self._workers.get(voice.model)
-        if worker is None:
+        while (worker := self._workers.get(voice.model)) is None:
             threads = _threads(self._config.piper.threads)
             settings = Load(model=str(voice.model), config=str(voice.config), threads=threads)
-            worker = self._workers[voice.model] = PiperWorker(settings, self._config.piper.timeout_s)
-            await self._make_room(worker)
+            newest = self._workers[voice.model] = PiperWorker(settings, self._config.piper.timeout_s)
+            await self._make_room(newest)  # a third voice may take its place meanwhile
         self._workers.move_to_end(voice.model)
         return worker
 

@@ -124,7 +124,7 @@ async def status(request: Request, params: Empty) -> Status:
         clients=now.clients,
         alarms=now.alarms,
         engines=Engines(
-            tts=core.config.tts.engine,
+            tts=core.services.speech.tts.engine_name,
             stt=core.services.speech.stt.engine_name,
             vad=core.services.speech.vads.engine,
         ),
