@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 import dialtone
 from clients.http_api.actions import Action, start
@@ -134,8 +135,6 @@ async def _get(where: str) -> tuple[bool, str]:
     try:
         timeout = aiohttp.ClientTimeout(total=DROID_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            from yarl import URL
-
             # encoded: as it was put together here, so that a % or + of the text arrives as what it is.
             async with session.get(URL(where, encoded=True), allow_redirects=False) as answer:
                 if answer.status != 200:

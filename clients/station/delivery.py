@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dialtone
 from clients.bridge.address import interface_address
@@ -24,6 +25,7 @@ from clients.bridge.outbox.box import opened
 from clients.bridge.outbox.room import Full, make_room
 from clients.bridge.outbox.rows import Draft, station_id
 from clients.bridge.outbox.store import OtherVersion, Store, now_text
+from clients.bridge.settings import VpsTable
 from clients.station.common import Context
 
 EVENT = "station.notify"
@@ -65,8 +67,11 @@ def deliver(about: Context, severity: str, message: str) -> Delivery:
 
 
 def _hostname(about: Context) -> str:
-    name = about.bridge.station or socket.gethostname()
-    return host_text(name, interface_address(about.settings.vpn.interface))
+    """As the bridge calls this station."""
+    bridge = about.bridge
+    config = bridge.voice_config
+    address = bridge.events.gateway_ip or config.ip or interface_address(config.interface)
+    return host_text(bridge.station or socket.gethostname(), address)
 
 
 @contextmanager
@@ -123,7 +128,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def _posted(about: Context, body: bytes) -> Delivery:
     url = about.bridge.events.notify_url
     assert url is not None
-    vps = about.bridge.vps
+    vps = about.bridge.vps if _is_vps(about, url) else VpsTable()
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
     if vps.token is not None:
         headers["Authorization"] = f"Bearer {vps.token}"
@@ -142,6 +147,13 @@ def _posted(about: Context, body: bytes) -> Delivery:
     except (OSError, http.client.HTTPException, ValueError) as problem:
         return Delivery(Outcome.FAILED, f"the VPS was not reached: {_why(problem)}")
     return Delivery(Outcome.SENT)
+
+
+def _is_vps(about: Context, url: str) -> bool:
+    """Token and TLS options of [vps] are for its hosts; without any, for this one (as the bridge has it)."""
+    vps = about.bridge.vps
+    hosts = {urlsplit(known).hostname for known in (vps.transcribe_url, vps.health_url) if known is not None}
+    return not hosts or urlsplit(url).hostname in hosts
 
 
 def _tls(ca_file: str | None, *, verify: bool) -> ssl.SSLContext:

@@ -26,11 +26,12 @@ class Vps:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
+        status = self.status  # as it was when this came
         self.bodies.append(await request.json())
         self.headers.append(dict(request.headers))
         self.news.set()
         await asyncio.sleep(self.delay_s)
-        return web.json_response({"success": True}, status=self.status)
+        return web.json_response({"success": status == 200}, status=status)
 
     async def wait(self, count: int) -> dict[str, Any]:
         async with asyncio.timeout(DEADLINE_S):

@@ -12,9 +12,10 @@ from clients.bridge.outbox.store import Store
 from clients.station import host, modem_report
 from tests.clients.station.conftest import Desk, Vps
 from tests.clients.station.programs import SYSTEMCTL
-from tests.clients.test_cli import run
+from tests.clients.test_cli import DEADLINE_S, DIALTONE, run
 from tests.clients.test_cli_modem import STATUS
 from tests.clients.tiny_core import TinyCore
+from tests.station import station
 
 COMMANDS = ("notify", "net", "tts", "logs", "services", "audio-library")
 
@@ -75,6 +76,15 @@ async def test_actions_and_texts_are_told_apart_as_before(
 async def test_a_wrong_command_line_is_one_line_and_2(desk: Desk, words: list[str]) -> None:
     ran = await desk.run("notify", *words)
     assert ran.code == 2 and ran.err.startswith("dialtone: ") and ran.err.count("\n") == 1
+
+
+async def test_the_vps_token_is_for_its_own_hosts(desk: Desk, vps: Vps) -> None:
+    elsewhere = '[vps]\ntoken = "secret-1"\ntranscribe_url = "http://vps.invalid/api/transcribe"'
+    desk.bridge_config(vps.url, elsewhere)
+    assert (await desk.run("notify", "hello")).code == 0
+    desk.bridge_config(vps.url, elsewhere.replace("vps.invalid", "127.0.0.1:9000"))
+    assert (await desk.run("notify", "hello")).code == 0
+    assert [headers.get("Authorization") for headers in vps.headers] == [None, "Bearer secret-1"]
 
 
 async def test_a_notification_that_reached_nobody_is_said(desk: Desk, vps: Vps) -> None:
@@ -230,3 +240,26 @@ def test_figures_of_the_kernel_are_read_as_documented(tmp_path: Path) -> None:
     assert host.temperature_c(tmp_path) is None
     (zone / "temp").write_text("48312\n")
     assert host.temperature_c(tmp_path) == pytest.approx(48.312)
+
+
+async def test_a_running_bridge_delivers_what_is_queued_also_after_an_outage(desk: Desk, vps: Vps) -> None:
+    desk.bridge_config(vps.url, "notify = []")
+    vps.status = 503
+    async with station(emulator=False) as made:
+        bridge = await asyncio.create_subprocess_exec(
+            *DIALTONE, "bridge", "--config", str(desk.bridge), "--socket", str(made.socket)
+        )
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while not (desk.folder / "bridge.db").exists():  # noqa: ASYNC110 - another process makes it
+                    await asyncio.sleep(0.05)
+            assert "queued" in (await desk.run("notify", "Held.", "error")).out
+            await vps.wait(1)
+            vps.status = 200
+            body = await vps.wait(2)
+        finally:
+            bridge.terminate()
+            await bridge.wait()
+    assert (body["message"], body["severity"]) == ("Held.", "error")
+    assert vps.headers[0]["Idempotency-Key"] == vps.headers[1]["Idempotency-Key"]
+    assert vps.headers[1]["X-Dialtone-Attempt"] == "2"
