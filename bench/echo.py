@@ -17,7 +17,7 @@ Flags = npt.NDArray[np.bool_]
 
 MODES = ("cancel", "gate", "off")
 ECHOES_DB, DELAYS_MS = (-10, -20, -30), (100, 250, 400)
-KEPT_PERCENT, COST_US = 75.0, 300.0
+KEPT_PERCENT, COST_US = 70.0, 300.0
 SAME_ONSET_MS = 400
 
 

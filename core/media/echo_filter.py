@@ -27,6 +27,8 @@ STRONGEST = 0.25
 """Power: no echo is taken for louder than 6 dB below what we sent. Hybrids and handsets have 10 dB at least."""
 LOUD_POWER = 1e-5
 """-50 dBFS: what is quieter tells nothing of delays."""
+QUIETEST_POWER = 1e-6
+"""-60 dBFS: on a line without noise an echo's first frames, which begin within a frame, would exclude themselves."""
 FORGET_BOUND = 1.0005
 """A frame; 0.1 dB a second: paths change."""
 KNOWLEDGE = 0.01
@@ -77,6 +79,7 @@ class EchoFilter:
         self._before: Floats = np.zeros(size, np.float32)
         self._block: Floats = np.zeros(2 * size, np.float32)
         self._turn = 0
+        self._power_before = 0.0
         self.reset()
 
     def reset(self, *, delays: bool = True) -> None:
@@ -146,7 +149,9 @@ class EchoFilter:
         power = float(heard @ heard) / self._size
         loud = self._powers > LOUD_POWER
         self._bound *= FORGET_BOUND
-        np.minimum(self._bound, power / np.maximum(self._powers, LOUD_POWER), out=self._bound, where=loud)
+        least = max(power, self._power_before, QUIETEST_POWER)
+        self._power_before = power
+        np.minimum(self._bound, least / np.maximum(self._powers, LOUD_POWER), out=self._bound, where=loud)
         np.minimum(self._bound, STRONGEST, out=self._bound)
         return power
 

@@ -15,8 +15,9 @@ LIKE = 0.7
 frames with echo alone, under 0.4 for half of the frames in which the caller speaks, too."""
 ALIKE = 0.9
 """From here on it is echo and no more, also between the caller's words."""
-TRUST_FRAMES = 15
-"""So many frames that were alike, and the filter is believed; until then the levels are."""
+TRUST_FRAMES, MATURE_FRAMES = 15, 80
+"""So many frames that were alike, and the filter is believed where it finds an echo; and after so many where it finds
+none. Until then the levels are."""
 USUAL_DB = -2.0
 """What is left of an echo by a filter that knows nothing yet. Later -30 to -20 dB, -12 to -4 after speech codecs."""
 QUANTILE, QUANTILE_STEP_DB = 0.9, 2.0
@@ -32,6 +33,7 @@ FAINT_POWER = 6e-7
 """-62 dBFS: quieter frames are never speech (core.media.vad)."""
 DOUBT_FRAMES, FORGET_FRAMES = 8, 15
 """Frames that may be either, looked at together; after so many quiet ones in between they are others."""
+DOUBT_MEMORY = 0.95
 DOUBT_POWER = 3e-6
 """-55 dBFS: noise of a line says nothing."""
 UNLIKE = 0.2
@@ -96,7 +98,9 @@ class EchoJudge:
         self.usual_db += QUANTILE_STEP_DB * (QUANTILE if left_db > self.usual_db else QUANTILE - 1)
 
     def _by_filter(self, found: Filtered) -> Source:
-        return Source.CALLER if self.stands_out(found) else Source.ECHO
+        if not self.stands_out(found):
+            return Source.ECHO
+        return Source.CALLER if self.like_frames >= MATURE_FRAMES else self._by_level(found)
 
     def _by_level(self, found: Filtered) -> Source:
         if found.likeness > LIKE:
@@ -112,6 +116,9 @@ class EchoJudge:
             return Source.DOUBT
         self._quiet_frames = 0
         self._doubts += 1
+        self._both *= DOUBT_MEMORY
+        self._heard *= DOUBT_MEMORY
+        self._echo *= DOUBT_MEMORY
         self._both += found.likeness * math.sqrt(found.heard * found.echo)
         self._heard += found.heard
         self._echo += found.echo
