@@ -101,6 +101,7 @@ class SpeechService:
             style=style,
             keys=_keys(keys, engine),
             priority=priority,
+            strict=False,
             on_failover=on_failover,
         )
 
@@ -118,7 +119,10 @@ class SpeechService:
         """Texts that a call will say, so that `say` has their audio at once. Raises what TtsService.prefetch does."""
         known = _keys(keys, engine)
         await self.tts.prefetch(
-            [Ask(text, rate_hz, language, voice, engine, style=dict(style or {}), keys=known) for text in texts]
+            [
+                Ask(text, rate_hz, language, voice, engine, style=dict(style or {}), keys=known, strict=False)
+                for text in texts
+            ]
         )
 
     async def transcribe(self, pcm: bytes, rate_hz: int, language: str | None, session: int | None) -> Transcript:

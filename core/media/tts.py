@@ -120,14 +120,15 @@ class TtsService:
         priority: int = Priority.NORMAL,
         fallback: bool = True,
         keep: bool = False,
+        strict: bool = True,
         on_failover: Callable[[FailedOver], None] | None = None,
     ) -> TtsStream:
-        """Begins to make speech; never waits and never raises.
+        """Begins to make speech; never waits and never raises. Fields of Ask say what the parameters mean.
 
         The iteration raises LimitExceeded (text too long, too many texts at once), InvalidParams (no such voice or
         language, a rate that isn't in RATES_HZ), EngineMissing, SpeechUnavailable when every engine failed.
         """
-        ask = Ask(text, rate_hz, language, voice, engine, style or {}, keys or {}, priority, fallback, keep)
+        ask = Ask(text, rate_hz, language, voice, engine, style or {}, keys or {}, priority, fallback, keep, strict)
         stream = TtsStream(rate_hz)
         try:
             self._check(ask)

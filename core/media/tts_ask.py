@@ -18,6 +18,7 @@ class Ask:
     """One text. engine, language, voice: None is what the config says. keys: secrets of one call.
 
     fallback: whether other engines may say it. keep: its audio is worth a place on the disk.
+    strict: a voice or language that nobody has is an error; where it isn't, espeak says it somehow.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Ask:
     priority: int = Priority.NORMAL
     fallback: bool = True
     keep: bool = False
+    strict: bool = True
 
 
 @dataclass(frozen=True, slots=True)

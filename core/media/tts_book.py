@@ -104,6 +104,8 @@ class EngineBook:
             if opened is None:
                 continue
             voice = self._voice(name, opened.synthesiser, ask, begins=not found)
+            if voice is None and name == LAST_RESORT and (found or not ask.strict):
+                voice = self._any_voice(opened.synthesiser, found[0].voice if found else ask.voice, ask.language)
             if voice is not None:
                 found.append(self._speaker(name, opened, voice, ask))
         if found:
@@ -159,6 +161,12 @@ class EngineBook:
                 self._voiceless.add(name)
                 log.warning("the engine has no voice of the configured name and takes its own", engine=name)
         return synthesiser.voice_for(language)
+
+    def _any_voice(self, synthesiser: Synthesiser, wanted: str | None, language: str | None) -> str | None:
+        """For a voice or language that this engine doesn't know: one of that language, else of the voice's, else of the
+        station's. A strange accent is better than silence."""
+        languages = (language, _language_of(wanted or ""), self.config.language, "en")
+        return next(filter(None, (synthesiser.voice_for(language) for language in languages if language)), None)
 
     def _speaker(self, name: str, opened: _Opened, voice: str, ask: Ask) -> Speaker:
         config = self.config

@@ -230,6 +230,35 @@ async def test_what_no_engine_can_do_is_a_typed_error_before_anything_is_said(
 
 
 @pytest.mark.usefixtures("tones")
+async def test_a_language_that_only_a_broken_voice_speaks_is_said_in_another_rather_than_not_at_all() -> None:
+    """espeak, the last of the chain, knows no xx: it takes the language of the voice, or that of the station."""
+    async with running(TtsConfig(engine="low", fallback=("espeak",), language="de")) as service:
+        told: list[FailedOver] = []
+        stream = service.stream(
+            "Hello over there.",
+            rate_hz=8000,
+            language="xx",
+            voice="low-voice",
+            style={"low": "unreachable"},
+            on_failover=told.append,
+        )
+        assert len((await collect(stream))[0]) > 8000
+        assert told == [FailedOver("low", "espeak", "unreachable")]
+        with pytest.raises(InvalidParams):
+            await service.check(Ask("", 8000, language="xx"))
+
+
+@pytest.mark.usefixtures("tones")
+@pytest.mark.parametrize("wrong", [{"language": "xx"}, {"voice": "of-a-model-that-was-removed"}])
+async def test_what_a_call_has_wrong_is_said_by_espeak_and_refused_outside_of_calls(wrong: dict[str, str]) -> None:
+    """[call] language = "english", a voice whose file is gone: nobody on the line could tell what is wrong."""
+    async with running(TtsConfig(engine="low", fallback=("espeak",))) as service:
+        assert len((await collect(service.stream("Hello.", rate_hz=8000, strict=False, **wrong)))[0]) > 4000  # type: ignore[arg-type]
+        with pytest.raises(InvalidParams):
+            await collect(service.stream("Hello.", rate_hz=8000, **wrong))  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("tones")
 async def test_a_voice_chooses_the_first_engine_that_has_it() -> None:
     async with running() as service:
         stream = service.stream("Hello over there.", rate_hz=8000, voice="high-voice")
