@@ -1,12 +1,13 @@
 # make demo   a whole phone call, without hardware     make test   format, lint, types, tests
 # make bench  figures beside their targets             make proof  the long runs
+# sudo make install   the services of docs/install.md  sudo make uninstall  without their data
 # make demo-vps   a call that a stand-in for a VPS holds, an outage of it, and the way back
 BRAIN ?= python
 PY := .venv/bin/python
 
-.PHONY: help setup demo demo-vps test bench proof check format spec clean
+.PHONY: help setup demo demo-vps test bench proof check format spec clean install uninstall
 help:
-	@head -3 Makefile
+	@head -4 Makefile
 
 setup:
 	@tools/setup run
@@ -44,6 +45,13 @@ format:
 spec:
 	@tools/setup dev
 	$(PY) -m core.rpc.spec --write
+
+# DESTDIR=folder, WHEELS=folder and PACKAGES=none: see tools/install
+install:
+	@tools/install install
+
+uninstall:
+	@tools/install uninstall
 
 clean:
 	rm -rf .venv out .mypy_cache .ruff_cache .pytest_cache .hypothesis
