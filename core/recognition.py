@@ -172,7 +172,8 @@ class Recognition:
         """The turn is over: what its last chunk gives is what was said."""
         hearer, self._hearer = self._hearer, None
         self._latest = None
-        remote = self._remote.turn(end.turn) if self.source == REMOTE else None
+        # Who heard the last chunk has its words, also where somebody else hears the call by now.
+        remote = self._remote.turn(end.turn) if self.source == REMOTE and hearer is None else None
         self._turn = max(self._turn, end.turn)
         self._pending += 1
         self._answered.clear()

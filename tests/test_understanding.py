@@ -100,21 +100,26 @@ async def test_a_client_answers_for_turns_and_what_it_leaves_open_is_told() -> N
         made.phone("*") as (phone, watch),
     ):
         call_id = await answered(made, phone, watch)
+        await phone.expect_phrases(PHRASES)
+        await made.control("far.say", text=PHRASES[0], voice=VOICE)
+        await watch.wait("call.partial")
         await phone.call("call.configure", call_id=call_id, stt_engine="remote")
+        speech = await watch.wait("call.speech")
+        assert (speech["text"], speech["engine"]) == (PHRASES[0], "phrases"), "heard before a client took over"
         await nobody_answers(made, phone, watch, call_id)
         await chunk_by_chunk(made, phone, watch, call_id)
         await made.control("far.say", text="goodbye", voice=VOICE)
-        await watch.wait("call.turn_end", count=3)
+        await watch.wait("call.turn_end", count=4)
         await made.control("far.hangup")
-        speech = await watch.wait("call.speech", count=3)
+        speech = await watch.wait("call.speech", count=4)
         assert (speech["understood"], speech["problem"]) == (False, "remote: call_over")
         await watch.wait("call.ended")
         record = await phone.call("call.get", call_id=call_id)
-        assert [turn["role"] for turn in record["turns"]] == ["bot", "caller", "caller", "caller"]
+        assert [turn["role"] for turn in record["turns"]] == ["bot", *["caller"] * 4]
 
 
 async def nobody_answers(made: Station, phone: dialtone.Phone, watch: Watch, call_id: str) -> None:
-    speech = await heard(made, watch)
+    speech = await heard(made, watch, count=2)
     assert (speech["understood"], speech["engine"], speech["problem"]) == (False, "remote", "remote: no_answer")
     assert speech["latency_ms"] >= 1400 and speech["audio_ms"] > 500
     words = {"call_id": call_id, "turn": speech["turn"], "chunk": watch.named("call.chunk")[-1].params["chunk"]}
@@ -138,13 +143,13 @@ async def chunk_by_chunk(made: Station, phone: dialtone.Phone, watch: Watch, cal
     first, second = ({"chunk": chunk["chunk"]} for chunk in chunks)
     await phone.call_with("stt.result", words | second | {"text": "tomor", "final": False})
     await phone.call_with("stt.result", words | second | {"text": "tomorrow", "confidence": 0.8})
-    assert len(watch.named("call.speech")) == 1, "the first chunk is still open"
+    assert len(watch.named("call.speech")) == 2, "the first chunk is still open"
     await phone.call_with("stt.result", words | first | {"text": "an appointment", "language": "en-GB"})
-    speech = await watch.wait("call.speech", count=2)
+    speech = await watch.wait("call.speech", count=3)
     assert (speech["text"], speech["engine"], speech["problem"]) == ("an appointment tomorrow", "remote", None)
     assert (speech["confidence"], speech["language"]) == (0.8, "en-GB")
     partials = [event.params["text"] for event in watch.named("call.partial")]
-    assert partials == ["tomor", "tomorrow", "an appointment tomorrow"]
+    assert partials == [PHRASES[0], "tomor", "tomorrow", "an appointment tomorrow"]
 
 
 async def test_the_engines_are_listed_with_what_is_missing() -> None:
