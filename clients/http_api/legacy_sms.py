@@ -133,13 +133,15 @@ async def _droid(site: Site, link: str, recipient: str, text: str) -> web.Respon
 async def _get(where: str) -> tuple[bool, str]:
     """Redirects are not followed: they would lead out of what is allowed."""
     try:
-        timeout = aiohttp.ClientTimeout(total=DROID_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            # encoded: as it was put together here, so that a % or + of the text arrives as what it is.
-            async with session.get(URL(where, encoded=True), allow_redirects=False) as answer:
-                if answer.status != 200:
-                    return False, f"HTTP {answer.status}"
-                return True, (await answer.content.read(DROID_READ_BYTES)).decode("utf-8", "replace")
+        # encoded: as it was put together here, so that a % or + of the text arrives as what it is.
+        url, timeout = URL(where, encoded=True), aiohttp.ClientTimeout(total=DROID_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            if answer.status != 200:
+                return False, f"HTTP {answer.status}"
+            return True, (await answer.content.read(DROID_READ_BYTES)).decode("utf-8", "replace")
     except TimeoutError:
         return False, f"no answer within {DROID_S:g} s"
     except (aiohttp.ClientError, OSError, ValueError) as problem:
