@@ -39,9 +39,13 @@ class Child:
                 env=_environment(settings.threads),
                 start_new_session=True,  # no signals from core's terminal
             )
-        connection = Connection(ours.detach())
-        connection.send_bytes(encode(settings))
-        return cls(process, connection)
+        child = cls(process, Connection(ours.detach()))
+        try:
+            child.connection.send_bytes(encode(settings))
+        except OSError:  # it ended at once; nobody else would ever wait for it
+            child.end(gently=False)
+            raise
+        return child
 
     def end(self, *, gently: bool) -> int | None:
         """Its exit status, negative for a signal."""
