@@ -44,7 +44,7 @@ class Request:
     @property
     def accepted(self) -> bool:
         """Whether the sender was told so."""
-        return self.status == 200 and self.behaviour.kind in (Kind.OK, Kind.LATE)
+        return self.status == 200 and self.behaviour.kind is not Kind.HTML
 
 
 Answer = Callable[[Any], dict[str, Any]]
