@@ -1,5 +1,7 @@
 """What the core does for a call by itself: breaks a silence, says goodbye, keeps the limits, and ends it for good."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -95,6 +97,10 @@ class CallCare:
 
     async def farewell(self, call: Call, text: str | None, limit_s: float = FAREWELL_S) -> None:
         """Lets what is being said end, and text after it; gives up after limit_s. The call is still up then."""
+        if text is not None and call.state is CallState.ACTIVE:
+            with contextlib.suppress(PublicError, TimeoutError):  # a call that was just answered gets its audio soon
+                async with asyncio.timeout(limit_s):
+                    await self._talk.ready(call)
         conversation = call.conversation
         if conversation is None or call.state is not CallState.ACTIVE or not conversation.has_audio:
             return

@@ -79,10 +79,16 @@ async def test_last_words_are_heard_to_their_end_before_the_hang_up(tmp_path: Pa
         )
         said_s = sum(each["played_ms"] for each in spoken) / 1000
         assert loud_s > 0.6 * said_s, "the far end was given them"
+        # Also in a call that is so new that its audio is not there yet.
         await placed(made, phone, watch)
         await watch.wait("call.connected", count=2)
+        words = "Sorry, wrong number."
+        await phone.call("call.hangup", text=words)
+        assert (await watch.wait("call.spoken", lambda params: params["text"] == words))["completed"]
+        await placed(made, phone, watch)
+        await watch.wait("call.connected", count=3)
         await phone.call("call.speak", text="Nobody will hear all of this sentence, " * 5)
-        await watch.wait("call.speaking", count=4)
+        await watch.wait("call.speaking", count=5)
         await phone.call("call.hangup")
         assert not [event.params for event in watch.named("call.spoken")][-1]["completed"], "without it, at once"
 

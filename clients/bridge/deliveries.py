@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-import dialtone
 from clients.bridge import command_hook, mail, notifications, owner, phone_events, sms_hook
 from clients.bridge.address import interface_address
 from clients.bridge.main import PhoneFactory
@@ -70,18 +69,23 @@ class Deliveries:
         async with (
             Outbox(settings.outbox_path, station_id(settings.station), bounds) as outbox,
             self._session_factory() as session,
-            connect(name=NAME, consumer=CONSUMER, topics=_subscription(wanted_topics)) as phone,
+            asyncio.TaskGroup() as tasks,
         ):
-            self._senders = [Sender(outbox, channel) for channel in self._channels(session, phone)]
-            await self._tell_of_orphans(outbox)
-            reader = Reader(phone, outbox, makers, wanted_topics, _own_topics(settings))
-            watch = Watch(phone, outbox, self._senders, due)
-            async with asyncio.TaskGroup() as tasks:
-                for sender in self._senders:
+            self._senders = [Sender(outbox, channel) for channel in self._channels(session)]
+            for sender in self._senders:  # what waits goes out, core or no core
+                tasks.create_task(sender.run(), name="bridge.send")
+            async with connect(name=NAME, consumer=CONSUMER, topics=_subscription(wanted_topics)) as phone:
+                if settings.owner.sms_to:
+                    sender = Sender(outbox, owner.SmsChannel(phone, self._schedule()))
+                    self._senders.append(sender)
                     tasks.create_task(sender.run(), name="bridge.send")
-                tasks.create_task(watch.run(), name="bridge.watch")
-                tasks.create_task(reader.run(NAME), name="bridge.read")
-                _log.info("delivering to %s", ", ".join(sender.queue for sender in self._senders))
+                await self._tell_of_orphans(outbox)
+                reader = Reader(phone, outbox, makers, wanted_topics, _own_topics(settings))
+                watch = Watch(phone, outbox, self._senders, due)
+                async with asyncio.TaskGroup() as reading:
+                    reading.create_task(watch.run(), name="bridge.watch")
+                    reading.create_task(reader.run(NAME), name="bridge.read")
+                    _log.info("delivering to %s", ", ".join(sender.queue for sender in self._senders))
 
     def _makers(self) -> tuple[list[Maker], list[Due]]:
         settings, events, due = self._settings, self._settings.events, list[Due]()
@@ -104,7 +108,8 @@ class Deliveries:
         makers += [Webhook(webhook.name, webhook.topics) for webhook in settings.webhook]
         return makers, due
 
-    def _channels(self, session: aiohttp.ClientSession, phone: dialtone.Phone) -> list[Channel]:
+    def _channels(self, session: aiohttp.ClientSession) -> list[Channel]:
+        """All that need no core."""
         settings, events, schedule = self._settings, self._settings.events, self._schedule()
         own = [
             (phone_events.QUEUE, events.url),
@@ -118,8 +123,6 @@ class Deliveries:
             found.append(command_hook.CommandChannel(settings.command.sms, settings.command.timeout_s, schedule))
         if settings.owner.email or settings.email.sms:
             found.append(mail.MailChannel(settings.email, schedule, self._mail_tls))
-        if settings.owner.sms_to:
-            found.append(owner.SmsChannel(phone, schedule))
         return [*found, *(self._webhook(webhook, session) for webhook in settings.webhook)]
 
     def _webhook(self, webhook: WebhookTable, session: aiohttp.ClientSession) -> HttpChannel:

@@ -91,6 +91,7 @@ class Rig:
         self.db = folder / "bridge.db"
         self.log = folder / "bridge.log"
         self.child: asyncio.subprocess.Process | None = None
+        self.running: asyncio.Task[None] | None = None
         core.handlers["status"] = lambda _: {"lines": [], "calls": []}
 
     def configure(self, toml: str, outbox: str = QUICK) -> None:
@@ -106,7 +107,7 @@ class Rig:
             return dialtone.connect(self.core.path, **{"name": "bridge", "wait_s": None} | how)
 
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(deliveries.run(phone))
+            running = self.running = tasks.create_task(deliveries.run(phone))
             await self.until(lambda: len(self.core.asked("events.subscribe")) > before or running.done())
             yield deliveries
             running.cancel()

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 import dialtone
+from clients.bridge.deliveries import Deliveries
+from clients.bridge.settings import read_settings
 from tests.clients.bridge.outbox_rig import AT, CALL, QUICK, Receiver, Rig, rig
 from tests.vps import Vps, vps
 
@@ -332,7 +334,7 @@ async def test_hidden_numbers_end_the_bridge_and_are_not_acknowledged(bridge: Ri
     with pytest.raises(ExceptionGroup) as raised:
         async with bridge.inside():
             bridge.sms(None, None, redacted=["number", "text"])  # type: ignore[arg-type]
-            await bridge.core.wait_for(lambda: not bridge.core.peers, 10)
+            await bridge.until(lambda: bridge.running is None or bridge.running.done())
     assert raised.group_contains(dialtone.RpcError, match="number, text")
     assert bridge.core.acks["bridge"] == 0 and not server.requests
 
@@ -465,3 +467,23 @@ async def test_a_message_type_that_phones_drop_is_told_to_webhooks_alone(
         await server.wait("sms")
         await bridge.until(lambda: len(hook.got) == 2)
     assert [request.body["message"] for request in server.of("sms")] == ["real"]
+
+
+async def test_what_waits_goes_out_while_there_is_no_core(bridge: Rig, hook: Receiver) -> None:
+    to_hook(bridge, hook, 'topics = ["sms.received"]')
+    hook.always = 503
+    async with bridge.inside():
+        bridge.core.fact("sms.received", message_id="sms_1", number="+447700900123", text="hi")
+        await bridge.until(lambda: bool(hook.got))
+    await bridge.core.stop()
+    refused = len(hook.got)
+    hook.always = 200
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(
+            Deliveries(read_settings(bridge.config)).run(
+                lambda **how: dialtone.connect(bridge.core.path, **({"wait_s": None} | how))
+            )
+        )
+        await bridge.until(lambda: len(hook.got) > refused)
+        running.cancel()
+    assert hook.got[-1].headers["idempotency-key"] == hook.got[0].headers["idempotency-key"]
