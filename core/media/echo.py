@@ -8,12 +8,18 @@ Pure; 0.1 ms a frame at 8 kHz while we speak and 0.6 s after it, a hundredth of 
 
 import math
 from collections import deque
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.audio import PcmFormat
-from core.media.echo_filter import TAIL_MS, EchoFilter, Filtered, Floats
+from core.media.echo_filter import TAIL_MS, EchoFilter, Filtered
 from core.media.echo_judge import FAINT_POWER, LIKE, EchoJudge, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from core.media.echo_filter import Floats
+else:
+    from core.lazy import np
 
 FULL_SCALE = 32768.0
 SLIPPED_FRAMES = 3
@@ -85,7 +91,7 @@ class EchoCanceller:
             return downlink
         return _pcm(found.rest)
 
-    def _is_explained(self, found: Filtered, heard: Floats) -> bool:
+    def _is_explained(self, found: Filtered, heard: "Floats") -> bool:
         """What looks like a caller comes of ticks that were lost, or of an echo that slipped."""
         if not self._judge.trained or not self._judge.stands_out(found):
             return False
@@ -108,7 +114,7 @@ class EchoCanceller:
         if self._after > WORSE * self._before:
             self._forget()
 
-    def _has_slipped(self, found: Filtered, heard: Floats) -> bool:
+    def _has_slipped(self, found: Filtered, heard: "Floats") -> bool:
         """The echo comes some frames earlier or later than it did; then the filter follows."""
         if found.echo < found.heard / 20:
             return False
@@ -121,12 +127,12 @@ class EchoCanceller:
         return slip != 0
 
 
-def _samples(frame: bytes) -> Floats:
+def _samples(frame: bytes) -> "Floats":
     samples: Floats = np.frombuffer(frame, "<i2").astype(np.float32)
     samples /= FULL_SCALE
     return samples
 
 
-def _pcm(samples: Floats) -> bytes:
+def _pcm(samples: "Floats") -> bytes:
     frame: bytes = np.clip(np.rint(samples * FULL_SCALE), -32768, 32767).astype("<i2").tobytes()
     return frame

@@ -10,16 +10,20 @@ loud, no echo has that delay. The filter learns nothing there.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeVar
 
 from core.audio import PcmFormat
 
-Floats = NDArray[np.float32]
-Spectra = NDArray[np.complex64]
-_Rows = TypeVar("_Rows", Floats, Spectra)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Spectra = NDArray[np.complex64]
+else:
+    from core.lazy import np
+
+_Rows = TypeVar("_Rows", "Floats", "Spectra")
 
 TAIL_MS = 600
 """Echo of a phone network: 100 to 500 ms of delay, and the far end's room."""
@@ -57,7 +61,7 @@ class Filtered:
     found in it, -1 to 1.
     """
 
-    rest: Floats
+    rest: "Floats"
     heard: float
     echo: float
     left: float
@@ -102,7 +106,7 @@ class EchoFilter:
         """We have said nothing for so long that no echo is left."""
         return not self._powers.any()
 
-    def sent(self, ours: Floats) -> None:
+    def sent(self, ours: "Floats") -> None:
         """A frame of ours went to the network."""
         self._make_room()
         self._powers[1:] = self._powers[:-1]
@@ -124,14 +128,14 @@ class EchoFilter:
         self._at -= 1
 
     @property
-    def _ours(self) -> Spectra:
+    def _ours(self) -> "Spectra":
         return self._store[self._at : self._at + self._count]
 
     @property
-    def _ours_power(self) -> Floats:
+    def _ours_power(self) -> "Floats":
         return self._store_power[self._at : self._at + self._count]
 
-    def filter(self, heard: Floats) -> Filtered:
+    def filter(self, heard: "Floats") -> Filtered:
         """A frame of the far end, at the time of the one that was sent last; learns from it."""
         power = self.note(heard)
         echo = self._echo(self._weights)
@@ -144,7 +148,7 @@ class EchoFilter:
                 self._learn(rest)
         return Filtered(rest, power, found, left, float(np.max(self._bound * self._powers)), likeness)
 
-    def note(self, heard: Floats) -> float:
+    def note(self, heard: "Floats") -> float:
         """Only what a frame says of delays; its power."""
         power = float(heard @ heard) / self._size
         loud = self._powers > LOUD_POWER
@@ -155,7 +159,7 @@ class EchoFilter:
         np.minimum(self._bound, STRONGEST, out=self._bound)
         return power
 
-    def slipped(self, heard: Floats) -> int:
+    def slipped(self, heard: "Floats") -> int:
         """By how many frames the echo came earlier or later than it should, if that explains most of the frame; 0."""
         power = float(heard @ heard)
         for slip in SLIPS:
@@ -170,11 +174,11 @@ class EchoFilter:
         self._weights, self._doubt = _moved(self._weights, slip), _moved(self._doubt, slip, KNOWLEDGE)
         self._bound = _moved(self._bound, slip, STRONGEST)
 
-    def _echo(self, weights: Spectra) -> Floats:
+    def _echo(self, weights: "Spectra") -> "Floats":
         found: Floats = np.fft.irfft((self._ours * weights).sum(0))[self._size :].astype(np.float32)
         return found
 
-    def _learn(self, rest: Floats) -> None:
+    def _learn(self, rest: "Floats") -> None:
         self._block[: self._size] = 0
         self._block[self._size :] = rest
         error = np.fft.rfft(self._block).astype(np.complex64)
