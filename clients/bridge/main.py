@@ -13,6 +13,7 @@ import dialtone
 from clients.bridge.outbox import command as outbox_command
 from clients.bridge.settings import Settings, SettingsError, has_deliveries, read_settings
 from clients.cli.command import FAILED, INTERRUPTED, OK, UsageError
+from clients.cli.notify import ServiceManager
 
 DESCRIPTION = """\
 Has a VPS turn callers' speech into replies, asks it for the voice configuration on every ring, and tells it what
@@ -111,7 +112,8 @@ async def serve(wanted: list[Part], socket: str | None) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(part(phone), name=f"bridge.part{at}") for at, part in enumerate(wanted)]
-            await stop.wait()
+            with ServiceManager.of_environment().told(lambda: f"{len(running)} parts"):
+                await stop.wait()
             for task in running:
                 task.cancel()
     except* (dialtone.DialtoneError, OSError) as group:

@@ -149,3 +149,29 @@ async def test_each_client_says_when_it_serves_and_when_it_stops(
     assert code == 0
     while (last := await heard(manager)) != "STOPPING=1":
         assert last.startswith("WATCHDOG=1")
+
+
+@pytest.mark.parametrize(
+    ("words", "config"),
+    [
+        (("bridge",), '[outbox]\npath = "{0}/bridge.db"\n[[webhook]]\nname = "x"\nurl = "http://127.0.0.1:9/"\n'),
+        (("http",), 'tokens = "{0}/tokens.toml"\n[[listen]]\nport = 0\nserves = ["modern"]\n'),
+    ],
+    ids=["bridge", "http"],
+)
+async def test_a_client_says_when_it_serves_and_when_it_ends(
+    manager: socket.socket, tmp_path: Path, words: tuple[str, ...], config: str
+) -> None:
+    (tmp_path / "it.toml").write_text(config.format(tmp_path))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "clients.cli.main", *words, "--config", str(tmp_path / "it.toml"),
+        "--socket", str(tmp_path / "no.sock"), env=os.environ | environment(tmp_path, WATCHDOG_USEC="30000000"),
+    )  # fmt: skip
+    try:
+        assert (await heard(manager, 30)).startswith("READY=1\nWATCHDOG=1\nSTATUS=")
+        process.send_signal(signal.SIGTERM)
+        assert await heard(manager, 10) == "STOPPING=1"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
