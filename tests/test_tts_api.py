@@ -20,6 +20,7 @@ from tests.station import Station, Watch, station
 from tests.test_talking import answered
 
 LONG = "This sentence is said for a while, so that others have to wait until it is over."
+SHORTER = "Others have to wait until this is over."
 KEY = "a-secret-of-this-call"
 
 
@@ -47,35 +48,41 @@ async def refused(phone: dialtone.Phone, method: str, **params: Any) -> dialtone
     return caught.value
 
 
-async def test_speech_comes_in_every_format_and_rate_with_the_places_of_its_words() -> None:
+async def test_speech_outside_of_calls() -> None:
+    """One daemon for all of it."""
+    async with station(emulator=False) as made, made.phone() as (phone, _):
+        await speech_comes_in_every_format_and_rate_with_the_places_of_its_words(phone)
+        await voices_are_listed_by_engine_with_what_each_lacks(phone)
+        await what_cannot_be_said_has_its_own_error(phone)
+
+
+async def speech_comes_in_every_format_and_rate_with_the_places_of_its_words(phone: dialtone.Phone) -> None:
     text = "Call 0170 1234567 now, please."
-    async with station(emulator=False) as made, made.phone() as (phone, _):
-        for audio_format, rate_hz in (("pcm", 8000), ("wav", 16000), ("ogg", 8000), ("ogg", 16000)):
-            found = await phone.call("tts.synthesize", text=text, format=audio_format, rate_hz=rate_hz)
-            data = base64.b64decode(found["audio"])
-            if audio_format == "pcm":
-                samples = np.frombuffer(data, "<i2") / 32768
-            else:
-                samples, read_hz = soundfile.read(io.BytesIO(data))
-                assert audio_format == "ogg" or read_hz == rate_hz
-                rate_hz = read_hz
-            assert len(samples) / rate_hz == pytest.approx(found["duration_ms"] / 1000, abs=0.1)
-            assert np.abs(samples).max() > 0.1
-            words = [text[mark["start"] : mark["end"]] for mark in found["marks"]]
-            assert words == ["Call", *"01701234567", "now", "please"]
-        assert found["duration_ms"] > 4000, "digit by digit, not as one number"
+    for audio_format, rate_hz in (("pcm", 8000), ("wav", 16000), ("ogg", 8000), ("ogg", 16000)):
+        found = await phone.call("tts.synthesize", text=text, format=audio_format, rate_hz=rate_hz)
+        data = base64.b64decode(found["audio"])
+        if audio_format == "pcm":
+            samples = np.frombuffer(data, "<i2") / 32768
+        else:
+            samples, read_hz = soundfile.read(io.BytesIO(data))
+            assert audio_format == "ogg" or read_hz == rate_hz
+            rate_hz = read_hz
+        assert len(samples) / rate_hz == pytest.approx(found["duration_ms"] / 1000, abs=0.1)
+        assert np.abs(samples).max() > 0.1
+        words = [text[mark["start"] : mark["end"]] for mark in found["marks"]]
+        assert words == ["Call", *"01701234567", "now", "please"]
+    assert found["duration_ms"] > 4000, "digit by digit, not as one number"
 
 
-async def test_voices_are_listed_by_engine_with_what_each_lacks() -> None:
-    async with station(emulator=False) as made, made.phone() as (phone, _):
-        engines = {found["name"]: found for found in (await phone.call("tts.voices"))["engines"]}
-        assert engines["espeak"]["current"] and engines["espeak"]["missing"] is None
-        assert {"en-gb", "de", "lt"} <= {voice["name"] for voice in engines["espeak"]["voices"]}
-        assert "key" in engines["azure"]["missing"] and engines["azure"]["voices"] == []
-        english = (await phone.call("tts.voices", engine="espeak", language="en"))["engines"][0]["voices"]
-        assert english and all(voice["language"].startswith("en") for voice in english)
-        error = await refused(phone, "tts.voices", engine="parrot")
-        assert error.kind == "engine_missing" and "espeak" in error.message
+async def voices_are_listed_by_engine_with_what_each_lacks(phone: dialtone.Phone) -> None:
+    engines = {found["name"]: found for found in (await phone.call("tts.voices"))["engines"]}
+    assert engines["espeak"]["current"] and engines["espeak"]["missing"] is None
+    assert {"en-gb", "de", "lt"} <= {voice["name"] for voice in engines["espeak"]["voices"]}
+    assert "key" in engines["azure"]["missing"] and engines["azure"]["voices"] == []
+    english = (await phone.call("tts.voices", engine="espeak", language="en"))["engines"][0]["voices"]
+    assert english and all(voice["language"].startswith("en") for voice in english)
+    error = await refused(phone, "tts.voices", engine="parrot")
+    assert error.kind == "engine_missing" and "espeak" in error.message
 
 
 WRONG: list[tuple[dict[str, Any], str, str | None]] = [
@@ -90,11 +97,10 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
 ]
 
 
-async def test_what_cannot_be_said_has_its_own_error() -> None:
-    async with station(emulator=False) as made, made.phone() as (phone, _):
-        for params, kind, path in WRONG:
-            error = await refused(phone, "tts.synthesize", **params)
-            assert error.kind == kind and (path is None or (error.data or {}).get("path") == path), params
+async def what_cannot_be_said_has_its_own_error(phone: dialtone.Phone) -> None:
+    for params, kind, path in WRONG:
+        error = await refused(phone, "tts.synthesize", **params)
+        assert error.kind == kind and (path is None or (error.data or {}).get("path") == path), params
 
 
 async def test_a_synthesis_is_cancelled_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +153,7 @@ async def test_texts_made_ahead_are_there_after_a_restart() -> None:
 
 async def test_what_is_queued_into_a_call_is_said_by_priority_and_never_cuts_what_is_said() -> None:
     async with talking() as (_, phone, watch):
-        await phone.call("tts.queue", text=LONG)
+        await phone.call("tts.queue", text=SHORTER)
         await watch.wait("call.speaking", count=2)
         queued = [
             (await phone.call("tts.queue", text=text, priority=priority))["ahead"]
@@ -156,7 +162,7 @@ async def test_what_is_queued_into_a_call_is_said_by_priority_and_never_cuts_wha
         assert queued == [1, 1, 1, 2]
         await watch.wait("call.spoken", count=6)
         spoken = [event.params for event in watch.named("call.spoken")][1:]
-        assert [params["text"] for params in spoken] == [LONG, "High.", "Higher.", "Normal.", "Low."]
+        assert [params["text"] for params in spoken] == [SHORTER, "High.", "Higher.", "Normal.", "Low."]
         assert all(params["completed"] for params in spoken)
 
 

@@ -11,7 +11,7 @@ PHRASES = ["what are your opening hours", "i would like to leave a message", "oh
 
 
 async def test_a_whole_phrase_that_a_client_expects_ends_the_turn_sooner_and_says_so() -> None:
-    """The phrase engine answers within the 250 ms that lie between the two thresholds, unless the machine is busy."""
+    """The phrase engine has the 900 ms between the two thresholds for its answer."""
     async with station("[media]\nend_silence_ms = 1500\n") as made, made.phone("*") as (phone, watch):
         await phone.expect_phrases(PHRASES)
         await answered(made, phone, watch)

@@ -44,6 +44,12 @@ async def heard(made: Station, watch: Watch, count: int = 1, text: str = "please
     return await watch.wait("call.speech", count=count)
 
 
+async def loaded(phone: dialtone.Phone, engine: str) -> None:
+    async with asyncio.timeout(20):
+        while not named(await phone.call("stt.engines"), engine)["loaded"]:  # noqa: ASYNC110 - as clients do
+            await asyncio.sleep(0.05)
+
+
 async def test_partials_and_words_tell_their_engine_language_confidence_and_times() -> None:
     async with station() as made, made.phone("*") as (phone, watch):
         await phone.expect_phrases(PHRASES)
@@ -72,9 +78,7 @@ async def test_whisper_is_loaded_when_a_call_comes_and_hears_it(tmp_path: Path) 
         await made.ready(phone)
         await made.control("call.incoming", number=NUMBER, ring_s=0.3)
         await watch.wait("call.incoming")
-        async with asyncio.timeout(20):
-            while not named(await phone.call("stt.engines"), "whisper")["loaded"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await loaded(phone, "whisper")
         await watch.wait("call.connected")
         await phone.call("call.speak", text="a", wait="spoken")
         speech = await heard(made, watch)
@@ -83,14 +87,16 @@ async def test_whisper_is_loaded_when_a_call_comes_and_hears_it(tmp_path: Path) 
 
 
 async def test_an_engine_that_hangs_costs_neither_the_call_nor_the_words() -> None:
-    async with station('[stt]\nengine = "hangs"\ntimeout_s = 2.5') as made, made.phone("*") as (phone, watch):
+    async with station('[stt]\nengine = "hangs"\ntimeout_s = 1.5') as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)
+        await loaded(phone, "hangs")
         speech = await heard(made, watch)
         assert (speech["understood"], speech["text"], speech["problem"]) == (False, None, "hangs: timeout")
         assert watch.named("call.partial") == [], "there was nobody to stand in, without phrases"
         await phone.expect_phrases(PHRASES)
         speech = await heard(made, watch, count=2)
-        assert (speech["text"], speech["engine"], speech["problem"]) == (PHRASES[0], "phrases", "hangs: timeout")
+        assert (speech["text"], speech["engine"]) == (PHRASES[0], "phrases")
+        assert speech["problem"] in ("hangs: timeout", "hangs: loading"), "its process was killed and begins anew"
         assert (await phone.call("call.speak", text="still here", wait="spoken"))["completed"]
 
 
@@ -162,15 +168,7 @@ async def test_the_engines_are_listed_with_what_is_missing() -> None:
         assert {*DOES, "phrases", "whisper"} == {engine["name"] for engine in listed["engines"]}
 
 
-@pytest.mark.parametrize(
-    "toml",
-    [
-        '[stt]\nengine = "deepspeech"',
-        '[tts]\nengine = "parrot"',
-        '[tts]\nfallback = ["parrot"]',
-        '[tts]\nengine = "whisper"',
-    ],
-)
+@pytest.mark.parametrize("toml", ['[stt]\nengine = "deepspeech"', '[tts]\nfallback = ["parrot"]'])
 async def test_a_core_that_is_to_hear_or_speak_with_an_unknown_engine_does_not_start(toml: str) -> None:
     with pytest.raises(AssertionError, match="ended with 2"):
         async with station(toml, emulator=False):

@@ -231,6 +231,12 @@ async def test_what_cannot_be_said_is_refused_by_the_iteration(
     await stream.close()
 
 
+def test_engines_that_do_not_exist_or_only_hear_are_known_before_anybody_asks_for_them() -> None:
+    config = TtsConfig(engine="whisper", fallback=("parrot", "azure", "piper", "espeak"))
+    assert TtsService(config).unknown_engines() == ["whisper", "parrot"]
+    assert TtsService(TtsConfig()).unknown_engines() == []
+
+
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
