@@ -235,6 +235,10 @@ class CallSpoken(Event, frozen=True, kw_only=True):
     played_ms: int
     completed: bool
     filler: Annotated[bool, Meta(description="Of the core itself, while the brain thinks")] = False
+    problem: Annotated[
+        str | None,
+        Meta(description="Why not all of it could be made: an error's kind, e.g. speech_unavailable: unreachable"),
+    ] = None
 
 
 @event("call.barge_in", personal=("heard_text",))

@@ -131,7 +131,7 @@ class CallRecording:
         """Only words that were played to their end count."""
         try:
             await said.done.wait()
-            self._told = said.completed and said.failed is None
+            self._told = said.completed and said.problem is None
         finally:
             self._asking = None
         if not self._told:

@@ -28,7 +28,7 @@ FADE_MS = 80
 
 @dataclass(slots=True, eq=False)
 class Said:
-    """One utterance from its request to its report. failed: why it could not be made, for people.
+    """One utterance from its request to its report. problem: why not all of it could be made.
 
     resume: it goes on where an interruption was none. filler: it only bridges the time until there are words.
     """
@@ -45,7 +45,7 @@ class Said:
     played_ms: int = 0
     heard_text: str | None = None
     completed: bool = False
-    failed: str | None = None
+    problem: PublicError | None = None
     resume: bool = True
     filler: bool = False
 
@@ -197,11 +197,11 @@ class Speaking:
                 said.utterance.feed(shape.flush())
         except PublicError as problem:
             log.warning("speech was not made", call_id=self._call.call_id, kind=problem.kind)
-            said.failed = problem.message
+            said.problem = problem
             said.utterance.fail()
         except Exception:  # an engine's failure must not end the call
             log.exception("the synthesiser failed", call_id=self._call.call_id)
-            said.failed = "The speech engine failed; the daemon's log has the reason."
+            said.problem = PublicError("The speech engine failed; the daemon's log has the reason.")
             said.utterance.fail()
         finally:
             await pieces.aclose()  # type: ignore[attr-defined]
@@ -359,6 +359,7 @@ class Speaking:
             played_ms=said.played_ms,
             completed=said.completed,
             filler=said.filler,
+            problem=_word(said.problem),
         )
 
     def _row(self, said: Said) -> TurnRow:
@@ -373,3 +374,11 @@ class Speaking:
             duration_ms=said.played_ms,
             latency_ms=said.first_byte_ms,
         )
+
+
+def _word(problem: PublicError | None) -> str | None:
+    """For the event: the error's kind, and the engine's reason where it gave one; both are stable words."""
+    if problem is None:
+        return None
+    reason = problem.details.get("reason")
+    return f"{problem.kind}: {reason}" if isinstance(reason, str) else problem.kind

@@ -213,3 +213,18 @@ async def test_an_engine_that_fails_in_a_call_is_followed_by_the_next_and_told(
         engines = {found["name"]: found for found in (await phone.call("tts.voices"))["engines"]}
         assert engines["needy"]["put_aside"] == "rate_limited"
         assert KEY not in made.log.read_text() and KEY not in str([event.params for event in watch.seen])
+
+
+async def test_a_text_that_no_engine_can_say_is_told_so_and_the_call_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = '[tts]\nengine = "needy"\nfallback = []\n'
+    async with tone_station(tmp_path, monkeypatch, toml) as made, made.phone("*") as (phone, watch):
+        await answered(made, phone, watch)
+        await phone.call("call.configure", keys={"needy_key": KEY})
+        await phone.call("call.configure", voice_settings={"needy": "unreachable|text|0|0"})
+        error = await refused(phone, "call.speak", text="Nobody says this text.", wait="spoken")
+        assert error.kind == "speech_unavailable"
+        spoken = await watch.wait("call.spoken", lambda params: params["text"] == "Nobody says this text.")
+        assert (spoken["completed"], spoken["problem"]) == (False, "speech_unavailable: unreachable")
+        assert (await phone.call("call.status"))["active"]

@@ -2153,6 +2153,8 @@ export interface CallSpokenEvent {
   completed: boolean;
   /** Of the core itself, while the brain thinks */
   filler: boolean;
+  /** Why not all of it could be made: an error's kind, e.g. speech_unavailable: unreachable */
+  problem: string | null;
   /** Personal fields that are null because your scopes don't cover them */
   redacted?: Array<"text" | "heard_text">;
 }

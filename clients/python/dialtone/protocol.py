@@ -2490,6 +2490,8 @@ class CallSpokenEvent(TypedDict):
     completed: bool
     # Of the core itself, while the brain thinks
     filler: bool
+    # Why not all of it could be made: an error's kind, e.g. speech_unavailable: unreachable
+    problem: str | None
     # Personal fields that are null because your scopes don't cover them
     redacted: NotRequired[list[Literal["text", "heard_text"]]]
 

@@ -74,8 +74,8 @@ async def _answer(said: Said, wait: str) -> SpeakResult:
     if wait == "accepted":
         return SpeakResult(utterance=said.number)
     await said.done.wait()  # as long as the file is: the client says how long it waits
-    if said.failed is not None:
-        raise InvalidParams(said.failed)
+    if said.problem is not None:
+        raise said.problem
     return SpeakResult(utterance=said.number, completed=said.completed, played_ms=said.played_ms)
 
 

@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from core.errors import AudioFailed, Claimed, EngineMissing, InvalidParams, LimitExceeded, NotFound, NotNow, TimedOut
+from core.errors import (
+    AudioFailed,
+    Claimed,
+    EngineMissing,
+    InvalidParams,
+    LimitExceeded,
+    NotFound,
+    NotNow,
+    SpeechUnavailable,
+    TimedOut,
+)
 from core.events import Scope
 from core.rpc.api.audio_params import Language, Text, VoiceName
 from core.rpc.api.calls import CallId, Empty, OneCall, Token, allowed
@@ -13,7 +23,7 @@ from core.rpc.methods import Request, method
 from core.speaking import Said
 from core.steering import Right
 
-SPEAK_ERRORS = (NotFound, NotNow, Claimed, AudioFailed, EngineMissing, LimitExceeded, TimedOut)
+SPEAK_ERRORS = (NotFound, NotNow, Claimed, AudioFailed, EngineMissing, SpeechUnavailable, LimitExceeded, TimedOut)
 SPOKEN_WAIT_S = 600.0
 """An utterance is at most 20 000 characters; this is more than it can last."""
 
@@ -88,8 +98,8 @@ async def answer(said: Said, wait: str) -> SpeakResult:
             await said.done.wait()
     except TimeoutError:
         raise TimedOut("The utterance did not end; is the call paused?") from None
-    if said.failed is not None:
-        raise EngineMissing(said.failed)
+    if said.problem is not None:
+        raise said.problem
     return SpeakResult(
         utterance=said.number, completed=said.completed, heard_text=said.heard_text, played_ms=said.played_ms
     )
