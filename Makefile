@@ -25,7 +25,7 @@ test:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	$(PY) -m core.rpc.spec --check
-	$(PY) -m pytest -m "not proof" -n 4 # they wait for modems and clocks more than they compute
+	$(PY) -m pytest -m "not proof" -n 4 --dist worksteal # they wait for modems and clocks more than they compute
 
 # Other people's daemons are measured, and killed, beside ours where they can be installed.
 proof:
