@@ -57,7 +57,7 @@ async def started(root: Path, *, watchdog_s: float, config: str | None = None) -
     written = (SYSTEMD / "etc/core.toml").read_text() if config is None else config
     # The group dialtone is not on this machine; that of the daemon stands in.
     written = written.replace("/run/", f"{root}/run/").replace('group = "dialtone"', f'group = "{owner}"')
-    if owner == 0:  # root's state is the machine's, wherever XDG_STATE_HOME points
+    if owner == 0 and "[store]" not in written:  # root's state is the machine's, wherever XDG_STATE_HOME points
         written += f'\n[store]\npath = "{root}/var/lib/dialtone/dialtone.db"\n'
     (root / "etc/dialtone/core.toml").write_text(written)
     environment = {key: value.replace("/run/", f"{root}/run/") for key, value in CORE.environment.items()}
