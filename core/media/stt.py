@@ -19,7 +19,7 @@ from core.config import Config, SttConfig
 from core.errors import EngineMissing, InvalidParams, LimitExceeded, PublicError
 from core.log import Log
 from core.media.engines import Stretch, stt_engines
-from core.media.stt_choice import AUTO, WHISPER, EngineChoice, EngineInfo
+from core.media.stt_choice import AUTO, WHISPER, EngineChoice, EngineInfo, ModelFile
 from core.media.stt_files import FileTranscriber
 from core.media.stt_lane import Lane
 from core.media.stt_rests import Rests
@@ -61,6 +61,7 @@ class SttService:
         self._choice = EngineChoice(changed(station or Config(), stt=config))
         self.files = FileTranscriber(self)
         self._lanes: dict[str, Lane] = {}
+        self._loading: ModelFile | None = None  # what whisper's process was begun with
         self._rests = Rests()
 
     async def start(self) -> None:
@@ -217,6 +218,8 @@ class SttService:
         def message(number: int) -> Transcribe:
             return Transcribe(id=number, pcm=said.pcm, rate_hz=said.rate_hz, language=tag, phrases=said.phrases)
 
+        if name == WHISPER:
+            await self._renew()
         lane = self._lane(name)
         ask = lane.ask_later if said.background else lane.ask
         return await ask(message, said.timeout_s)
@@ -226,7 +229,15 @@ class SttService:
         log.warning("a speech engine gave nothing", engine=name, reason=trouble)
         self._rests.failed(name, trouble, time.monotonic())
         if name == WHISPER and trouble is Trouble.MISSING:
-            self._choice.model_failed()
+            self._choice.model_failed(self._loading)
+
+    async def _renew(self) -> None:
+        """A process that was begun with a file that failed, and that is another one now, knows nothing of the new one:
+        its failures must not count against it."""
+        lane = self._lanes.get(WHISPER)
+        if lane is not None and self._choice.failed(self._loading) and self._loading != self._choice.model_file():
+            del self._lanes[WHISPER]
+            await lane.host.close()
 
     # --- ahead of time ------------------------------------------------------------------------------------------------
 
@@ -290,6 +301,8 @@ class SttService:
                 memory_bytes=memory * 1024 * 1024 if memory is not None else None,
             )
             self._lanes[name] = Lane(WorkerHost(settings))
+            if name == WHISPER:
+                self._loading = self._choice.model_file()
         return self._lanes[name]
 
 

@@ -12,6 +12,9 @@ from core.media.stt_models import whisper_model
 
 log = Log("stt")
 
+ModelFile = tuple[str, int]
+"""Path, and when it was changed (ns)."""
+
 AUTO, NONE, REMOTE = "auto", "none", "remote"
 WHISPER, PHRASES = "whisper", "phrases"
 MODEL_KEPT_S = 5.0
@@ -39,7 +42,7 @@ class EngineChoice:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._found: tuple[float, str | None] | None = None
-        self._broken: tuple[str, int] | None = None
+        self._broken: ModelFile | None = None
 
     @property
     def wanted(self) -> str:
@@ -97,18 +100,27 @@ class EngineChoice:
             self._found = now_s + MODEL_KEPT_S, str(found) if found is not None else None
         return self._found[1]
 
-    def model_failed(self) -> None:
+    def model_file(self) -> ModelFile | None:
+        """The whisper model as its file is now."""
+        model = self.model()
+        return (model, _changed_ns(model)) if model is not None else None
+
+    def model_failed(self, file: ModelFile | None) -> None:
         """It could not be loaded. It counts as missing until its file is another one."""
-        if (model := self.model()) is not None:
-            log.error("the whisper model can't be used", model=model)
-            self._broken = model, _changed_ns(model)
+        if file is not None:
+            log.error("the whisper model can't be used", model=file[0])
+            self._broken = file
+
+    def failed(self, file: ModelFile | None) -> bool:
+        """Whether this is the file that could not be loaded."""
+        return file is not None and file == self._broken
 
     def spoilt(self) -> bool:
         """Whether whisper has a model, and something else listens since it can't be used."""
         return self._config.stt.engine in (AUTO, REMOTE) and self.model() is not None and self.local != WHISPER
 
     def _is_broken(self, model: str) -> bool:
-        return self._broken is not None and self._broken == (model, _changed_ns(model))
+        return self.failed((model, _changed_ns(model)))
 
 
 def _changed_ns(path: str) -> int:
