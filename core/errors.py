@@ -185,6 +185,16 @@ class SpeechUnavailable(PublicError):
     summary = "No speech engine could say it; data.reason has a stable word, data.engine the last one that was tried."
 
 
+class NetUnavailable(PublicError):
+    code, kind = -32028, "net_unavailable"
+    summary = "The core can't do that for the internet connection here; data.reason says what is missing."
+
+
+class NetFailed(PublicError):
+    code, kind, retry = -32029, "net_failed", True
+    summary = "The network, NetworkManager or the modem's data refused; data.trouble has a stable word."
+
+
 def error_table() -> list[type[PublicError]]:
     """All kinds, by code, for the schema. A test checks that no code and no kind stands twice."""
     return sorted(PublicError.__subclasses__(), key=lambda error: error.code, reverse=True)

@@ -254,6 +254,16 @@ export interface ErasedPartyWithSeq {
   seq?: number;
 }
 
+/** States of the failover machine; docs/network.md has its table. */
+export type FailoverState =
+  | "backup"
+  | "both_down"
+  | "off"
+  | "primary"
+  | "recovering"
+  | "starting_backup"
+  | "suspect";
+
 /** What a file holds; all but recording are names of the station that this one replaces. */
 export type FileKind =
   | "incoming_raw"
@@ -696,6 +706,16 @@ export interface ModemUnlocked {
   sim: string | null;
 }
 
+/** One interface, without its addresses: those are for net.status. */
+export interface NetLink {
+  interface: string;
+  /** ethernet, wifi, wwan, ppp, tunnel or other */
+  kind: string;
+  carrier: boolean;
+  /** It has carrier, an IPv4 address and a default route */
+  usable: boolean;
+}
+
 /** An OpenRPC document with the events as x-events; see https://spec.open-rpc.org. */
 export interface OpenRpc {
   openrpc: string;
@@ -982,6 +1002,14 @@ export interface VoicemailPage {
 export interface VoicesResult {
   engines: Array<EngineInfo>;
 }
+
+/** OFF: its interface does not exist. */
+export type VpnState =
+  | "down"
+  | "off"
+  | "restarting"
+  | "stale"
+  | "up";
 
 /** What becomes of audio that a talker sends faster than the line takes it. wait: it stays in the socket, so that the line sets the pace of the writer. drop: the oldest goes, so that a live source is never more than 200 ms behind. */
 export type WhenFull =
@@ -2358,6 +2386,52 @@ export interface ModemStateEvent {
   reason: string | null;
 }
 
+/** Links came, went or changed, or another one became the primary. At most one a second while they flap. */
+export interface NetChangedEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  /** The main link's interface; never the modem's */
+  primary: string | null;
+  links: Array<NetLink>;
+}
+
+/** The failover machine took a step, or its backup has trouble (then from_state is state). */
+export interface NetFailoverEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  state: FailoverState;
+  from_state: FailoverState;
+  /** For people */
+  reason: string;
+  /** A stable word: the verdict of the primary (down, captive, dns_failed, no_link), the bearer's trouble (apn_refused, dhcp_silent, no_device, no_network, modem_reset, timeout, no_helper, program_missing, failed), contested (somebody takes our route away), budget, priority, manual */
+  cause: string | null;
+  /** What carries the traffic now, as far as we decide it */
+  interface: string | null;
+}
+
+/** The VPN came up, went stale, is being restarted, or moved to another endpoint. */
+export interface NetVpnEvent {
+  /** Number of this fact; grows for ever */
+  seq: number;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  line?: string | null;
+  call_id?: string | null;
+  interface: string;
+  state: VpnState;
+  from_state: VpnState;
+  reason: string;
+  handshake_age_s: number | null;
+}
+
 /** A message came in. incomplete: parts are missing; the same message_id comes again when they arrive. */
 export interface SmsReceivedEvent {
   /** Number of this fact; grows for ever */
@@ -2633,6 +2707,9 @@ export interface Events {
   "modem.recovery": ModemRecoveryEvent;
   "modem.signal": ModemSignalEvent;
   "modem.state": ModemStateEvent;
+  "net.changed": NetChangedEvent;
+  "net.failover": NetFailoverEvent;
+  "net.vpn": NetVpnEvent;
   "sms.received": SmsReceivedEvent;
   "sms.report": SmsReportEvent;
   "sms.status": SmsStatusEvent;
@@ -2665,6 +2742,9 @@ export type Fact =
   | "modem.lost"
   | "modem.recovery"
   | "modem.state"
+  | "net.changed"
+  | "net.failover"
+  | "net.vpn"
   | "sms.received"
   | "sms.report"
   | "sms.status"
@@ -2722,6 +2802,8 @@ export type ErrorKind =
   | "modem_restarting"
   | "sim_locked"
   | "speech_unavailable"
+  | "net_unavailable"
+  | "net_failed"
   | "invalid_params"
   | "cancelled";
 

@@ -115,6 +115,9 @@ Fact = Literal[
     "modem.lost",
     "modem.recovery",
     "modem.state",
+    "net.changed",
+    "net.failover",
+    "net.vpn",
     "sms.received",
     "sms.report",
     "sms.status",
@@ -173,6 +176,8 @@ ErrorKind = Literal[
     "modem_restarting",
     "sim_locked",
     "speech_unavailable",
+    "net_unavailable",
+    "net_failed",
     "invalid_params",
     "cancelled",
 ]
@@ -208,6 +213,8 @@ ERROR_CODES: dict[ErrorKind, int] = {
     "modem_restarting": -32025,
     "sim_locked": -32026,
     "speech_unavailable": -32027,
+    "net_unavailable": -32028,
+    "net_failed": -32029,
     "invalid_params": -32602,
     "cancelled": -32800,
 }
@@ -228,6 +235,7 @@ EndReason = Literal[
     "rejected",
     "remote_hangup",
 ]
+FailoverState = Literal["backup", "both_down", "off", "primary", "recovering", "starting_backup", "suspect"]
 FileKind = Literal[
     "incoming_raw",
     "outgoing_tts",
@@ -255,6 +263,7 @@ TransferState = Literal[
     "taking_message",
 ]
 UssdState = Literal["done", "elsewhere", "reply_wanted", "terminated", "timeout", "unsupported"]
+VpnState = Literal["down", "off", "restarting", "stale", "up"]
 WhenFull = Literal["drop", "wait"]
 
 
@@ -946,6 +955,17 @@ class ModemStatus(TypedDict):
 class ModemUnlocked(TypedDict):
     line: str
     sim: str | None
+
+
+class NetLink(TypedDict):
+    """One interface, without its addresses: those are for net.status."""
+
+    interface: str
+    # ethernet, wifi, wwan, ppp, tunnel or other
+    kind: str
+    carrier: bool
+    # It has carrier, an IPv4 address and a default route
+    usable: bool
 
 
 OpenRpc = TypedDict(
@@ -2708,6 +2728,57 @@ class ModemStateEvent(TypedDict):
     call_id: NotRequired[str | None]
     state: LineState
     reason: str | None
+
+
+class NetChangedEvent(TypedDict):
+    """Links came, went or changed, or another one became the primary. At most one a second while they flap."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    # The main link's interface; never the modem's
+    primary: str | None
+    links: list[NetLink]
+
+
+class NetFailoverEvent(TypedDict):
+    """The failover machine took a step, or its backup has trouble (then from_state is state)."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    state: FailoverState
+    from_state: FailoverState
+    # For people
+    reason: str
+    # A stable word: the verdict of the primary (down, captive, dns_failed, no_link), the bearer's trouble
+    # (apn_refused, dhcp_silent, no_device, no_network, modem_reset, timeout, no_helper, program_missing, failed),
+    # contested (somebody takes our route away), budget, priority, manual
+    cause: str | None
+    # What carries the traffic now, as far as we decide it
+    interface: str | None
+
+
+class NetVpnEvent(TypedDict):
+    """The VPN came up, went stale, is being restarted, or moved to another endpoint."""
+
+    # Number of this fact; grows for ever
+    seq: int
+    # RFC 3339, UTC, ms
+    at: str
+    line: NotRequired[str | None]
+    call_id: NotRequired[str | None]
+    interface: str
+    state: VpnState
+    from_state: VpnState
+    reason: str
+    handshake_age_s: float | None
 
 
 class SmsReceivedEvent(TypedDict):
