@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -161,7 +161,8 @@ class HelperClient:
 
     async def route(self, interface: str, gateway: str | None, metric: int, *, halves: bool, add: bool) -> None:
         """metric: 40 to 59. halves: 0.0.0.0/1 and 128.0.0.0/1 instead of a default route; one of ours for each."""
-        request = {"interface": interface, "gateway": gateway, "metric": metric, "halves": halves, "add": add}
+        request: dict[str, object] = {"interface": interface, "gateway": gateway, "metric": metric}
+        request |= {"halves": halves, "add": add}
         await self._ask("route", request)
 
     async def block_ipv6(self, add: bool, metric: int) -> None:
@@ -170,14 +171,14 @@ class HelperClient:
     async def dhcp(self, interface: str, timeout_s: float) -> Lease:
         """timeout_s: 1 to 30. The link has to be up. Sets nothing. dhcp_silent when nobody answers."""
         request = {"interface": interface, "timeout_s": timeout_s}
-        return await self._ask("dhcp", request, Lease, timeout_s + ANSWER_S)
+        return await self._told("dhcp", request, Lease, timeout_s + ANSWER_S)
 
     async def resolver(self, interface: str, dns: Sequence[str], set: bool) -> None:
         """dns: up to three; none needed to take it back."""
         await self._ask("resolver", {"interface": interface, "dns": list(dns), "set": set}, timeout_s=2 * ANSWER_S)
 
     async def wg_status(self, interface: str) -> WgStatus:
-        return await self._ask("wg_status", {"interface": interface}, WgStatus)
+        return await self._told("wg_status", {"interface": interface}, WgStatus, ANSWER_S)
 
     async def wg_restart(self, interface: str) -> None:
         """Up to 30 s."""
@@ -206,7 +207,7 @@ class HelperClient:
         request: dict[str, object] = {"tty": tty, "apn": apn, "auth": auth, "unit": unit, "timeout_s": timeout_s}
         request |= {} if user is None else {"user": user}
         request |= {} if password is None else {"password": password}
-        return await self._ask("ppp_start", request, PppUp, timeout_s + ANSWER_S)
+        return await self._told("ppp_start", request, PppUp, timeout_s + ANSWER_S)
 
     async def ppp_stop(self, unit: int = 0) -> None:
         """Also ends a ppp_start that still waits. Fine when nothing runs."""
@@ -214,15 +215,16 @@ class HelperClient:
 
     async def recover(self) -> tuple[str, ...]:
         """Undoes all that the helper has made, also for an earlier life of this daemon; what it undid, for the log."""
-        return (await self._ask("recover", {}, _Undone, 2 * ANSWER_S)).undone
+        return (await self._told("recover", {}, _Undone, 2 * ANSWER_S)).undone
 
     async def state(self) -> HelperState:
-        return await self._ask("state", {}, HelperState)
+        return await self._told("state", {}, HelperState, ANSWER_S)
 
-    async def _ask(
-        self, verb: str, request: dict[str, object], result: type[R] = _Nothing, timeout_s: float = ANSWER_S
-    ) -> R:
-        line = await self._exchange(json.dumps({"verb": verb} | request).encode() + b"\n", timeout_s)
+    async def _ask(self, verb: str, request: Mapping[str, object], timeout_s: float = ANSWER_S) -> None:
+        await self._told(verb, request, _Nothing, timeout_s)
+
+    async def _told(self, verb: str, request: Mapping[str, object], result: type[R], timeout_s: float) -> R:
+        line = await self._exchange(json.dumps({"verb": verb, **request}).encode() + b"\n", timeout_s)
         try:
             found = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
             if msgspec.json.decode(found.get("ok", b"false"), type=bool):
