@@ -3,12 +3,14 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from core.audio import PcmFormat
 from core.call import Call
 from core.call_time import CallTime
+from core.chunk_ahead import AHEAD_MS, AheadEncoder
 from core.config import MediaConfig
 from core.errors import NotFound
 from core.events import CallChunk, CallTurnEnd, CallTurnResumed, CallTurnStart
@@ -34,11 +36,12 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None] | None]
 
 @dataclass(frozen=True, slots=True)
 class KeptChunk:
-    """Audio of one chunk: s16le mono."""
+    """Audio of one chunk: s16le mono. ogg: the same as a file, or in the making; None where nobody asks for such."""
 
     pcm: bytes
     rate_hz: int
     duration_ms: int
+    ogg: Future[bytes | None] | None = None
 
 
 class Hearing:
@@ -64,6 +67,9 @@ class Hearing:
         self._keys = KeyMask()
         self._chunks: OrderedDict[int, KeptChunk] = OrderedDict()
         self._kept_bytes = 0
+        self._ahead: AheadEncoder | None = None
+        """Once somebody has fetched a chunk as OGG."""
+        self._ahead_ms = -(-AHEAD_MS // pcm_format.ptime_ms) * pcm_format.ptime_ms
         self.words = Recognition(call, pcm_format, speech, outbox, clock, group)
         self.turns = 0
         self.in_turn = False
@@ -87,6 +93,8 @@ class Hearing:
                 onset = action.at_ms
             else:
                 self._turn(action)
+        if self._ahead is not None and self._endpoint.pause_ms == self._ahead_ms:
+            self._ahead.feed(self._endpoint.pending)
         return onset, digits
 
     def flush(self) -> None:
@@ -137,7 +145,8 @@ class Hearing:
                 pass  # noise changes nothing here
 
     def _keep(self, chunk: Chunk) -> None:
-        self._chunks[chunk.chunk] = KeptChunk(chunk.pcm, self._format.rate_hz, chunk.duration_ms)
+        ogg = self._ahead.cut(chunk.pcm) if self._ahead is not None else None
+        self._chunks[chunk.chunk] = KeptChunk(chunk.pcm, self._format.rate_hz, chunk.duration_ms, ogg)
         self._kept_bytes += len(chunk.pcm)
         while self._kept_bytes > CHUNK_BYTES_KEPT:
             self._kept_bytes -= len(self._chunks.popitem(last=False)[1].pcm)
@@ -165,6 +174,12 @@ class Hearing:
         kept = self._chunks.get(chunk)
         if kept is None:
             raise NotFound("There is no such chunk in this call, or it is too old to be kept.")
+        if audio_format == "ogg" and self._ahead is None:  # who fetches one fetches the next
+            self._ahead = AheadEncoder(self._format.rate_hz)
+        if audio_format == "ogg" and kept.ogg is not None:
+            made = await asyncio.shield(asyncio.wrap_future(kept.ogg))  # it is not only this request's
+            if made is not None:
+                return made, kept
         return await asyncio.to_thread(encode, kept.pcm, kept.rate_hz, audio_format), kept
 
 

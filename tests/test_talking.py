@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import dialtone
+from core.media.codecs import decode_audio
+from core.media.level import dbfs
 from tests.station import ROOT, Station, Watch, station
 
 NUMBER = "+447700900123"
@@ -48,11 +50,19 @@ async def test_what_a_caller_says_becomes_a_turn_a_chunk_a_partial_and_words_in_
         assert "audio" not in chunk
         ogg = await phone.call("call.chunk_audio", call_id=call_id, chunk=chunk["chunk"])
         assert base64.b64decode(ogg["audio"])[:4] == b"OggS" and ogg["duration_ms"] == chunk["duration_ms"]
+        await made.control("far.say", text="please repeat that", voice=VOICE, snr_db=25)
+        await watch.wait("call.speech", count=2)
+        later = watch.named("call.chunk")[-1].params["chunk"]  # encoded while the caller paused
+        ahead = await phone.call("call.chunk_audio", call_id=call_id, chunk=later)
+        pcm = await phone.call("call.chunk_audio", call_id=call_id, chunk=later, format="pcm")
+        assert later > chunk["chunk"]
+        heard, said = decode_audio(base64.b64decode(ahead["audio"]), 8000), base64.b64decode(pcm["audio"])
+        assert abs(len(heard) - len(said)) <= 320 and dbfs(heard) == pytest.approx(dbfs(said), abs=1)
         await phone.call("call.hangup")
         wav = await phone.call("call.chunk_audio", call_id=call_id, chunk=chunk["chunk"], format="wav")
         assert base64.b64decode(wav["audio"])[:4] == b"RIFF", "there until a minute after the call"
         record = await phone.call("call.get", call_id=call_id)
-        assert [turn["role"] for turn in record["turns"]] == ["bot", "caller"]
+        assert [turn["role"] for turn in record["turns"]] == ["bot", "caller", "caller"]
 
 
 async def test_a_pause_shorter_than_the_end_does_not_end_the_turn_and_words_are_those_of_the_whole() -> None:

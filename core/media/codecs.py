@@ -26,20 +26,42 @@ def encode_wav(pcm: bytes, rate_hz: int, channels: int = 1) -> bytes:
 
 def encode_ogg_opus(pcm: bytes, rate_hz: int) -> bytes:
     """s16le mono as OGG Opus (RFC 7845), some 3 kB a second. Rates: OPUS_RATES_HZ, ValueError for others."""
-    import numpy as np
-    import soundfile
+    writer = OpusWriter(rate_hz)
+    writer.write(pcm)
+    return writer.finish()
 
-    if rate_hz not in OPUS_RATES_HZ:
-        raise ValueError(f"Opus has no {rate_hz} Hz")
-    if len(pcm) % SAMPLE_BYTES:
-        raise ValueError("PCM comes in whole samples")
-    out = BytesIO()
-    # Without a single packet of audio the file has headers only, and decoders refuse it: nothing becomes 20 ms of it.
-    samples = np.frombuffer(pcm or PcmFormat(rate_hz).silence, dtype="<i2")
-    with soundfile.SoundFile(out, "w", samplerate=rate_hz, channels=1, format="OGG", subtype="OPUS") as file:
-        for start in range(0, len(samples), rate_hz):
-            file.write(samples[start : start + rate_hz])
-    return out.getvalue()
+
+class OpusWriter:
+    """The same in pieces, for what is not yet whole. From one thread at a time; nothing can be read before `finish`."""
+
+    def __init__(self, rate_hz: int) -> None:
+        import soundfile
+
+        if rate_hz not in OPUS_RATES_HZ:
+            raise ValueError(f"Opus has no {rate_hz} Hz")
+        self._rate_hz = rate_hz
+        self._out = BytesIO()
+        self._file = soundfile.SoundFile(self._out, "w", samplerate=rate_hz, channels=1, format="OGG", subtype="OPUS")
+        self._empty = True
+
+    def write(self, pcm: bytes) -> None:
+        """ValueError for a cut sample."""
+        import numpy as np
+
+        if len(pcm) % SAMPLE_BYTES:
+            raise ValueError("PCM comes in whole samples")
+        samples = np.frombuffer(pcm, dtype="<i2")
+        for start in range(0, len(samples), self._rate_hz):
+            self._file.write(samples[start : start + self._rate_hz])
+        self._empty = self._empty and not pcm
+
+    def finish(self) -> bytes:
+        """The file. Without a single packet of audio it had headers only, and decoders refuse that: nothing becomes
+        20 ms of silence."""
+        if self._empty:
+            self.write(PcmFormat(self._rate_hz).silence)
+        self._file.close()
+        return self._out.getvalue()
 
 
 def decode_audio(

@@ -210,6 +210,16 @@ class Endpoint:
         return self._state in (Turn.HEARING, Turn.PAUSING, Turn.WAITING)
 
     @property
+    def pause_ms(self) -> int | None:
+        """How long it has been quiet in a turn with speech that no chunk holds yet; None at all other times."""
+        return self._ms(self._segment.silence) if self._state is Turn.PAUSING else None
+
+    @property
+    def pending(self) -> bytes:
+        """While pause_ms is not None: what the next chunk begins with."""
+        return b"".join(self._frames)
+
+    @property
     def buffered_frames(self) -> int:
         """Frames kept now."""
         return len(self._frames)

@@ -352,3 +352,16 @@ def test_frames_reach_every_state() -> None:
         seen.add(endpoint.state)
         endpoint.step(LINE_FORMAT.silence, speech)
     assert seen == set(Turn)
+
+
+@given(pattern=st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1, max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_what_is_pending_in_a_pause_is_what_the_next_chunk_begins_with(pattern: list[tuple[bool, int]]) -> None:
+    endpoint, pending = Endpoint(SMALL, LINE_FORMAT), b""
+    for index, speech in enumerate(speech for speech, frames in pattern for _ in range(frames)):
+        for chunk in only(endpoint.step(numbered(index), speech), Chunk):
+            assert chunk.pcm.startswith(pending)
+            pending = b""
+        if endpoint.pause_ms is not None:
+            assert endpoint.pending.startswith(pending)
+            pending = endpoint.pending
