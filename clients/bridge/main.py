@@ -11,9 +11,10 @@ from typing import Any
 
 import dialtone
 from clients.bridge.outbox import command as outbox_command
-from clients.bridge.settings import Settings, SettingsError, has_deliveries, read_settings
+from clients.bridge.settings import Settings, has_deliveries, read_settings
 from clients.cli.command import FAILED, INTERRUPTED, OK, UsageError
 from clients.cli.notify import ServiceManager
+from clients.settings_file import SettingsError
 
 DESCRIPTION = """\
 Has a VPS turn callers' speech into replies, asks it for the voice configuration on every ring, and tells it what

@@ -1,15 +1,14 @@
 """bridge.toml: where the VPS is, and what the bridge does. An address that is not there switches its part off."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from clients.bridge.texts import Phrase
+from clients.settings_file import SettingsError, as_type, read_file
 
 DEFAULT_FILE = Path("/etc/dialtone/bridge.toml")
 
@@ -19,10 +18,6 @@ Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Topic = Annotated[str, Meta(pattern=r"^(\*|[a-z_]+(\.[a-z_]+)*(\.\*)?)$", max_length=80)]
 Address = Annotated[str, Meta(pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)]
 LanguageName = Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
-
-
-class SettingsError(Exception):
-    """bridge.toml is wrong; one line."""
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -192,25 +187,12 @@ def state_dir() -> Path:
 
 def read_settings(path: Path | None) -> Settings:
     """Reads the file; without one the usual place, and the defaults where nothing is there. SettingsError."""
-    if path is None:
-        if not DEFAULT_FILE.exists():
-            return Settings()
-        path = DEFAULT_FILE
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise SettingsError(f"{path}: can't be read: {problem.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise SettingsError(f"{path}: {problem}") from None
-    return parse_settings(raw, str(path))
+    return read_file(path, DEFAULT_FILE, parse_settings)
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:
     """The same from tables read already; `source` names the file in errors."""
-    try:
-        settings = msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as problem:
-        raise SettingsError(f"{source}: {problem}") from None
+    settings = as_type(raw, Settings, source)
     if (refused := _refused(settings)) is not None:
         raise SettingsError(f"{source}: {refused}")
     return settings

@@ -18,9 +18,10 @@ from clients.http_api.app import build
 from clients.http_api.auth import Tokens, TokensError, good_name
 from clients.http_api.limits import RateLimit
 from clients.http_api.links import Links
-from clients.http_api.settings import ScopeName, Settings, SettingsError, read_settings
+from clients.http_api.settings import ScopeName, Settings, read_settings
 from clients.http_api.site import Site
 from clients.http_api.spoken import follow
+from clients.settings_file import SettingsError
 
 DESCRIPTION = """\
 Serves the protocol over HTTP (/v1/rpc, /v1/events, /v1/health, /metrics), the old API of port 8088 and the old

@@ -1,22 +1,18 @@
 """http.toml: where the HTTP service listens, who may come in, and how much they may ask."""
 
 import ipaddress
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
+
+from clients.settings_file import SettingsError, as_type, read_file
 
 DEFAULT_FILE = Path("/etc/dialtone/http.toml")
 DEFAULT_TOKENS = "/etc/dialtone/http-tokens.toml"
 
 ScopeName = Literal["observe", "messages", "calls", "admin"]
 Side = Literal["modern", "phone", "monitor"]
-
-
-class SettingsError(Exception):
-    """http.toml is wrong; one line."""
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,25 +76,12 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def read_settings(path: Path | None) -> Settings:
     """Reads the file; without one the usual place, and the defaults where nothing is there. SettingsError."""
-    if path is None:
-        if not DEFAULT_FILE.exists():
-            return Settings()
-        path = DEFAULT_FILE
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise SettingsError(f"{path}: can't be read: {problem.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise SettingsError(f"{path}: {problem}") from None
-    return parse_settings(raw, str(path))
+    return read_file(path, DEFAULT_FILE, parse_settings)
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:
     """The same from tables read already; `source` names the file in errors."""
-    try:
-        settings = msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as problem:
-        raise SettingsError(f"{source}: {problem}") from None
+    settings = as_type(raw, Settings, source)
     for listen in settings.listen:
         if (problem_text := _refused(listen)) is not None:
             raise SettingsError(f"{source}: listen {listen.host}:{listen.port}: {problem_text}")

@@ -16,13 +16,14 @@ from pathlib import Path
 import dialtone
 from clients.cli.command import FAILED, INTERRUPTED, OK, UsageError
 from clients.cli.notify import ServiceManager
+from clients.settings_file import SettingsError
 from clients.spool.desk import Desk
 from clients.spool.handlers import Handlers
 from clients.spool.ledger import Ledger
 from clients.spool.placer import Placer
 from clients.spool.receiver import TOPICS, Receiver, ScopeMissing
 from clients.spool.sender import Sender
-from clients.spool.settings import Settings, SettingsError, read_settings
+from clients.spool.settings import Settings, read_settings
 from clients.spool.voice import VoiceCalls
 from clients.spool.watch import Watch
 

@@ -1,19 +1,15 @@
 """spool.toml: where the directories are and how files are read and written. Names are smsd.conf's where it has them."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
-DEFAULT_FILES = (Path("/etc/dialtone/spool.toml"),)
+from clients.settings_file import SettingsError, as_type, read_file
+
+DEFAULT_FILE = Path("/etc/dialtone/spool.toml")
 Seconds = Annotated[float, Meta(gt=0)]
-
-
-class SettingsError(Exception):
-    """spool.toml is wrong; one line."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,25 +85,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def read_settings(path: Path | None) -> Settings:
     """Reads the file; without one the usual place, and the defaults where nothing is there. SettingsError."""
-    if path is None:
-        path = next((place for place in DEFAULT_FILES if place.exists()), None)
-    if path is None:
-        return Settings()
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise SettingsError(f"{path}: can't be read: {problem.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise SettingsError(f"{path}: {problem}") from None
-    return parse_settings(raw, str(path))
+    return read_file(path, DEFAULT_FILE, parse_settings)
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:
     """The same from tables read already; `source` names the file in errors."""
-    try:
-        settings = msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as problem:
-        raise SettingsError(f"{source}: {problem}") from None
+    settings = as_type(raw, Settings, source)
     folders = settings.folders()
     apart = [folders[key] for key in ("outgoing", "checked", "incoming", "sent", "failed")]
     if len(set(apart)) < len(apart):

@@ -8,11 +8,11 @@ from typing import Any
 
 import dialtone
 from clients.bridge.settings import Settings as BridgeSettings
-from clients.bridge.settings import SettingsError as BridgeSettingsError
 from clients.bridge.settings import read_settings as read_bridge
 from clients.bridge.settings import state_dir
 from clients.cli.command import FAILED, OK, UsageError
-from clients.station.settings import Settings, SettingsError, read_settings
+from clients.settings_file import SettingsError
+from clients.station.settings import Settings, read_settings
 
 PROBLEM = FAILED
 """1: it looked, and something is wrong (or a notification was not delivered)."""
@@ -52,7 +52,7 @@ def context(args: argparse.Namespace) -> Context:
     try:
         settings = read_settings(getattr(args, "config", None))
         bridge = read_bridge(getattr(args, "bridge_config", None))
-    except (SettingsError, BridgeSettingsError) as problem:
+    except SettingsError as problem:
         raise UsageError(str(problem)) from None
     scopes = getattr(args, "scopes", None)
     narrow = tuple(word for word in scopes.split(",") if word) if scopes is not None else None

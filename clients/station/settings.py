@@ -1,11 +1,11 @@
 """station.toml: what the commands that look after a station look at."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
+
+from clients.settings_file import as_type, read_file
 
 DEFAULT_FILE = Path("/etc/dialtone/station.toml")
 
@@ -13,10 +13,6 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Url = Annotated[str, Meta(pattern="^https?://[^/]+", max_length=2000)]
 Unit = Annotated[str, Meta(pattern=r"^[A-Za-z0-9*?\[][A-Za-z0-9:_.@\\*?\[\]-]{0,254}$")]
 """A unit's name or a pattern of names (systemd.unit(5)); never an option."""
-
-
-class SettingsError(Exception):
-    """station.toml is wrong; one line."""
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,22 +93,9 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def read_settings(path: Path | None) -> Settings:
     """Reads the file; without one the usual place, and the defaults where nothing is there. SettingsError."""
-    if path is None:
-        if not DEFAULT_FILE.exists():
-            return Settings()
-        path = DEFAULT_FILE
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise SettingsError(f"{path}: can't be read: {problem.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise SettingsError(f"{path}: {problem}") from None
-    return parse_settings(raw, str(path))
+    return read_file(path, DEFAULT_FILE, parse_settings)
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:
     """The same from tables read already; `source` names the file in errors."""
-    try:
-        return msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as problem:
-        raise SettingsError(f"{source}: {problem}") from None
+    return as_type(raw, Settings, source)

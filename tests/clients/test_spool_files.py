@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.settings_file import SettingsError
 from clients.spool.alphabets import GSM, GSM_EXTENSION, decode_gsm, encode_gsm, fits_one
 from clients.spool.message_file import add_headers, read_message
 from clients.spool.outgoing import CallWish, Json, Malformed, SmsWish, read_number, read_wish, validity_s
-from clients.spool.settings import Settings, SettingsError, parse_settings, read_settings
+from clients.spool.settings import Settings, parse_settings, read_settings
 
 
 def no_include(name: str) -> bytes:

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clients.bridge.settings import Settings, SettingsError, WebhookTable, parse_settings, read_settings
+from clients.bridge.settings import Settings, WebhookTable, parse_settings, read_settings
+from clients.settings_file import SettingsError
 
 EXAMPLE = Path(__file__).parents[3] / "docs/bridge.example.toml"
 

@@ -14,7 +14,8 @@ from openapi_spec_validator import validate
 
 from clients.http_api.auth import Tokens, TokensError
 from clients.http_api.limits import RateLimit
-from clients.http_api.settings import Settings, SettingsError, parse_settings
+from clients.http_api.settings import Settings, parse_settings
+from clients.settings_file import SettingsError
 from tests.clients.http.service import Service, http_service
 from tests.station import station
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from clients.settings_file import SettingsError
 from clients.station.journal import ENTRIES, FAILED, RESTART, STARTED, STOPPED, parse
 from clients.station.services import since_text
-from clients.station.settings import Settings, SettingsError, parse_settings
+from clients.station.settings import Settings, parse_settings
 from clients.station.units import parse as parse_units
 from tests.clients.station.conftest import Desk, Vps
 from tests.clients.station.programs import ALL_WELL, SYSTEMCTL, entry
