@@ -1253,12 +1253,12 @@ export interface CallSpeakParams {
   language?: string | null;
   voice?: string | null;
   interruptible?: boolean;
+  /** Stop what is being said or waits first */
+  replace?: boolean;
   /** Places [from, to) in text, in characters, that no caller interrupts */
   uninterruptible?: Array<Array<unknown>>;
   /** Go on after an interruption that turns out to be none ([media] resume_after_ms) */
   resume?: boolean;
-  /** Stop what is being said first */
-  replace?: boolean;
   /** When to answer */
   wait?: "accepted" | "spoken";
 }
@@ -1689,13 +1689,13 @@ export interface TtsQueueParams {
   call_id?: string | null;
   /** From call.claim, for connections that don't hold the claim */
   token?: string | null;
-  /** Of what waits: a higher one is made and said first */
-  priority?: "high" | "low" | "normal";
   language?: string | null;
   voice?: string | null;
   interruptible?: boolean;
-  /** Stop what is being said or waits */
+  /** Stop what is being said or waits first */
   replace?: boolean;
+  /** Of what waits: a higher one is made and said first */
+  priority?: "high" | "low" | "normal";
 }
 
 /** tts.synthesize: Speech of a text, outside any call. */

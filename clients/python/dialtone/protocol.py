@@ -1450,12 +1450,12 @@ class CallSpeakParams(TypedDict):
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
     interruptible: NotRequired[bool]
+    # Stop what is being said or waits first
+    replace: NotRequired[bool]
     # Places [from, to) in text, in characters, that no caller interrupts
     uninterruptible: NotRequired[list[list[Any]]]
     # Go on after an interruption that turns out to be none ([media] resume_after_ms)
     resume: NotRequired[bool]
-    # Stop what is being said first
-    replace: NotRequired[bool]
     # When to answer
     wait: NotRequired[Literal["accepted", "spoken"]]
 
@@ -1974,13 +1974,13 @@ class TtsQueueParams(TypedDict):
     call_id: NotRequired[str | None]
     # From call.claim, for connections that don't hold the claim
     token: NotRequired[str | None]
-    # Of what waits: a higher one is made and said first
-    priority: NotRequired[Literal["high", "low", "normal"]]
     language: NotRequired[str | None]
     voice: NotRequired[str | None]
     interruptible: NotRequired[bool]
-    # Stop what is being said or waits
+    # Stop what is being said or waits first
     replace: NotRequired[bool]
+    # Of what waits: a higher one is made and said first
+    priority: NotRequired[Literal["high", "low", "normal"]]
 
 
 class TtsSynthesizeParams(TypedDict):

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from core.call import Call
+from core.conversation import Conversation
 from core.errors import (
     AudioFailed,
     Claimed,
@@ -28,13 +30,17 @@ SPOKEN_WAIT_S = 600.0
 """An utterance is at most 20 000 characters; this is more than it can last."""
 
 
-class SpeakParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SayParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: Text
     call_id: CallId | None = None
     token: Token | None = None
     language: Language | None = None
     voice: VoiceName | None = None
     interruptible: bool = True
+    replace: Annotated[bool, Meta(description="Stop what is being said or waits first")] = False
+
+
+class SpeakParams(SayParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     uninterruptible: Annotated[
         list[tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=1)]]],
         Meta(max_length=50, description="Places [from, to) in text, in characters, that no caller interrupts"),
@@ -42,7 +48,6 @@ class SpeakParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     resume: Annotated[
         bool, Meta(description="Go on after an interruption that turns out to be none ([media] resume_after_ms)")
     ] = True
-    replace: Annotated[bool, Meta(description="Stop what is being said first")] = False
     wait: Annotated[Literal["accepted", "spoken"], Meta(description="When to answer")] = "accepted"
 
 
@@ -61,24 +66,32 @@ class StopResult(Struct, frozen=True, kw_only=True):
     played_ms: int = 0
 
 
-@method("call.speak", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
-async def speak(request: Request, params: SpeakParams) -> SpeakResult:
-    """Says a text into the call; a text after another waits for its turn, replace stops what is being said."""
-    call = request.core.services.calls.book.find(params.call_id)
+async def ready(request: Request, params: SayParams) -> tuple[Call, Conversation]:
+    """The call, if this client may speak in it, the text is not too long and the voice is one; with `replace` it is
+    silent from here on."""
+    services = request.core.services
+    call = services.calls.book.find(params.call_id)
     allowed(request, call, Right.SPEAK, params.token)
-    if len(params.text) > request.core.config.tts.max_text_chars:
-        raise LimitExceeded(f"At most {request.core.config.tts.max_text_chars} characters at a time.")
-    if any(not since < to <= len(params.text) for since, to in params.uninterruptible):
-        raise InvalidParams("Each pair is [from, to) within the text.", path="uninterruptible")
+    most = request.core.config.tts.max_text_chars
+    if len(params.text) > most:
+        raise LimitExceeded(f"At most {most} characters at a time.", path="text")
     if params.language is not None or params.voice is not None:
-        language = params.language or call.settings.language
-        await request.core.services.speech.check_voice(
-            language, params.voice, engine=call.settings.tts_engine, keys=call.settings.keys
-        )
-    conversation = await request.core.services.calls.talk.free(call)
+        settings = call.settings
+        language = params.language or settings.language
+        await services.speech.check_voice(language, params.voice, engine=settings.tts_engine, keys=settings.keys)
+    conversation = await services.calls.talk.free(call)
     call.reminded = False
     if params.replace:
         conversation.stop_speaking()
+    return call, conversation
+
+
+@method("call.speak", scope=Scope.CALLS, errors=SPEAK_ERRORS, since="0.1")
+async def speak(request: Request, params: SpeakParams) -> SpeakResult:
+    """Says a text into the call; a text after another waits for its turn, replace stops what is being said."""
+    if any(not since < to <= len(params.text) for since, to in params.uninterruptible):
+        raise InvalidParams("Each pair is [from, to) within the text.", path="uninterruptible")
+    conversation = (await ready(request, params))[1]
     said = conversation.speaking.speak(
         params.text,
         language=params.language,

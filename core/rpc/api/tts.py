@@ -22,6 +22,7 @@ from core.events import Scope
 from core.media.tts import Ask, Priority, collect
 from core.rpc.api.audio_params import AudioFormat, AudioResult, Language, Text, VoiceName
 from core.rpc.api.calls import CallId, Token, allowed
+from core.rpc.api.speaking import SayParams, ready
 from core.rpc.methods import Request, method
 from core.speech import encode
 from core.steering import Right
@@ -93,15 +94,8 @@ class VoicesResult(Struct, frozen=True, kw_only=True):
     engines: list[EngineInfo]
 
 
-class TtsQueueParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    text: Text
-    call_id: CallId | None = None
-    token: Token | None = None
+class TtsQueueParams(SayParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     priority: PriorityName = "normal"
-    language: Language | None = None
-    voice: VoiceName | None = None
-    interruptible: bool = True
-    replace: Annotated[bool, Meta(description="Stop what is being said or waits")] = False
 
 
 class TtsQueueResult(Struct, frozen=True, kw_only=True):
@@ -212,22 +206,7 @@ async def queue(request: Request, params: TtsQueueParams) -> TtsQueueResult:
 
     It never cuts what is being said, unless `replace` says so. tts.cancel takes it back.
     """
-    services = request.core.services
-    call = services.calls.book.find(params.call_id)
-    allowed(request, call, Right.SPEAK, params.token)
-    if len(params.text) > request.core.config.tts.max_text_chars:
-        raise LimitExceeded(f"At most {request.core.config.tts.max_text_chars} characters at a time.", path="text")
-    if params.language is not None or params.voice is not None:
-        await services.speech.check_voice(
-            params.language or call.settings.language,
-            params.voice,
-            engine=call.settings.tts_engine,
-            keys=call.settings.keys,
-        )
-    conversation = await services.calls.talk.free(call)
-    call.reminded = False
-    if params.replace:
-        conversation.stop_speaking()
+    call, conversation = await ready(request, params)
     said = conversation.speaking.speak(
         params.text,
         language=params.language,
