@@ -1,0 +1,221 @@
+"""A whole station in a small internet: core, helper and an emulated modem as processes of their own, the first of them
+without any right in the namespace that is its machine.
+
+qmicli is tests/net/fake_qmicli, first in PATH; wwan0 leads to the carrier's namespace.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.net.namespaces import VPS, Network, network
+from tests.net.wireguard_rig import FAR, Tunnel, tunnel
+from tests.station import ROOT, Station, Watch, _answers
+
+CORE_UID = 61234
+"""Of nobody: systemd leaves 60000 to 61183 to people and 61184 to 65519 to services."""
+READS = "dac_read_search"
+"""The interpreter may lie in root's home; nothing that changes anything goes with this one."""
+UNPRIVILEGED = (
+    *("setpriv", f"--reuid={CORE_UID}", f"--regid={CORE_UID}", "--clear-groups", "--no-new-privs"),
+    *(f"--inh-caps=-all,+{READS}", f"--ambient-caps=-all,+{READS}", f"--bounding-set=-all,+{READS}"),
+)
+QUICK = """
+every_s = 1.0
+fail_count = 3
+back_count = 2
+ping_timeout_s = 0.5
+priority_timeout_s = 0.8
+settle_s = 0.3
+hold_backup_s = 1.0
+hold_primary_s = 1.0
+retry_s = [0.5, 1.0]
+"""
+"""Of [net]: the same as at home, in seconds instead of half minutes."""
+
+QMI = 'bearer = "qmi"\ninterface = "wwan0"\nqmi_device = "/dev/cdc-wdm0"\n'
+
+
+class NetStation(Station):
+    """Made by `net_station()`. net: its internet. Facts of its processes stand in `log`."""
+
+    def __init__(self, net: Network, directory: Path, toml: str, vpn: Tunnel | None, env: Mapping[str, str]) -> None:
+        super().__init__(directory, f"[net]\nenabled = true\n{toml}", answer_after_rings=1)
+        self.net = net
+        self.vpn = vpn
+        self._more_env = env
+        self.root = directory / "root"
+        """The helper's idea of /: sysfs of wwan0, name servers."""
+        self.helper_socket = directory / "helper" / "helper.sock"
+        self.helper_state = directory / "helper" / "state.json"
+        self.modem = directory / "modem"
+        """Where fake_qmicli keeps what a modem knows."""
+        self.bin = directory / "bin"
+        self.helper: asyncio.subprocess.Process | None = None
+        self._prepare()
+
+    @property
+    def resolv_conf(self) -> Path:
+        return self.root / "etc/resolv.conf"
+
+    def _prepare(self) -> None:
+        self.resolv_conf.parent.mkdir(parents=True)
+        self.resolv_conf.write_text("nameserver 192.168.77.1\n")
+        raw_ip = self.root / "sys/class/net/wwan0/qmi/raw_ip"
+        raw_ip.parent.mkdir(parents=True)
+        raw_ip.write_text("N\n")
+        self.bin.mkdir()
+        self.modem.mkdir()
+        for name in ("helper", "state", "run"):
+            (self.dir / name).mkdir()
+        (self.bin / "qmicli").symlink_to(ROOT / "tests/net/fake_qmicli")
+        for path in (self.dir, self.modem, self.dir / "state", self.dir / "run", self.config):
+            os.chown(path, CORE_UID, CORE_UID)
+        self.dir.chmod(0o755)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Of every process here."""
+        return os.environ | {
+            "TERM": "dumb",
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "HOME": str(self.dir / "state"),
+            "XDG_STATE_HOME": str(self.dir / "state"),
+            "XDG_RUNTIME_DIR": str(self.dir / "run"),
+            "DIALTONE_HELPER": str(self.helper_socket),
+            "DIALTONE_SOCKET": str(self.socket),
+            "FAKE_QMICLI_DIR": str(self.modem),
+            **self._more_env,
+        }
+
+    # --- its processes
+
+    async def start_helper(self) -> None:
+        vpn = ["--vpn", self.vpn.interface] if self.vpn else []
+        self.helper = await self._within(
+            *("core.helper.main", "--for-user", str(CORE_UID), "--listen", str(self.helper_socket)),
+            *("--root", str(self.root), "--state", str(self.helper_state), "--interface", "wwan*", *vpn),
+        )
+        await self._until(lambda: _answers(self.helper_socket), self.helper)
+
+    async def stop_helper(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self.helper is not None
+        self.helper.send_signal(how)
+        async with asyncio.timeout(15):
+            return await self.helper.wait()
+
+    async def start_core(self) -> None:
+        self.core = await self._within("core", "--config", str(self.config), before=UNPRIVILEGED)
+        await self._until(lambda: _answers(self.socket), self.core)
+
+    async def close(self) -> None:
+        await super().close()
+        if self.helper is not None and self.helper.returncode is None:
+            await self.stop_helper()
+
+    async def command(self, *words: str, timeout_s: float = 30.0) -> tuple[int, str, str]:
+        """The dialtone command against this core: exit code, stdout, stderr."""
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "clients.cli.main", *words, stdout=pipe, stderr=pipe, env=self.env, cwd=ROOT
+        )
+        async with asyncio.timeout(timeout_s):
+            out, err = await child.communicate()
+        assert child.returncode is not None
+        return child.returncode, out.decode(), err.decode()
+
+    async def _process(self, module: str, *arguments: str) -> asyncio.subprocess.Process:
+        """The emulator's: its ports are of the core's user."""
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *UNPRIVILEGED, sys.executable, "-m", module, *arguments, stdout=log, stderr=log, cwd=ROOT, env=self.env
+            )
+
+    async def _within(self, module: str, *words: str, before: tuple[str, ...] = ()) -> asyncio.subprocess.Process:
+        """A process of ours in the host's namespace."""
+        inside = ("ip", "netns", "exec", self.net.host.name, *before, sys.executable, "-m", module, *words)
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(*inside, stdout=log, stderr=log, cwd=ROOT, env=self.env)
+
+    # --- what the kernel has
+
+    def routes(self) -> str:
+        """All IPv4 routes of the main table, and the IPv6 defaults."""
+        ours = self.net.host.run("ip", "-4", "route").stdout
+        return ours + self.net.host.run("ip", "-6", "route", "show", "default").stdout
+
+    def our_routes(self) -> list[str]:
+        found = self.net.host.run("ip", "-4", "route", "show", "proto", "186").stdout.splitlines()
+        return found + self.net.host.run("ip", "-6", "route", "show", "proto", "186").stdout.splitlines()
+
+    def wwan0(self) -> str:
+        return self.net.host.run("ip", "-br", "addr", "show", "wwan0").stdout
+
+    # --- waiting
+
+    async def until(self, there: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not there():  # noqa: ASYNC110 - the kernel and other processes change it
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"not within {timeout_s:g} s: {what}") from None
+
+    async def sends_by_carrier(self) -> None:
+        """Until a packet of the machine's own that names no interface leaves by the carrier, and none by the router."""
+        async with asyncio.timeout(20):
+            while not await asyncio.to_thread(self._pinged, VPS):  # noqa: ASYNC110 - asked by ping
+                await asyncio.sleep(0.05)
+
+    def _pinged(self, address: str) -> bool:
+        before = self.net.carrier_traffic().packets
+        done = self.net.host.run("ping", "-c1", "-W1", address, check=False)
+        return done.returncode == 0 and self.net.carrier_traffic().packets > before
+
+
+async def reaches(watch: Watch, state: str, *, count: int = 1, timeout_s: float = 20.0) -> dict[str, Any]:
+    """The count-th net.failover into that state."""
+    return await watch.wait(
+        "net.failover",
+        lambda params: params["state"] == state and params["from_state"] != state,
+        count=count,
+        timeout_s=timeout_s,
+    )
+
+
+@asynccontextmanager
+async def net_station(
+    toml: str = "",
+    *,
+    base: str = QUICK,
+    bearer: str = QMI,
+    after: str = "",
+    helper: bool = True,
+    core: bool = True,
+    emulator: bool = True,
+    vpn: str | None = None,
+    env: Mapping[str, str] | None = None,
+    **internet: Any,
+) -> AsyncIterator[NetStation]:
+    """All of it, up. toml: more of [net]; after: more tables; vpn: more of [net.vpn], with a tunnel to the VPS that is
+    up already. internet: for `network()`. The folder is short: socket paths have 107 bytes."""
+    with ExitStack() as stack:
+        net = stack.enter_context(network(**internet))
+        wg = stack.enter_context(tunnel(net, keepalive_s=1)) if vpn is not None else None
+        if wg is not None:
+            after += f'\n[net.vpn]\ninterface = "{wg.interface}"\nping = "{FAR}"\n{vpn}'
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dtn")))
+        async with NetStation(net, directory, base + bearer + toml + after, wg, env or {}) as made:
+            if emulator:
+                await made.start_emulator()
+            if helper:
+                await made.start_helper()
+            if core:
+                await made.start_core()
+            yield made
