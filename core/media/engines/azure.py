@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 import msgspec
 
 from core.config import AzureTtsConfig, TtsConfig
+from core.media.cloud_engine import CloudSynthesiser
 from core.media.cloud_keys import Access, Denied, find_access, with_path
 from core.media.cloud_prosody import percent, semitones, speakable, speed_factor
 from core.media.cloud_speech import JSON_BYTES_MAX, CloudSession, Limits, Request, pcm_pieces
@@ -52,14 +53,10 @@ class _ListedVoice(msgspec.Struct, rename="pascal"):
     style_list: tuple[str, ...] = ()
 
 
-class AzureSynthesiser:
+class AzureSynthesiser(CloudSynthesiser):
     def __init__(self, config: AzureTtsConfig) -> None:
+        super().__init__(CloudSession("Azure Speech", Limits.of(config.timeout_s), _explain))
         self._config = config
-        self._cloud = CloudSession("Azure Speech", Limits.of(config.timeout_s), _explain)
-
-    def missing(self, keys: Mapping[str, str]) -> str | None:
-        found = self._access(keys)
-        return found.reason if isinstance(found, Denied) else None
 
     def voice_for(self, language: str) -> str | None:
         return voice_of(language, self._config.voice, AZURE_VOICES)
@@ -100,20 +97,6 @@ class AzureSynthesiser:
         )
         async for piece in pcm_pieces("Azure Speech", self._cloud.stream(request), rate_hz):
             yield piece
-
-    async def warm(self) -> None:
-        access = self._access({})
-        if isinstance(access, Access):
-            await self._cloud.touch(access.endpoint or "")
-
-    async def close(self) -> None:
-        await self._cloud.close()
-
-    def _granted(self, keys: Mapping[str, str]) -> Access:
-        found = self._access(keys)
-        if isinstance(found, Denied):
-            raise SpeechFailed(Failure.MISSING, found.reason)
-        return found
 
     def _access(self, keys: Mapping[str, str]) -> Access | Denied:
         """Its endpoint is always one. A call's region goes before the station's endpoint, which is of another."""

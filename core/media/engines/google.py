@@ -17,6 +17,7 @@ from msgspec import field
 
 from core.config import GoogleTtsConfig, TtsConfig
 from core.media.cloud_audio import NotAudio, PcmStream
+from core.media.cloud_engine import CloudSynthesiser
 from core.media.cloud_keys import Access, Denied, find_access, with_path
 from core.media.cloud_prosody import semitones, speakable, speed_factor
 from core.media.cloud_speech import JSON_BYTES_MAX, CloudSession, Limits, Request
@@ -66,14 +67,12 @@ class _Refusal(msgspec.Struct):
     error: _Error = field(default_factory=_Error)
 
 
-class GoogleSynthesiser:
-    def __init__(self, config: GoogleTtsConfig) -> None:
-        self._config = config
-        self._cloud = CloudSession("Google", Limits.of(config.timeout_s), _explain)
+class GoogleSynthesiser(CloudSynthesiser):
+    base = BASE
 
-    def missing(self, keys: Mapping[str, str]) -> str | None:
-        found = self._access(keys)
-        return found.reason if isinstance(found, Denied) else None
+    def __init__(self, config: GoogleTtsConfig) -> None:
+        super().__init__(CloudSession("Google", Limits.of(config.timeout_s), _explain))
+        self._config = config
 
     def voice_for(self, language: str) -> str | None:
         """The configured voice for its own language; else the tag itself, for which the service has a voice or not."""
@@ -114,20 +113,6 @@ class GoogleSynthesiser:
         )
         # A sentence is up to 2 MB of base64, some milliseconds of work: not on the loop that paces calls.
         yield await asyncio.to_thread(_piece, await self._cloud.fetch(request), self._config.rate_hz)
-
-    async def warm(self) -> None:
-        access = self._access({})
-        if isinstance(access, Access):
-            await self._cloud.touch(access.endpoint or BASE)
-
-    async def close(self) -> None:
-        await self._cloud.close()
-
-    def _granted(self, keys: Mapping[str, str]) -> Access:
-        found = self._access(keys)
-        if isinstance(found, Denied):
-            raise SpeechFailed(Failure.MISSING, found.reason)
-        return found
 
     def _access(self, keys: Mapping[str, str]) -> Access | Denied:
         config = self._config

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from core.config import OpenAiTtsConfig, TtsConfig
+from core.media.cloud_engine import CloudSynthesiser
 from core.media.cloud_keys import Access, Denied, find_access, with_path
 from core.media.cloud_prosody import speakable, speed_factor
 from core.media.cloud_speech import CloudSession, Limits, Request, pcm_pieces
@@ -52,14 +53,12 @@ class _Refusal(msgspec.Struct):
     error: _Error
 
 
-class OpenAiSynthesiser:
-    def __init__(self, config: OpenAiTtsConfig) -> None:
-        self._config = config
-        self._cloud = CloudSession("OpenAI", Limits.of(config.timeout_s), _explain)
+class OpenAiSynthesiser(CloudSynthesiser):
+    base = BASE
 
-    def missing(self, keys: Mapping[str, str]) -> str | None:
-        found = self._access(keys)
-        return found.reason if isinstance(found, Denied) else None
+    def __init__(self, config: OpenAiTtsConfig) -> None:
+        super().__init__(CloudSession("OpenAI", Limits.of(config.timeout_s), _explain))
+        self._config = config
 
     def voice_for(self, language: str) -> str | None:
         """Every voice speaks every language of the model's."""
@@ -79,9 +78,7 @@ class OpenAiSynthesiser:
         return tuple(Voice(name, "mul") for name in names)
 
     async def speak(self, sentence: Sentence, keys: Mapping[str, str]) -> AsyncIterator[EnginePiece]:
-        access = self._access(keys)
-        if isinstance(access, Denied):
-            raise SpeechFailed(Failure.MISSING, access.reason)
+        access = self._granted(keys)
         if not speakable(sentence.text):
             return
         if not _NAME.fullmatch(sentence.voice):
@@ -92,14 +89,6 @@ class OpenAiSynthesiser:
         request = Request("POST", with_path(access.endpoint or BASE, SPEAK_PATH), headers, self._body(sentence))
         async for piece in pcm_pieces("OpenAI", self._cloud.stream(request), RATE_HZ):
             yield piece
-
-    async def warm(self) -> None:
-        access = self._access({})
-        if isinstance(access, Access):
-            await self._cloud.touch(access.endpoint or BASE)
-
-    async def close(self) -> None:
-        await self._cloud.close()
 
     def _access(self, keys: Mapping[str, str]) -> Access | Denied:
         """A service of one's own may want no key; then none of the environment's goes there either."""
