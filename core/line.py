@@ -5,7 +5,7 @@ line never waits for a service. `handle` names one call on one line as long as t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -427,6 +427,19 @@ class LineReport:
     audio: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LineData:
+    """What data over this line's SIM takes, and where its modem is, as far as it is known without asking. auth: none,
+    pap or chap. ports: role to path, as in LineReport; usb_path None: its ports were given by name."""
+
+    apn: str | None
+    auth: str = "none"
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    usb_path: str | None = None
+    ports: tuple[tuple[str, str], ...] = ()
+
+
 class Line(Protocol):
     """One phone line. Every method raises PublicError subclasses only (ModemOffline, ModemRefused, NotNow …)."""
 
@@ -504,6 +517,10 @@ class Line(Protocol):
 
     async def report(self) -> LineReport:
         """Asks the modem for everything; seconds. ModemOffline, ModemBusy."""
+
+    @property
+    def data(self) -> LineData:
+        """For the internet connection. apn None: the SIM has never been read, and nothing is configured."""
 
     async def unlock(self, pin: str, puk: str | None = None) -> None:
         """Enters the SIM's PIN, or with `puk` a new PIN. SimLocked when it is wrong or too few tries are left."""

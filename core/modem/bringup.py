@@ -140,6 +140,7 @@ class BringUp:
             return
         self._carrier = await look_up(self._config, facts.imsi, facts.iccid, provider)
         carrier = self._carrier
+        self._past.access = access_for(self._config, carrier)
         self._log.info(
             "carrier", line=self._line, name=carrier.name, network=f"{carrier.mcc}-{carrier.mnc}", apn=carrier.apn,
             ims_apn=carrier.ims_apn, source=carrier.source,

@@ -11,6 +11,7 @@ from core.errors import ModemOffline
 from core.line import (
     AudioPort,
     AudioReport,
+    LineData,
     LineEvent,
     LineFix,
     LineInfo,
@@ -27,6 +28,7 @@ from core.log import Log
 from core.modem.absence import Absence
 from core.modem.call_audio import PcmFactory
 from core.modem.call_state import Intent
+from core.modem.data_access import line_data
 from core.modem.endings import End, first, joined, public
 from core.modem.facts import FactQueue
 from core.modem.gnss import Positioning
@@ -248,6 +250,11 @@ class ModemLine:
             resets_last_hour=self._healer.resets_last_hour,
             audio=self._healer.last_audio,
         )
+
+    @property
+    def data(self) -> LineData:
+        paths = self._session.paths if self._session is not None else None
+        return line_data(self._config, self._past.access, paths, self.usb)
 
     async def raw_at(self, command: str, *, timeout_s: float) -> tuple[str, ...]:
         wanted = checked(command, timeout_s)

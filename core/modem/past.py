@@ -4,19 +4,21 @@ from dataclasses import dataclass, field
 
 from core.config import LineConfig
 from core.modem.gap import Gap
+from core.modem.packet_plan import Access
 from core.modem.pins import Pins
 
 
 @dataclass(slots=True)
 class Past:
     """ramping: a ramp began and has not ended; ramps_lost: how many ended the life. unknown: commands that this
-    firmware answered with ERROR, as (revision, command)."""
+    firmware answered with ERROR, as (revision, command). access: of the SIM that was read last."""
 
     gap: Gap
     pins: Pins = field(repr=False)
     ramping: bool = False
     ramps_lost: int = 0
     unknown: set[tuple[str | None, str]] = field(default_factory=set)
+    access: Access | None = None
 
     @property
     def reason(self) -> str | None:
