@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-SOCKET = "/run/dialtone/helper.sock"
+SOCKET = "/run/dialtone-helper/helper.sock"
 ANSWER_S = 20.0
 """The device is off for 3 s, and another line's reset may be before ours."""
 

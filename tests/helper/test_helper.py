@@ -1,17 +1,24 @@
-"""dialtone-helper as a process of its own, on a made-up sysfs; and the core's side of it."""
+"""usb_reset on a made-up sysfs, and what all verbs share: who may ask, garbage, the log, the end."""
 
 import asyncio
 import json
 import os
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.helper.main import answer
 from core.usb_reset import HelperUsbReset
+from tests.helper.rig import HelperProcess, helper_process
+from tests.net.netns import until
 from tests.station import ROOT
+
+PATHS = ("1-1", "1-2")
 
 
 def device(root: Path, path: str, vendor: str) -> Path:
@@ -23,25 +30,13 @@ def device(root: Path, path: str, vendor: str) -> Path:
 
 
 @pytest.fixture
-async def helper(tmp_path: Path) -> AsyncIterator[Path]:
-    """Its socket."""
-    path = tmp_path / "helper.sock"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "clients.cli.main", "helper", "--for-user", str(os.getuid()), "--listen", str(path),
-        "--root", str(tmp_path), cwd=ROOT,
-    )  # fmt: skip
-    async with asyncio.timeout(20):
-        while True:
-            if path.exists() and os.access(path, os.W_OK):
-                break
-            await asyncio.sleep(0.02)
-    yield path
-    process.kill()
-    await process.wait()
+def helper() -> Iterator[HelperProcess]:
+    with helper_process() as helper:
+        yield helper
 
 
-async def test_a_modem_is_taken_off_the_bus_and_put_back(helper: Path, tmp_path: Path) -> None:
-    stick = device(tmp_path, "1-1.4", "1e0e")
+async def test_a_modem_is_taken_off_the_bus_and_put_back(helper: HelperProcess) -> None:
+    stick = device(helper.root, "1-1.4", "1e0e")
     seen = set()
 
     async def watch() -> None:
@@ -51,43 +46,133 @@ async def test_a_modem_is_taken_off_the_bus_and_put_back(helper: Path, tmp_path:
 
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch())
-        reset = HelperUsbReset(str(helper))
+        reset = HelperUsbReset(str(helper.socket))
         assert reset.barred() is None
         await reset.reset("1-1.4")
         watching.cancel()
     assert seen == {"0", "1"} and (stick / "authorized").read_text().startswith("1")
-    assert oct(os.stat(helper).st_mode & 0o777) == "0o600"
+    assert oct(os.stat(helper.socket).st_mode & 0o777) == "0o600"
 
 
-async def test_what_is_no_modem_or_no_device_is_refused_with_the_reason(helper: Path, tmp_path: Path) -> None:
-    disk = device(tmp_path, "1-2", "0781")
-    reset = HelperUsbReset(str(helper))
+async def test_what_is_no_modem_or_no_device_is_refused_with_the_reason(helper: HelperProcess) -> None:
+    disk = device(helper.root, "1-2", "0781")
+    reset = HelperUsbReset(str(helper.socket))
     for path, why in (("1-2", "no modem"), ("9-9", "no such"), ("../../etc", "takes path"), ("1-1:1.0", "takes path")):
         with pytest.raises(OSError, match=why):
             await reset.reset(path)
     assert (disk / "authorized").read_text() == "1\n"
 
 
-async def test_garbage_ends_neither_the_helper_nor_the_next_request(helper: Path, tmp_path: Path) -> None:
-    device(tmp_path, "1-1.4", "2c7c")
-    for garbage in (b"\n", b"[]\n", b"{\n", b'{"verb": 1}\n', b'{"verb": "rm"}\n', b"x" * 5000):
-        reader, writer = await asyncio.open_unix_connection(str(helper))
-        writer.write(garbage)
-        assert "error" in json.loads(await reader.readline())
-        writer.close()
-    await HelperUsbReset(str(helper)).reset("1-1.4")
+def test_garbage_ends_neither_the_helper_nor_the_next_request(helper: HelperProcess) -> None:
+    for garbage in (b"\n", b"[]\n", b"{\n", b'{"verb": 1}\n', b'{"verb": "rm"}\n', b"x" * 5000, b"[" * 4000 + b"\n"):
+        assert helper.send(garbage)["trouble"] == "bad_request"
+    assert helper.must("state")["routes"] == []
 
 
-def test_only_listed_verbs_with_their_own_words_are_carried_out(tmp_path: Path) -> None:
-    device(tmp_path, "1-1.4", "1e0e")
-    for line in (b'{"verb": "usb_reset"}', b'{"verb": "usb_reset", "path": "1-1.4", "x": 1}', b'{"verb": "shell"}'):
-        assert "error" in answer(line, tmp_path)
+def test_a_request_that_never_ends_keeps_nobody_waiting(helper: HelperProcess) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(helper.socket))
+        silent.sendall(b'{"verb"')
+        before = time.monotonic()
+        helper.must("state")
+        assert time.monotonic() - before < 5
+
+
+def test_more_clients_than_there_are_places_are_turned_away_and_come_later(helper: HelperProcess) -> None:
+    crowd = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+    try:
+        for each in crowd:
+            each.connect(str(helper.socket))
+        until(lambda: helper.ask("state") == {}, "turned away")
+    finally:
+        for each in crowd:
+            each.close()
+    until(lambda: helper.ask("state").get("ok") is True, "a place again")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else")
+def test_nobody_but_root_and_the_one_user_is_served() -> None:
+    with helper_process(start=False) as helper:
+        helper.folder.chmod(0o755)
+        process = subprocess.Popen(
+            helper.words("--for-user", "61234"), stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True
+        )
+        try:
+            until(helper.answers, "the helper serves")
+            assert (helper.socket.stat().st_uid, helper.socket.stat().st_mode & 0o777) == (61234, 0o600)
+            helper.socket.chmod(0o666)  # even then
+            program = (
+                "import socket,sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+                's.sendall(b\'{"verb": "state"}\\n\')\nprint(s.recv(999).decode())'
+            )
+            said = {}
+            for uid in (61234, 61235):
+                words = ["setpriv", f"--reuid={uid}", "--clear-groups", "/usr/bin/python3", "-c", program]
+                done = subprocess.run([*words, str(helper.socket)], capture_output=True, text=True, cwd="/")
+                said[uid] = json.loads(done.stdout)
+            assert said[61234]["ok"] is True and said[61235]["trouble"] == "not_allowed"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_no_password_and_no_login_gets_into_the_log(helper: HelperProcess) -> None:
+    secret = {"user": "anna-the-user", "password": "not-for-the-log"}
+    helper.ask("ppp_start", tty="/dev/ttyUSB3", apn="web", auth="pap", unit=0, timeout_s=5, **secret)
+    helper.ask("link", interface="wwan0", up=True, **secret)
+    helper.send(json.dumps({"verb": "ppp_start", **secret}).encode()[:-1] + b"\n")  # no JSON at all
+    assert "ppp_start" in helper.log
+    assert "anna-the-user" not in helper.log and "not-for-the-log" not in helper.log
+
+
+def test_questions_that_are_asked_all_the_time_are_not_logged(helper: HelperProcess) -> None:
+    helper.must("state")
+    helper.ask("wg_status", interface="eth0")
+    assert '"state"' not in helper.log and "not_allowed" in helper.log
 
 
 def test_without_the_helper_it_says_so(tmp_path: Path) -> None:
     assert "not running" in (HelperUsbReset(str(tmp_path / "none")).barred() or "")
 
 
-def test_the_helper_imports_nothing_else_of_the_core() -> None:
-    text = (ROOT / "core/helper/main.py").read_text()
-    assert "from core" not in text and "import core" not in text
+def test_a_user_that_there_is_not_ends_it_for_good() -> None:
+    with helper_process(start=False) as helper:
+        done = subprocess.run(helper.words("--for-user", "nobody-of-that-name"), cwd=ROOT, capture_output=True)
+        assert done.returncode == 2 and b"no user" in done.stderr
+
+
+def test_told_to_end_it_ends_well_and_leaves_no_socket(helper: HelperProcess) -> None:
+    assert helper.stop() == 0
+    assert not helper.socket.exists() and "undone: nothing" in helper.log
+
+
+def test_resets_go_one_after_another_and_nothing_else_waits_for_them(helper: HelperProcess) -> None:
+    for path in PATHS:
+        device(helper.root, path, "2c7c")
+    found: list[object] = []
+    begun = time.monotonic()
+    both = [
+        threading.Thread(target=lambda path=path: found.append(helper.ask("usb_reset", path=path))) for path in PATHS
+    ]
+    for each in both:
+        each.start()
+    files = [helper.root / "sys/bus/usb/devices" / path / "authorized" for path in PATHS]
+    until(lambda: any(file.read_text()[:1] == "0" for file in files), "one is off")
+    before = time.monotonic()
+    helper.must("state")
+    assert time.monotonic() - before < 1.0
+    for each in both:
+        each.join(30)
+    assert found == [{"ok": True}, {"ok": True}] and time.monotonic() - begun >= 8.0
+
+
+def test_the_helper_imports_nothing_else_of_the_core_and_no_package() -> None:
+    """Root's process is small: what it has loaded is Python's own and its own."""
+    program = f"""import sys
+sys.path.insert(0, {str(ROOT)!r})
+before = set(sys.modules)
+import core.helper.main
+loaded = {{name.split(".")[0] for name in set(sys.modules) - before}}
+print(*loaded - sys.stdlib_module_names)"""
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["core"], done.stderr

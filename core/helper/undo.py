@@ -1,0 +1,99 @@
+"""recover and state: what is held, and taking all of it back, also when parts have gone meanwhile."""
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from core.helper.context import Context
+from core.helper.links import put_link_back, take_address
+from core.helper.ppp import is_running, take_ppp
+from core.helper.refused import Refused
+from core.helper.request import Request
+from core.helper.resolver import take_leftover, take_resolver
+from core.helper.routes import take_block, take_route
+from core.helper.state import Held
+
+
+def recover(request: Request, context: Context) -> dict[str, object]:
+    undone, left = undo(context)
+    return {"undone": undone, "left": left}
+
+
+def undo(context: Context) -> tuple[list[str], list[str]]:
+    """What was undone, and what could not be and stays in the state for the next time. Traffic first gets its old way
+    back, then names; then what carried the new way goes."""
+    undone, left = [], []
+    with context.state.reading() as held:
+        steps = list(_steps(context, held))
+    steps.append(("resolv.conf of an earlier start", partial(take_leftover, context)))
+    for text, step in steps:
+        try:
+            if step():
+                undone.append(text)
+        except (Refused, OSError) as problem:
+            left.append(f"{text}: {problem}")
+    for text in left:
+        print(f"dialtone-helper: not undone: {text}", file=sys.stderr, flush=True)
+    return undone, left
+
+
+def _steps(context: Context, held: Held) -> Iterator[tuple[str, Callable[[], bool]]]:
+    for route in held.routes:
+        yield f"route {route.to} over {route.interface}", partial(take_route, context, route)
+    for metric in held.block_ipv6:
+        yield "IPv6 blocked", partial(take_block, context, metric)
+    if held.resolver is not None:
+        yield f"name servers of {held.resolver.interface}", partial(take_resolver, context, held.resolver)
+    for runs in held.ppp.values():
+        yield f"ppp{runs.unit}", partial(take_ppp, context, runs)
+    for address in held.addresses:
+        yield f"{address.address} of {address.interface}", partial(take_address, context, address)
+    for was in held.links.values():
+        yield f"{was.interface}, which was {'up' if was.up else 'down'}", partial(put_link_back, context, was)
+
+
+def go_on(context: Context) -> None:
+    """At the start: what an earlier life of the helper made goes on, and what has gone meanwhile is nobody's, so that
+    the same thing made by another program later is not taken for ours."""
+    with context.state.reading() as held:
+        there = {name: link.index for name in _named(held) if (link := context.kernel.link(name)) is not None}
+        given = {(name, address) for name in there for address in context.kernel.addresses(name)}
+        routes = [(each.to, each.interface, each.gateway, each.metric) for each in context.kernel.ours()]
+        ended = [runs for runs in held.ppp.values() if not is_running(context, runs)]
+    for runs in ended:
+        take_ppp(context, runs)
+    with context.state.done() as held:
+        held.links = {name: was for name, was in held.links.items() if there.get(name) == was.index}
+        held.addresses = [
+            each
+            for each in held.addresses
+            if there.get(each.interface) == each.index and (each.interface, each.address) in given
+        ]
+        held.routes = [each for each in held.routes if (each.to, each.interface, each.gateway, each.metric) in routes]
+    take_leftover(context)
+
+
+def _named(held: Held) -> set[str]:
+    return {*held.links, *(each.interface for each in held.addresses)}
+
+
+def state(request: Request, context: Context) -> dict[str, object]:
+    with context.state.reading() as held:
+        now = held.resolver
+        return {
+            "routes": [
+                {"to": each.to, "interface": each.interface, "gateway": each.gateway, "metric": each.metric}
+                for each in held.routes
+            ],
+            "addresses": [{"interface": each.interface, "address": each.address} for each in held.addresses],
+            "links": [
+                {"interface": was.interface, "was_up": was.up, "was_mtu": was.mtu, "was_raw_ip": was.raw_ip}
+                for was in held.links.values()
+            ],
+            "resolver": {"by": now.by, "interface": now.interface, "dns": now.dns} if now else None,
+            "ppp": [
+                {"unit": runs.unit, "interface": f"ppp{runs.unit}", "running": is_running(context, runs)}
+                for runs in held.ppp.values()
+            ],
+            "block_ipv6": list(held.block_ipv6),
+        }
