@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.config import VpnConfig
 from core.events import VpnState
 from core.net.draw import DOCS, fill, main
-from core.net.vpn_fsm import TABLE, Do, Keeping, On, diagram, repaired, restarted, seen, step
+from core.net.vpn_fsm import TABLE, Do, Keeping, On, diagram, repaired, restarted, roamed, seen, step
 
 CONFIG = VpnConfig(interface="wg0", every_s=30, fail_count=3, retry_s=(60.0, 120.0, 300.0))
 RESTART_TAKES_S = 20.0
@@ -78,6 +78,12 @@ def test_without_internet_nothing_is_repaired_and_all_looks_begin_anew_afterward
     assert walk(cut_off, [False, False, False]).restarts == 1
     gone = seen(Keeping(VpnState.OFF, failures=9), CONFIG, works=False, present=False, internet=False)
     assert gone is On.GONE
+
+
+def test_failures_by_the_old_way_do_not_count_by_the_new_one() -> None:
+    failed = walk(Keeping(VpnState.UP), [False, False])
+    assert walk(roamed(failed), [False, False]).restarts == 0
+    assert walk(failed, [False]).restarts == 1
 
 
 def test_a_vpn_that_may_not_be_restarted_is_down_after_its_repair() -> None:

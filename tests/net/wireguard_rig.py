@@ -56,10 +56,10 @@ class Tunnel:
         self.far_key = ""
 
     def up(self) -> None:
-        self.net.host.run("wg-quick", "up", str(self.config_file))
+        self.net.host.run("wg-quick", "up", self.interface)
 
     def down(self) -> None:
-        self.net.host.run("wg-quick", "down", str(self.config_file), check=False)
+        self.net.host.run("wg-quick", "down", self.interface, check=False)
 
     def exists(self) -> bool:
         return self.net.host.run("ip", "link", "show", self.interface, check=False).returncode == 0
@@ -100,7 +100,10 @@ def tunnel(
     """Both ends; the host's comes up with `up`. endpoint: what wg-quick's file says, a name or an address."""
     number = f"{os.getpid()}{next(_number) % 10}"
     near, far = f"wg{number}h", f"wg{number}v"  # wireguard-go's sockets are named by them, for the whole machine
-    vpn = Tunnel(net, near, far, net.folder / f"{near}.conf")
+    # `ip netns exec` shows this folder as /etc/wireguard: `wg-quick up NAME` finds it there, whoever runs it.
+    folder = Path("/etc/netns") / net.host.name / "wireguard"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    vpn = Tunnel(net, near, far, folder / f"{near}.conf")
     near_key, far_key = _key(), _key()
     vpn.far_key = _public(far_key)
     vpn.config_file.touch(0o600)
@@ -123,7 +126,7 @@ def tunnel(
 def _far_end(where: Namespace, vpn: Tunnel, key: str, peer: str) -> None:
     if where.run("ip", "link", "add", vpn.far_interface, "type", "wireguard", check=False).returncode:
         where.run("wireguard-go", vpn.far_interface)
-    file = vpn.config_file.with_suffix(".far")
+    file = vpn.net.folder / f"{vpn.far_interface}.conf"
     file.touch(0o600)
     file.write_text(
         f"[Interface]\nPrivateKey = {key}\nListenPort = {PORT}\n[Peer]\nPublicKey = {peer}\nAllowedIPs = {NEAR}/32\n"

@@ -1,0 +1,262 @@
+"""Keeps the VPN up: looks at it, mends its endpoint, restarts wg-quick, and carries it from one link to another."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from core.config import VpnConfig
+from core.events import NetVpn, VpnState
+from core.log import Log
+from core.net.helper_client import HelperClient, HelperFailed, WgPeer
+from core.net.system_bus import SystemBus
+from core.net.systemd_unit import SystemdUnit, UnitFailed
+from core.net.vpn_endpoint import Endpoint, LookupFailed, Resolver, other
+from core.net.vpn_fsm import Do, Keeping, On, repaired, restarted, roamed, seen, step
+from core.net.vpn_look import Look, Looker, age_s, judge
+
+COME_THROUGH_S = 10.0
+"""For the peer to answer after the way, the endpoint or the whole tunnel is another one. WireGuard sends a handshake
+again every 5 s (REKEY_TIMEOUT, protocol §6.1): two tries."""
+
+PING_EVERY_S = 1.0
+LOOKUP_S = 10.0
+"""glibc asks each of two name servers for 5 s (resolv.conf(5))."""
+
+LOOKUPS_BEFORE_RESTART = 3
+"""wg-quick takes a tunnel down first, and does not get it up again while its peer's name can't be looked up. But where
+names are asked for through the tunnel, only a restart helps: so it is made after that many lookups in vain."""
+
+_log = Log("net")
+
+
+@dataclass(frozen=True, slots=True)
+class VpnStatus:
+    """For net.status. restarts: since the VPN last outlived its back-off. next_restart_s: from now; None when a restart
+    may be made at any moment."""
+
+    interface: str | None
+    state: VpnState
+    reason: str
+    handshake_age_s: float | None = None
+    ping_ms: float | None = None
+    endpoint: str | None = None
+    restarts: int = 0
+    next_restart_s: float | None = None
+
+
+class VpnKeeper:
+    """One WireGuard interface. Without one in the configuration `run` returns at once."""
+
+    def __init__(
+        self,
+        config: VpnConfig,
+        helper: HelperClient,
+        *,
+        bus: SystemBus | None,
+        tell: Callable[[NetVpn], Awaitable[None]],
+        come_through_s: float = COME_THROUGH_S,
+    ) -> None:
+        """ValueError for an endpoint whose port there is not."""
+        self._config = config
+        self._interface = config.interface or ""
+        self._endpoint = None if config.endpoint is None else Endpoint.parse(config.endpoint)
+        self._helper = helper
+        self._tell = tell
+        self._come_through_s = come_through_s
+        self._looker = Looker(config, self._interface, helper)
+        self._resolver = Resolver()
+        self._unit = None if bus is None else SystemdUnit(bus, f"wg-quick@{self._interface}.service")
+        self._keeping = Keeping()
+        self._look = Look(present=False)
+        self._reason = "not looked at yet"
+        self._internet = True
+        self._roamed: str | None = None
+        self._wake = asyncio.Event()
+        self._lookups_in_vain = 0
+        self._lookup_trouble: str | None = None
+
+    def status(self) -> VpnStatus:
+        if self._config.interface is None:
+            return VpnStatus(None, VpnState.OFF, "no VPN is configured")
+        wait_s = self._keeping.not_before_s - monotonic()
+        return VpnStatus(
+            self._interface,
+            self._keeping.state,
+            self._reason,
+            age_s(self._look.peer),
+            self._look.ping_ms,
+            None if self._look.peer is None else self._look.peer.endpoint,
+            self._keeping.restarts,
+            wait_s if wait_s > 0 else None,
+        )
+
+    def roamed(self, reason: str) -> None:
+        """The way out is another one: sends through the VPN at once, so that the peer learns where we are now."""
+        self._roamed = reason
+        self._wake.set()
+
+    def internet(self, ok: bool) -> None:
+        """Whether there is any internet, as far as somebody else knows; True until told otherwise. While there is none,
+        nothing is restarted."""
+        if ok is self._internet:
+            return
+        self._internet = ok
+        if ok:
+            self.roamed("the internet is back")
+        else:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. May be called again afterwards, and goes on where it was."""
+        if self._config.interface is None:
+            return
+        while True:
+            self._wake.clear()
+            if (reason := self._roamed) is not None:
+                self._roamed = None
+                await self._come_through(reason)
+            await self._round()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._config.every_s)
+
+    async def _round(self) -> None:
+        look = await self._looked()
+        works, reason = judge(look, self._config)
+        if self._keeping.state is VpnState.RESTARTING:  # of a run that was cancelled meanwhile
+            await self._step(restarted(works=works, present=look.present), reason)
+            return
+        on = seen(self._keeping, self._config, works=works, present=look.present, internet=self._internet)
+        if on is On.CUT_OFF:
+            reason = f"the internet is down, and {reason}"
+        if Do.REPAIR in await self._step(on, reason):
+            await self._repair(look, reason)
+
+    async def _repair(self, look: Look, reason: str) -> None:
+        """First what is gentle. What follows is decided by the table."""
+        works, allowed = False, True
+        if look.present:
+            if await self._mend_endpoint():
+                works, reason = judge(await self._looked(), self._config)
+            if self._lookup_trouble is not None:
+                allowed = self._lookups_in_vain >= LOOKUPS_BEFORE_RESTART
+                reason = f"{reason}; {self._lookup_trouble}"
+        elif await self._was_stopped():
+            allowed, reason = False, f"{self._interface} does not exist: wg-quick@{self._interface} was stopped"
+        on = repaired(self._keeping, self._config, monotonic(), works=works, allowed=allowed and self._internet)
+        if Do.RESTART in await self._step(on, reason):
+            await self._restart()
+
+    async def _restart(self) -> None:
+        self._lookups_in_vain, self._lookup_trouble = 0, None
+        failed = await self._restart_unit()
+        if failed is None:
+            await self._heard(None)
+        look = await self._looked()
+        works, reason = judge(look, self._config)
+        if failed is not None:
+            reason = f"{failed}; {reason}"
+        _log.info("VPN restarted", interface=self._interface, works=works, failed=failed)
+        await self._step(restarted(works=works, present=look.present), f"restarted: {reason}")
+
+    async def _restart_unit(self) -> str | None:
+        """Through systemd, or by the helper where systemd is not there or refuses. None, or why it failed."""
+        if self._unit is not None:
+            try:
+                await self._unit.restart()
+                return None
+            except UnitFailed as failed:
+                if not failed.elsewhere:
+                    return failed.text
+                _log.info("systemd does not restart the VPN, the helper is asked", reason=failed.text)
+        try:
+            await self._helper.wg_restart(self._interface)
+        except HelperFailed as failed_too:
+            return failed_too.text
+        return None
+
+    async def _was_stopped(self) -> bool:
+        """Somebody stopped its unit, or never started it: then it is not ours to start."""
+        if self._unit is None:
+            return False
+        try:
+            return await self._unit.active_state() == "inactive"
+        except UnitFailed:
+            return False
+
+    async def _come_through(self, reason: str) -> None:
+        """Sends through the VPN until the peer answers by the new way; if it doesn't, its name may mean another address
+        here. Then looks and counts as ever."""
+        self._keeping = roamed(self._keeping)
+        if not self._looker.present:
+            return
+        peer = None if self._config.ping is not None else (await self._looker.peer())[0]
+        began_s = monotonic()
+        heard = await self._heard(peer)
+        _log.info("VPN on another way", reason=reason, came_through=heard, after_ms=int((monotonic() - began_s) * 1000))
+        if not heard and self._internet:
+            await self._mend_endpoint()
+
+    async def _heard(self, before: WgPeer | None) -> bool:
+        """One ping a second, or whatever makes the peer speak, until it does or come_through_s is over."""
+        deadline_s = monotonic() + self._come_through_s
+        while (left_s := deadline_s - monotonic()) > 0:
+            next_s = monotonic() + PING_EVERY_S
+            if await self._looker.heard(before, min(PING_EVERY_S, left_s)):
+                return True
+            await asyncio.sleep(max(0.0, min(next_s, deadline_s) - monotonic()))
+        return False
+
+    async def _mend_endpoint(self) -> bool:
+        """Looks the peer's name up again. True when it meant another address and the peer was heard there."""
+        if self._endpoint is None:
+            return False
+        peer, trouble = await self._looker.peer()
+        if peer is None:
+            _log.info("the endpoint of the VPN can't be mended", reason=trouble)
+            return False
+        try:
+            addresses = await self._resolver.addresses(self._endpoint.host, LOOKUP_S)
+        except LookupFailed as failed:
+            self._lookups_in_vain += 1
+            self._lookup_trouble = str(failed)
+            return False
+        self._lookups_in_vain, self._lookup_trouble = 0, None
+        endpoint = other(peer.endpoint, addresses, self._endpoint.port)
+        if endpoint is None:
+            return False
+        try:
+            await self._helper.wg_endpoint(self._interface, peer.public_key, endpoint)
+        except HelperFailed as failed_too:
+            _log.warning("the endpoint of the VPN could not be set", endpoint=endpoint, reason=failed_too.text)
+            return False
+        self._reason = f"{self._endpoint.host} is {endpoint} now, it was {peer.endpoint}"
+        await self._announce(self._keeping.state)
+        return await self._heard(peer)
+
+    async def _looked(self) -> Look:
+        self._look = await self._looker.look()
+        return self._look
+
+    async def _step(self, on: On, reason: str) -> tuple[Do, ...]:
+        before = self._keeping.state
+        self._keeping, todo = step(self._keeping, on, monotonic(), self._config)
+        self._reason = reason
+        if self._keeping.state is not before:
+            await self._announce(before)
+        return todo
+
+    async def _announce(self, before: VpnState) -> None:
+        state, reason = self._keeping.state, self._reason
+        _log.info("VPN", interface=self._interface, state=state, reason=reason)
+        age = age_s(self._look.peer)
+        await self._tell(
+            NetVpn(
+                interface=self._interface,
+                state=state,
+                from_state=before,
+                reason=reason,
+                handshake_age_s=None if age is None else round(age, 1),
+            )
+        )

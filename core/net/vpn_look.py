@@ -1,0 +1,160 @@
+"""One look at the VPN: its interface, its peer as WireGuard has it, and whether the other end answers."""
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+
+from core.clock import unix_s
+from core.config import VpnConfig
+from core.net.helper_client import HelperClient, HelperFailed, WgPeer
+from core.net.icmp import ping
+
+_SIOCGIFFLAGS = 0x8913  # netdevice(7)
+_IFF_UP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """present, up: of the interface. ping_ms: None without an answer, or when nobody was asked. peer: None where
+    WireGuard could not be asked; trouble then says why. unanswered: since the look before, something was sent to the
+    peer and nothing came."""
+
+    present: bool
+    up: bool = False
+    ping_ms: float | None = None
+    peer: WgPeer | None = None
+    trouble: str = ""
+    age_s: float | None = None
+    unanswered: bool = False
+
+
+def judge(look: Look, config: VpnConfig) -> tuple[bool, str]:
+    """Whether the VPN works, and why, for people. Pure.
+
+    An answer to a ping proves it. Without one to ask, the age of the handshake counts, but only where something makes
+    handshakes: with neither keepalive nor traffic WireGuard is silent for ever (protocol, section 6.1), and a handshake
+    of yesterday says nothing.
+    """
+    if not look.present:
+        return False, f"{config.interface} does not exist"
+    if not look.up:
+        return False, f"{config.interface} is not up"
+    if look.ping_ms is not None:
+        return True, f"{config.ping} answered in {look.ping_ms:.0f} ms"
+    if config.ping is not None:
+        return False, f"{config.ping} does not answer{_handshake(look)}"
+    if look.peer is None:
+        return True, f"{config.interface} is up; whether it works is not known: {look.trouble}, and there is no ping"
+    fresh = look.age_s is not None and look.age_s <= config.stale_s
+    if fresh or (not look.peer.keepalive_s and not look.unanswered):
+        return True, f"{config.interface} is up{_handshake(look)}"
+    return False, f"the peer is silent{_handshake(look)}"
+
+
+def flags(interface: str) -> int | None:
+    """IFF_ flags of an interface (netdevice(7)); None without such an interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks:
+        try:
+            found = fcntl.ioctl(asks, _SIOCGIFFLAGS, struct.pack("16s24x", interface.encode()))
+        except OSError:
+            return None
+    return int.from_bytes(found[16:18], sys.byteorder)
+
+
+def nudged_address(peer: WgPeer | None) -> str | None:
+    """An address that is sent to this peer, whether anybody has it or not: for WireGuard to speak. None: there is none.
+
+    A whole internet (a prefix shorter than 8) is too much to choose from."""
+    for allowed in peer.allowed_ips if peer is not None else ():
+        with contextlib.suppress(ValueError):
+            network = ipaddress.ip_network(allowed, strict=False)
+            if network.version == 4 and network.prefixlen >= 8:
+                return str(network[1] if network.num_addresses > 2 else network[0])
+    return None
+
+
+class Looker:
+    """Remembers what the look before has counted."""
+
+    def __init__(self, config: VpnConfig, interface: str, helper: HelperClient) -> None:
+        self._config = config
+        self._interface = interface
+        self._helper = helper
+        self._rx_tx: tuple[int, int] | None = None
+
+    @property
+    def present(self) -> bool:
+        return flags(self._interface) is not None
+
+    async def look(self) -> Look:
+        """Never raises but CancelledError; takes as long as a ping or the helper's answer."""
+        if not self.present:
+            self._rx_tx = None
+            return Look(present=False)
+        async with asyncio.TaskGroup() as group:
+            pinging = group.create_task(self._pinged(self._config.ping_timeout_s), name="net.vpn_ping")
+            peer, trouble = await self.peer()
+        ping_ms = pinging.result()
+        found = flags(self._interface)  # it may have gone meanwhile
+        return Look(
+            present=found is not None,
+            up=bool((found or 0) & _IFF_UP),
+            ping_ms=ping_ms,
+            peer=peer,
+            trouble=trouble,
+            age_s=age_s(peer),
+            unanswered=self._unanswered(peer),
+        )
+
+    async def heard(self, before: WgPeer | None, timeout_s: float) -> bool:
+        """Sends something through the VPN. Whether the other end answers; where there is no ping to answer, whether
+        anything has come from the peer since it was as in `before` (None: since the interface was made)."""
+        if self._config.ping is not None:
+            return await self._pinged(timeout_s) is not None
+        address = nudged_address((await self.peer())[0])
+        if address is not None:
+            await ping(address, interface=self._interface, timeout_s=timeout_s)
+        peer, _ = await self.peer()
+        return peer is not None and peer.rx_bytes > (0 if before is None else before.rx_bytes)
+
+    async def peer(self) -> tuple[WgPeer | None, str]:
+        """The peer that is meant, or why there is none."""
+        try:
+            status = await self._helper.wg_status(self._interface)
+        except HelperFailed as failed:
+            return None, failed.text
+        wanted = [peer for peer in status.peers if self._config.peer in (None, peer.public_key)]
+        if len(wanted) == 1:
+            return wanted[0], ""
+        if not wanted:
+            return None, "it has no such peer"
+        return None, "it has several peers, and peer says not which"
+
+    async def _pinged(self, timeout_s: float) -> float | None:
+        if self._config.ping is None:
+            return None
+        return await ping(self._config.ping, interface=self._interface, timeout_s=timeout_s)
+
+    def _unanswered(self, peer: WgPeer | None) -> bool:
+        before, self._rx_tx = self._rx_tx, (peer.rx_bytes, peer.tx_bytes) if peer is not None else None
+        if before is None or self._rx_tx is None:
+            return False
+        return self._rx_tx[0] == before[0] and self._rx_tx[1] > before[1]
+
+
+def age_s(peer: WgPeer | None) -> float | None:
+    """Of the last handshake; None before the first. A clock that was set back makes it 0, not negative."""
+    if peer is None or not peer.handshake_unix_s:
+        return None
+    return max(0.0, unix_s() - peer.handshake_unix_s)
+
+
+def _handshake(look: Look) -> str:
+    if look.peer is None:
+        return ""
+    return "; there was no handshake yet" if look.age_s is None else f"; the last handshake was {look.age_s:.0f} s ago"

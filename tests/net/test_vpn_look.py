@@ -1,0 +1,97 @@
+"""Whether a VPN works, from what one look at it has found."""
+
+import os
+
+import pytest
+
+from core.clock import unix_s
+from core.config import VpnConfig
+from core.net.helper_client import WgPeer
+from core.net.vpn_look import Look, age_s, flags, judge, nudged_address
+from tests.net.namespaces import needs_namespaces, network
+
+PINGED = VpnConfig(interface="wg0", ping="10.100.0.1", stale_s=180)
+UNPINGED = VpnConfig(interface="wg0", stale_s=180)
+
+
+def peer(*, keepalive_s: int | None = 25, handshake_unix_s: int = 1, allowed: tuple[str, ...] = ()) -> WgPeer:
+    return WgPeer("key", "203.0.113.10:443", handshake_unix_s, 0, 0, keepalive_s, allowed)
+
+
+def look(age_s: float | None, *, keepalive_s: int | None = 25, unanswered: bool = False) -> Look:
+    return Look(present=True, up=True, peer=peer(keepalive_s=keepalive_s), age_s=age_s, unanswered=unanswered)
+
+
+def test_an_interface_that_is_not_there_or_not_up_does_not_work_whatever_it_answered() -> None:
+    assert judge(Look(present=False), PINGED) == (False, "wg0 does not exist")
+    assert judge(Look(present=True, up=False, ping_ms=1.0), PINGED) == (False, "wg0 is not up")
+
+
+@pytest.mark.parametrize("age_s", [None, 5.0, 181.0, 1e6])
+def test_an_answer_to_a_ping_is_proof_however_old_the_handshake(age_s: float | None) -> None:
+    found = Look(present=True, up=True, ping_ms=12.3, peer=peer(), age_s=age_s)
+    assert judge(found, PINGED) == (True, "10.100.0.1 answered in 12 ms")
+
+
+def test_no_answer_is_a_failure_also_with_a_fresh_handshake_and_says_how_old_it_is() -> None:
+    assert judge(look(5.0), PINGED) == (False, "10.100.0.1 does not answer; the last handshake was 5 s ago")
+    assert judge(look(None), PINGED) == (False, "10.100.0.1 does not answer; there was no handshake yet")
+    assert judge(Look(present=True, up=True, trouble="no helper"), PINGED) == (False, "10.100.0.1 does not answer")
+
+
+@pytest.mark.parametrize(
+    ("age_s", "keepalive_s", "unanswered", "works"),
+    [
+        (180.0, 25, False, True),
+        (180.5, 25, False, False),
+        (None, 25, False, False),
+        (1e6, None, False, True),  # nothing makes handshakes
+        (1e6, 0, False, True),
+        (None, None, False, True),
+        (1e6, None, True, False),  # something was sent, and nothing came
+        (10.0, None, True, True),
+        (None, None, True, False),
+    ],
+)
+def test_without_a_ping_the_age_counts_where_something_makes_handshakes(
+    age_s: float | None, keepalive_s: int | None, unanswered: bool, works: bool
+) -> None:
+    assert judge(look(age_s, keepalive_s=keepalive_s, unanswered=unanswered), UNPINGED)[0] is works
+
+
+def test_where_nobody_can_tell_it_is_said_so() -> None:
+    works, reason = judge(Look(present=True, up=True, trouble="dialtone-helper is not there"), UNPINGED)
+    assert works and "not known" in reason and "dialtone-helper is not there" in reason
+
+
+def test_the_age_of_a_handshake_is_never_negative_and_there_may_be_none() -> None:
+    assert age_s(None) is None and age_s(peer(handshake_unix_s=0)) is None
+    assert age_s(peer(handshake_unix_s=int(unix_s()) + 3600)) == 0  # the clock was set back
+    assert 99 <= (age_s(peer(handshake_unix_s=int(unix_s()) - 100)) or 0) <= 102
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wanted"),
+    [
+        (("10.100.0.0/24",), "10.100.0.1"),
+        (("10.100.0.7/32",), "10.100.0.7"),
+        (("fd00::/64", "10.1.0.0/16"), "10.1.0.1"),
+        (("0.0.0.0/0", "::/0"), None),
+        ((), None),
+        (("nonsense",), None),
+    ],
+)
+def test_something_can_be_sent_to_a_peer_that_has_an_address_of_its_own(
+    allowed: tuple[str, ...], wanted: str | None
+) -> None:
+    assert nudged_address(peer(allowed=allowed)) == wanted
+    assert nudged_address(None) is None
+
+
+@needs_namespaces
+def test_the_kernel_says_whether_an_interface_is_there_and_up() -> None:
+    with network() as net, net.host.inside():
+        assert (flags("eth0") or 0) & 1
+        assert flags("wwan0") is not None and not (flags("wwan0") or 0) & 1
+        assert flags(f"wg{os.getpid()}") is None
+        assert flags("a-name-that-is-much-too-long") is None
