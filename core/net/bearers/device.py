@@ -5,6 +5,7 @@ its driver, with net/wwan0 where it is a network card and usbmisc/cdc-wdm0 where
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,8 @@ MODEM_VENDORS = frozenset({"1e0e", "2c7c"})
 
 CARD_DRIVERS = frozenset({"cdc_ether", "rndis_host", "cdc_ncm"})
 """The modem plays network card: it dials by itself, and gives an address by DHCP."""
+
+_USB_PATH = re.compile(r"[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,6}")
 
 
 class DataWay(StrEnum):
@@ -34,15 +37,16 @@ class DataDevice:
 
     @property
     def way(self) -> DataWay | None:
-        """None: it is no network device that we know."""
+        """None: it is no network device that we know. Without a driver it is one that the configuration has named."""
         if self.control is not None:
             return DataWay.QMI
-        return DataWay.ECM if self.driver in CARD_DRIVERS else None
+        return DataWay.ECM if self.driver is None or self.driver in CARD_DRIVERS else None
 
 
 @dataclass(frozen=True, slots=True)
 class ModemDevice:
-    """The modem of a line, as its LineReport has it: usb_path ("1-1.4") and ports by role ("voice": "/dev/ttyUSB3").
+    """The modem of a line, as its LineData has it: usb_path ("1-1.4"; another way to name a modem's place is none) and
+    ports by role ("voice": "/dev/ttyUSB3").
 
     root: of the tree that sys, dev and proc are in.
     """
@@ -56,8 +60,9 @@ class DeviceFinder:
     """`find` whenever it matters: names move when a modem comes back. interface, control: chosen by configuration."""
 
     def __init__(self, device: ModemDevice | None, *, interface: str | None = None, control: str | None = None) -> None:
-        self._device = device or ModemDevice(None)
-        self._root = self._device.root
+        device = device or ModemDevice(None)
+        self._usb_path = device.usb_path if _USB_PATH.fullmatch(device.usb_path or "") else None
+        self._root = device.root
         self._interface = interface
         self._control = control
 
@@ -70,19 +75,16 @@ class DeviceFinder:
         return str(self._root / control.lstrip("/"))
 
     def find(self) -> DataDevice | None:
-        """None: there is no such device now."""
-        folders = list(self._usb_folders())
-        found = [one for folder in folders if (one := self._of_usb(folder)) is not None]
+        """None: there is no such device now, or there are several and nobody says which one."""
+        found = [one for folder in self._usb_folders() if (one := self._of_usb(folder)) is not None]
         if len(found) == 1:
             return self._chosen(found[0])
-        if found or self._device.usb_path is not None:
-            return None  # several, and nobody says which one; or the modem is away
         return self._named()
 
     def _usb_folders(self) -> Iterator[Path]:
         devices = self._root / "sys/bus/usb/devices"
-        if self._device.usb_path is not None:
-            yield devices / self._device.usb_path
+        if self._usb_path is not None:
+            yield devices / self._usb_path
         elif self._interface is not None:
             yield from _parent(self._root / "sys/class/net" / self._interface / "device")
         elif self._control is not None:
@@ -113,12 +115,10 @@ class DeviceFinder:
         return DataDevice(self._interface or found.interface, self._control or found.control, found.driver, found.life)
 
     def _named(self) -> DataDevice | None:
-        """Nothing of it is on the USB, but the configuration names it: on another bus, or a test's."""
+        """Not on the USB, as far as sysfs says, but named by the configuration: whoever uses it will see."""
         if self._interface is None and self._control is None:
             return None
-        if self._control is not None and not (self._root / self._control.lstrip("/")).exists():
-            return None
-        return DataDevice(self._interface, self._control, None if self._control else "named", self._boot())
+        return DataDevice(self._interface, self._control, None, self._boot())
 
     def _boot(self) -> str:
         return _text(self._root / "proc/sys/kernel/random/boot_id") or "?"
