@@ -1,0 +1,161 @@
+"""One look at one link: its parts run beside each other, and it ends as soon as nothing could change the verdict."""
+
+import asyncio
+import socket
+from collections.abc import Coroutine
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+from core.log import Log
+from core.net.bound import bound_socket, race
+from core.net.dns_probe import resolve
+from core.net.http_probe import Page, fetch
+from core.net.icmp import Echo, echo
+from core.net.types import Link
+from core.net.verdict import Icmp, Names, Part, Seen, Web, judge
+
+_TCP_PORT = 443
+"""Of the addresses that are pinged: 8.8.8.8 and 1.1.1.1 accept it, and hardly a network keeps it in."""
+
+_TCP_AFTER = 0.5
+"""Of the time-out: when no echo has come by then, a connection is tried, too."""
+
+_NAMES_UNTIL = 0.6
+"""Of the time-out: when the page's host still has no address, the one that it had last is tried."""
+
+_log = Log("net.probe")
+
+
+class Look:
+    """rtt_ms: of the first echo. page_addresses: what the page's host has now, when it was told."""
+
+    def __init__(self, link: Link, timeout_s: float, addresses: tuple[str, ...]) -> None:
+        self.seen = Seen()
+        self.rtt_ms: float | None = None
+        self.page_addresses: tuple[str, ...] = ()
+        self._interface = link.interface
+        self._servers = tuple(server for server in link.dns if _can_be_bound(server))
+        self._addresses = addresses
+        self._timeout_s = timeout_s
+        self._echoes_over = asyncio.Event()
+        self._silence: dict[Part, str] = {}  # the texts of parts that are still waiting when the time is over
+
+    async def run(self, page: Page | None, remembered: tuple[str, ...], name: str, *, connect: bool) -> None:
+        """page None, name "": not asked. remembered: addresses of the page's host for when no name server answers.
+        connect: TCP is tried when echoes stay out, not only where they can't be sent."""
+        parts: dict[Part, Coroutine[Any, Any, None]] = {
+            Part.ICMP: self._ask_echoes(),
+            Part.TCP: self._ask_connections(connect),
+            Part.WEB: self._ask_page(page, remembered),
+            Part.NAMES: self._ask_name(name),
+        }
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        async with asyncio.TaskGroup() as group:
+            running = {group.create_task(self._guard(part, work), name=f"net.{part}") for part, work in parts.items()}
+            while running and judge(self.seen) is None and (left_s := deadline - loop.time()) > 0:
+                _, running = await asyncio.wait(running, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            for task in running:
+                task.cancel()
+        if judge(self.seen) is None:
+            self.seen.texts = self._silence | self.seen.texts
+
+    async def _guard(self, part: Part, work: Coroutine[Any, Any, None]) -> None:
+        """A fault of ours in one part must not look like a fault of the link."""
+        try:
+            await work
+        except Exception:
+            _log.exception("a part of a look at a link failed", part=part.value)
+            self.seen.give_up(part)
+            self._echoes_over.set()
+
+    async def _ask_echoes(self) -> None:
+        self._silence[Part.ICMP] = f"no answer from {', '.join(self._addresses)}"
+        tries = (echo(one, interface=self._interface, timeout_s=self._timeout_s) for one in self._addresses)
+        results = await race(tries, lambda one: one.rtt_ms is not None, name="net.icmp.echo")
+        last = results[-1]
+        self.rtt_ms = last.rtt_ms
+        self.seen.texts[Part.ICMP] = _echo_text(results)
+        if last.rtt_ms is not None:
+            self.seen.icmp = Icmp.ANSWERED
+        else:
+            self.seen.icmp = Icmp.SILENT if any(one.possible for one in results) else Icmp.IMPOSSIBLE
+        self._echoes_over.set()
+
+    async def _ask_connections(self, at_silence: bool) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s * _TCP_AFTER if at_silence else None):
+                await self._echoes_over.wait()
+        except TimeoutError:
+            pass
+        if self.seen.icmp is Icmp.ANSWERED or (self.seen.icmp is Icmp.SILENT and not at_silence):
+            self.seen.tcp = False
+            return
+        self._silence[Part.TCP] = f"no connection to {', '.join(self._addresses)}"
+        results = await race((self._accepted(one) for one in self._addresses), bool, name="net.tcp.connect")
+        self.seen.tcp = results[-1] is not None
+        self.seen.texts[Part.TCP] = f"{results[-1]} accepts connections" if results[-1] else self._silence[Part.TCP]
+
+    async def _accepted(self, address: str) -> str | None:
+        try:
+            with bound_socket(socket.SOCK_STREAM, self._interface) as sock:
+                await asyncio.get_running_loop().sock_connect(sock, (address, _TCP_PORT))
+        except OSError:
+            return None
+        return address
+
+    async def _ask_page(self, page: Page | None, remembered: tuple[str, ...]) -> None:
+        if page is None:
+            self.seen.web = Web.SKIPPED
+            return
+        addresses = (page.address,) if page.address else await self._addresses_of(page.host, remembered)
+        if not addresses:
+            self.seen.web, self.seen.texts[Part.WEB] = Web.SKIPPED, f"{page.host} has no address to ask"
+            return
+        self._silence[Part.WEB] = f"{page.host} has no answer"
+        self.seen.web, self.seen.texts[Part.WEB] = await fetch(page, addresses, interface=self._interface)
+
+    async def _addresses_of(self, host: str, remembered: tuple[str, ...]) -> tuple[str, ...]:
+        if not self._servers:
+            return remembered
+        timeout_s = self._timeout_s * (_NAMES_UNTIL if remembered else 1)
+        found = await resolve(host, self._servers, interface=self._interface, timeout_s=timeout_s)
+        if not found.answered:
+            return remembered
+        self.page_addresses = found.addresses
+        if self.seen.names is not Names.SKIPPED:
+            self.seen.names = Names.ANSWERED
+        return found.addresses
+
+    async def _ask_name(self, name: str) -> None:
+        if not name or not self._servers:
+            self.seen.names = Names.SKIPPED
+            self.seen.texts[Part.NAMES] = f"no name server of {self._interface} is known" if name else ""
+            return
+        self._silence[Part.NAMES] = f"{name}: no answer from {', '.join(self._servers)}"
+        found = await resolve(name, self._servers, interface=self._interface, timeout_s=self._timeout_s)
+        self.seen.texts[Part.NAMES] = found.text
+        if found.answered:
+            self.seen.names = Names.ANSWERED
+        elif self.seen.names is None:
+            self.seen.names = Names.FAILED
+
+
+def _echo_text(results: list[Echo]) -> str:
+    last = results[-1]
+    if last.rtt_ms is not None:
+        return f"{last.address} answered in {last.rtt_ms:.{0 if last.rtt_ms >= 10 else 1}f} ms"
+    if not any(one.possible for one in results):
+        return "no ICMP may be sent here"
+    return "no answer from " + ", ".join(
+        f"{one.address} ({one.problem})" if one.problem else one.address for one in results
+    )
+
+
+def _can_be_bound(server: str) -> bool:
+    """Not the stub of systemd-resolved (127.0.0.53), which asks whomever it likes, and not IPv6: while the backup
+    carries the traffic, IPv6 has no route."""
+    try:
+        return not IPv4Address(server).is_loopback
+    except AddressValueError:
+        return False
