@@ -532,9 +532,35 @@ def _check_call(call: CallConfig, source: str) -> None:
         raise ConfigError(f"{source}: call.voicemail: answer_after_rings = -1 rejects every call before it gets there")
 
 
+def _check_net(config: Config, source: str) -> None:
+    net = config.net
+    problem = None
+    if net.line is not None and net.line not in config.line:
+        problem = f"line names {net.line!r}, which has no [line] table"
+    elif not net.retry_s:
+        problem = "retry_s must have at least one pause"
+    elif not net.vpn.retry_s:
+        problem = "vpn.retry_s must have at least one pause"
+    elif not net.ping and not net.http_url:
+        problem = "ping and http_url are both empty: nothing could be asked whether the internet is there"
+    elif wrong := [address for address in (*net.ping, net.vpn.ping or "0.0.0.0") if not _is_address(address)]:
+        problem = f"ping: {wrong[0]!r} is no IPv4 address"
+    elif net.vpn.endpoint is not None and not 1 <= int(net.vpn.endpoint.rpartition(":")[2]) <= 65535:
+        problem = "vpn.endpoint: there is no such port"
+    elif net.bearer == "ppp" and net.ppp_port is None and net.enabled and not config.line:
+        problem = 'bearer = "ppp" needs ppp_port where there is no line'
+    if problem is not None:
+        raise ConfigError(f"{source}: net.{problem}")
+
+
+def _is_address(text: str) -> bool:
+    return all(int(part) <= 255 for part in text.split("."))
+
+
 def _check(config: Config, raw: dict[str, Any], source: str) -> None:
     _check_media(config.media, raw.get("media") or {}, source)
     _check_call(config.call, source)
+    _check_net(config, source)
     if config.call.default_line is not None and config.call.default_line not in config.line:
         raise ConfigError(f"{source}: call.default_line names {config.call.default_line!r}, which has no [line] table")
     for name, line in config.line.items():

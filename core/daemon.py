@@ -6,6 +6,7 @@ import signal
 from asyncio import TaskGroup
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.attachments import remove_left_sockets
 from core.calls import CallService
@@ -32,6 +33,9 @@ from core.speech import SpeechService
 from core.store.store import Store, StoreTooNew
 from core.transfer import TransferService
 from core.usb_reset import HelperUsbReset
+
+if TYPE_CHECKING:
+    from core.network import NetworkService
 
 log = Log("daemon")
 
@@ -71,6 +75,7 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
     modems = ModemService(config, store, lines, clients)
     calls = CallService(config, store, speech, lines, guard, modems)
     messages = MessageService(config, store, lines, guard, clients)
+    network = _network(config, store, lines, clients)
     services = Services(
         calls=calls,
         transfers=TransferService(config.call, calls, messages, guard),
@@ -80,6 +85,7 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
         speech=speech,
         clients=clients,
         runtime_dir=runtime_dir,
+        network=network,
     )
     server = Server(Core(config=config, store=store, wired=services))
     stop = _stop_signal()
@@ -99,6 +105,7 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
             tasks.create_task(speech.vads.load(), name="vad")
             pruning = tasks.create_task(_prune(store), name="prune")
             positions = tasks.create_task(modems.run(), name="modems")
+            networking = tasks.create_task(network.run(), name="net") if network is not None else None
             log.info("started", lines=len(lines), journal=store.head_seq)
             with systemd.told(lambda: _status(lines, calls)):
                 await stop.wait()
@@ -107,11 +114,25 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
                 async with TaskGroup() as endings:
                     endings.create_task(calls.hang_up_all(HANG_UP_S), name="calls.stop")
                     endings.create_task(messages.stop(HANG_UP_S), name="messages.stop")
-            for task in (serving, running, messaging, pruning, finding, positions):
-                task.cancel()
+                    if network is not None:
+                        endings.create_task(network.stop(), name="net.stop")
+            for task in (serving, running, messaging, pruning, finding, positions, networking):
+                if task is not None:
+                    task.cancel()
     finally:
         await speech.stt.close()
         await speech.tts.close()
+
+
+def _network(
+    config: Config, store: Store, lines: Mapping[str, Line], clients: ClientRegistry
+) -> "NetworkService | None":
+    """Loaded only where it is wanted: it brings netlink, the system bus and what probes need."""
+    if not config.net.enabled:
+        return None
+    from core.network import NetworkService
+
+    return NetworkService(config, store, lines, clients)
 
 
 def _status(lines: Mapping[str, Line], calls: CallService) -> str:

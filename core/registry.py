@@ -1,5 +1,6 @@
 """Clients as the core knows them: names, states they report, alarms they raise."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from core.clock import rfc3339
@@ -38,6 +39,8 @@ class ClientRegistry:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._entries: dict[str, ClientEntry] = {}
+        self._core_turn = asyncio.Lock()
+        """Several parts of the core have alarms; each time the whole set is written."""
 
     @property
     def alarms(self) -> list[Alarm]:
@@ -72,14 +75,15 @@ class ClientRegistry:
 
     async def core_alarm(self, alarm: str, text: str | None, severity: str = "warning") -> None:
         """Raises an alarm of the core's own, or clears it with text None."""
-        held = self._entries.get(CORE)
-        alarms = dict(held.alarms) if held is not None else {}
-        if text is None:
-            if alarms.pop(alarm, None) is None:
-                return
-        else:
-            alarms[alarm] = new_alarm(alarm, severity, text, CORE)
-        await self.report(CORE, None, None, list(alarms.values()))
+        async with self._core_turn:
+            held = self._entries.get(CORE)
+            alarms = dict(held.alarms) if held is not None else {}
+            if text is None:
+                if alarms.pop(alarm, None) is None:
+                    return
+            else:
+                alarms[alarm] = new_alarm(alarm, severity, text, CORE)
+            await self.report(CORE, None, None, list(alarms.values()))
 
     def _trim(self) -> None:
         if len(self._entries) > CLIENTS_KEPT:

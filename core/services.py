@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.calls import CallService
 from core.guard import Guard
@@ -11,10 +12,14 @@ from core.registry import ClientRegistry
 from core.speech import SpeechService
 from core.transfer import TransferService
 
+if TYPE_CHECKING:
+    from core.network import NetworkService
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """runtime_dir: where sockets of attached calls are made, beside the main socket."""
+    """runtime_dir: where sockets of attached calls are made, beside the main socket. network: None unless [net] is
+    enabled."""
 
     calls: CallService
     transfers: TransferService
@@ -24,6 +29,7 @@ class Services:
     speech: SpeechService
     clients: ClientRegistry
     runtime_dir: Path
+    network: "NetworkService | None" = None
 
     def session_closed(self, session: int) -> None:
         """A connection is gone: what it held is let go of, after the grace where one applies."""

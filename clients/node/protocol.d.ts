@@ -706,6 +706,63 @@ export interface ModemUnlocked {
   sim: string | null;
 }
 
+/** The SIM's data. */
+export interface NetBackupInfo {
+  /** down, starting, up or stopping */
+  state: string;
+  /** It has the traffic, or not all of that is given back yet */
+  traffic: boolean;
+  /** qmi, ecm or ppp; null before the first start */
+  kind: string | null;
+  interface: string | null;
+  address: string | null;
+  gateway: string | null;
+  dns: Array<string>;
+  /** Why it is not up: a stable word, as in net.failover */
+  cause: string | null;
+  /** The same for people */
+  text: string | null;
+  /** Until the next try */
+  retry_s: number | null;
+  /** Why it may not be started at all */
+  barred: string | null;
+  /** Another program keeps taking our default route away */
+  contested: boolean;
+  probe: NetProbeInfo | null;
+}
+
+/** The internet connection; net.status has the rest. */
+export interface NetBrief {
+  state: FailoverState;
+  /** The main link's interface */
+  primary: string | null;
+  /** What carries the traffic */
+  interface: string | null;
+}
+
+export interface NetCheckInfo {
+  /** Of the main link; null where the look came to nothing */
+  verdict: NetVerdict | null;
+  /** For people */
+  detail: string;
+  state: FailoverState;
+  /** What carries the traffic */
+  interface: string | null;
+  /** The backup is being started, or carries the traffic already */
+  backup_starting: boolean;
+  took_s: number;
+}
+
+/** The SIM's data today. */
+export interface NetDataInfo {
+  /** By the station's own time zone */
+  day: string;
+  /** Both directions, 1 MB = 1000000 bytes, at most a minute old */
+  used_mb: number;
+  /** 0: none */
+  limit_mb: number;
+}
+
 /** One interface, without its addresses: those are for net.status. */
 export interface NetLink {
   interface: string;
@@ -714,6 +771,87 @@ export interface NetLink {
   carrier: boolean;
   /** It has carrier, an IPv4 address and a default route */
   usable: boolean;
+}
+
+/** One interface, IPv4. */
+export interface NetLinkInfo {
+  interface: string;
+  /** ethernet, wifi, wwan, ppp, tunnel or other */
+  kind: string;
+  up: boolean;
+  carrier: boolean;
+  /** It has carrier, an address and a default route */
+  usable: boolean;
+  /** Of its best default route that is not ours */
+  metric: number | null;
+  /** Admin only, as all that stands in redacted: 192.168.1.7/24 */
+  addresses: Array<string>;
+  gateway: string | null;
+  dns: Array<string>;
+  /** NetworkManager's name for it */
+  connection: string | null;
+}
+
+export interface NetProbeInfo {
+  interface: string;
+  verdict: NetVerdict;
+  /** For people */
+  detail: string;
+  at: string;
+  rtt_ms: number | null;
+}
+
+/** primary: the main link. interface: what carries the traffic, as far as it is decided here. default: where the kernel sends now. */
+export interface NetStatusInfo {
+  state: FailoverState;
+  /** auto, on or off */
+  mode: string;
+  since: string;
+  reason: string;
+  /** A stable word, as in net.failover */
+  cause: string | null;
+  interface: string | null;
+  primary: string | null;
+  default: string | null;
+  links: Array<NetLinkInfo>;
+  /** Of the main link; null before the first look */
+  verdict: NetVerdict | null;
+  /** Looks at the main link that failed after each other */
+  fails: number;
+  /** Looks that it answered after each other */
+  answers: number;
+  backup: NetBackupInfo;
+  data: NetDataInfo;
+  primary_probe: NetProbeInfo | null;
+  /** null: none is configured */
+  vpn: NetVpnInfo | null;
+  /** Why dialtone-helper can't be asked; null when it can */
+  helper: string | null;
+  /** Parts that broke and are being started again */
+  troubles: Array<string>;
+  /** Fields that your scopes don't show */
+  redacted: Array<string>;
+}
+
+/** What a look at one link found (core/net/prober.py). */
+export type NetVerdict =
+  | "captive"
+  | "dns_failed"
+  | "down"
+  | "no_link"
+  | "ok";
+
+export interface NetVpnInfo {
+  interface: string | null;
+  state: VpnState;
+  reason: string;
+  handshake_age_s: number | null;
+  ping_ms: number | null;
+  /** Admin only */
+  endpoint: string | null;
+  restarts: number;
+  /** No restart is made before */
+  next_restart_s: number | null;
 }
 
 /** An OpenRPC document with the events as x-events; see https://spec.open-rpc.org. */
@@ -817,6 +955,8 @@ export interface State {
   calls: Array<CallInfo>;
   clients: Array<ClientInfo>;
   alarms: Array<AlarmInfo>;
+  /** null where [net] is not enabled */
+  net: NetBrief | null;
 }
 
 export interface Status {
@@ -829,6 +969,8 @@ export interface Status {
   clients: Array<ClientInfo>;
   alarms: Array<AlarmInfo>;
   engines: Engines;
+  /** null where [net] is not enabled */
+  net: NetBrief | null;
 }
 
 export interface StopResult {
@@ -1015,6 +1157,35 @@ export type VpnState =
 export type WhenFull =
   | "drop"
   | "wait";
+
+/** A saved connection; passwords are never shown. */
+export interface WifiConnectionInfo {
+  id: string;
+  uuid: string;
+  ssid: string;
+  priority: number;
+  autoconnect: boolean;
+}
+
+export interface WifiConnections {
+  /** Those that are tried first come first */
+  connections: Array<WifiConnectionInfo>;
+}
+
+/** A network in reach. */
+export interface WifiNetworkInfo {
+  ssid: string;
+  strength_percent: number;
+  /** open, wep, wpa, enterprise and their kin */
+  security: string;
+  active: boolean;
+  saved: boolean;
+}
+
+export interface WifiNetworks {
+  /** The strongest first */
+  networks: Array<WifiNetworkInfo>;
+}
 
 export interface WithdrawResult {
   /** Calls that this brain steered until now */
@@ -1458,6 +1629,54 @@ export interface ModemUnlockParams {
   puk?: string | null;
   /** Left out: the default line */
   line?: string | null;
+}
+
+/** net.check: Look at the main link now, with the short timeout, and start the backup when it is down; answers within 2.5 s. Requests within a second share one look. */
+export interface NetCheckParams {
+  /** What for; it is logged and told */
+  reason?: string;
+}
+
+/** net.failover: Use the SIM's data now (on), never begin anything by itself (off), or go by the rules (auto). Until the core is restarted; answers at once, net.failover tells how it went. `on` is refused once the day's data is used up. */
+export interface NetFailoverParams {
+  /** The SIM's data now; never by itself; as the rules say */
+  mode: "auto" | "off" | "on";
+}
+
+/** net.status: Everything about the internet connection: links, what was last seen of them, backup, data used today, VPN. */
+export interface NetStatusParams {
+}
+
+/** net.vpn: How the VPN is; with restart it is restarted first, which takes up to 40 s. */
+export interface NetVpnParams {
+  /** Restart wg-quick first; admin only */
+  restart?: boolean;
+}
+
+/** net.wifi.connect: Connect to a saved connection or a network in reach; answers when there is an address, up to 60 s. */
+export interface NetWifiConnectParams {
+  /** Name of a network, or uuid of a connection */
+  network: string;
+  /** Kept by NetworkManager; never logged */
+  password?: string | null;
+}
+
+/** net.wifi.list: Wi-Fi networks in reach, through NetworkManager. */
+export interface NetWifiListParams {
+  /** Look first; up to 12 s */
+  rescan?: boolean;
+}
+
+/** net.wifi.saved: Wi-Fi connections that NetworkManager keeps. */
+export interface NetWifiSavedParams {
+}
+
+/** net.wifi.set_priority: Which saved connection is tried first; answers with all of them. */
+export interface NetWifiSetPriorityParams {
+  /** Of a saved connection */
+  uuid: string;
+  /** The higher is tried first */
+  priority: number;
 }
 
 /** rpc.discover: Describe every method, event and error with its schema, as an OpenRPC document. */
@@ -2630,6 +2849,14 @@ export interface Methods {
   "modem.signal": { params: ModemSignalParams; result: ModemSignalInfo };
   "modem.status": { params: ModemStatusParams; result: ModemStatus };
   "modem.unlock": { params: ModemUnlockParams; result: ModemUnlocked };
+  "net.check": { params: NetCheckParams; result: NetCheckInfo };
+  "net.failover": { params: NetFailoverParams; result: NetStatusInfo };
+  "net.status": { params: NetStatusParams; result: NetStatusInfo };
+  "net.vpn": { params: NetVpnParams; result: NetVpnInfo };
+  "net.wifi.connect": { params: NetWifiConnectParams; result: Empty };
+  "net.wifi.list": { params: NetWifiListParams; result: WifiNetworks };
+  "net.wifi.saved": { params: NetWifiSavedParams; result: WifiConnections };
+  "net.wifi.set_priority": { params: NetWifiSetPriorityParams; result: WifiConnections };
   "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
   "sms.cancel": { params: SmsCancelParams; result: MessageInfoWithSeq };
   "sms.conversation": { params: SmsConversationParams; result: MessagePage };

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.config import NetConfig
 from core.events import FailoverState, NetVerdict
 from core.net.failover_acts import Action, Report
-from core.net.failover_backup import Backup
+from core.net.failover_backup import Backup, Bearer
 from core.net.failover_primary import MainLink
 from core.net.failover_table import CARRIED, NEXT, WITH_BACKUP, On
 
@@ -69,6 +69,11 @@ class Failover:
         return None
 
     @property
+    def waiting(self) -> bool:
+        """The backup is wanted, and the next try to start it not yet due."""
+        return self._wanted and self.backup.bearer is Bearer.DOWN
+
+    @property
     def due_s(self) -> float | None:
         """When `tick` is wanted, if nothing else comes before; always later than the last call."""
         times = [*self.main.times(), *self.backup.times(), self._hold_until_s]
@@ -122,6 +127,12 @@ class Failover:
 
     def bearer_lost(self, now_s: float, cause: str, text: str) -> Actions:
         self.backup.bearer_lost(now_s, cause, text)
+        return self._go_on(now_s)
+
+    def hurry(self, now_s: float) -> Actions:
+        """The modem is back: the next try need not wait for the back-off."""
+        if self._wanted:
+            self.backup.hurry(now_s)
         return self._go_on(now_s)
 
     def bearer_stopped(self, now_s: float, ticket: int) -> Actions:

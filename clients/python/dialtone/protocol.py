@@ -55,6 +55,14 @@ Method = Literal[
     "modem.signal",
     "modem.status",
     "modem.unlock",
+    "net.check",
+    "net.failover",
+    "net.status",
+    "net.vpn",
+    "net.wifi.connect",
+    "net.wifi.list",
+    "net.wifi.saved",
+    "net.wifi.set_priority",
     "rpc.discover",
     "sms.cancel",
     "sms.conversation",
@@ -248,6 +256,7 @@ FileKind = Literal[
 Handled = Literal["transfer", "voicemail"]
 LineState = Literal["failed", "offline", "ready", "reconnecting", "starting"]
 Mix = Literal["downlink", "mixed", "stereo", "uplink"]
+NetVerdict = Literal["captive", "dns_failed", "down", "no_link", "ok"]
 Outcome = Literal["delivered", "failed", "pending"]
 Scope = Literal["admin", "calls", "messages", "observe"]
 SmsState = Literal["cancelled", "delivered", "expired", "failed", "queued", "received", "sending", "sent", "unknown"]
@@ -957,6 +966,75 @@ class ModemUnlocked(TypedDict):
     sim: str | None
 
 
+class NetProbeInfo(TypedDict):
+    interface: str
+    verdict: NetVerdict
+    # For people
+    detail: str
+    at: str
+    rtt_ms: float | None
+
+
+class NetBackupInfo(TypedDict):
+    """The SIM's data."""
+
+    # down, starting, up or stopping
+    state: str
+    # It has the traffic, or not all of that is given back yet
+    traffic: bool
+    # qmi, ecm or ppp; null before the first start
+    kind: str | None
+    interface: str | None
+    address: str | None
+    gateway: str | None
+    dns: list[str]
+    # Why it is not up: a stable word, as in net.failover
+    cause: str | None
+    # The same for people
+    text: str | None
+    # Until the next try
+    retry_s: float | None
+    # Why it may not be started at all
+    barred: str | None
+    # Another program keeps taking our default route away
+    contested: bool
+    probe: NetProbeInfo | None
+
+
+class NetBrief(TypedDict):
+    """The internet connection; net.status has the rest."""
+
+    state: FailoverState
+    # The main link's interface
+    primary: str | None
+    # What carries the traffic
+    interface: str | None
+
+
+class NetCheckInfo(TypedDict):
+    # Of the main link; null where the look came to nothing
+    verdict: NetVerdict | None
+    # For people
+    detail: str
+    state: FailoverState
+    # What carries the traffic
+    interface: str | None
+    # The backup is being started, or carries the traffic already
+    backup_starting: bool
+    took_s: float
+
+
+class NetDataInfo(TypedDict):
+    """The SIM's data today."""
+
+    # By the station's own time zone
+    day: str
+    # Both directions, 1 MB = 1000000 bytes, at most a minute old
+    used_mb: float
+    # 0: none
+    limit_mb: int
+
+
 class NetLink(TypedDict):
     """One interface, without its addresses: those are for net.status."""
 
@@ -966,6 +1044,74 @@ class NetLink(TypedDict):
     carrier: bool
     # It has carrier, an IPv4 address and a default route
     usable: bool
+
+
+class NetLinkInfo(TypedDict):
+    """One interface, IPv4."""
+
+    interface: str
+    # ethernet, wifi, wwan, ppp, tunnel or other
+    kind: str
+    up: bool
+    carrier: bool
+    # It has carrier, an address and a default route
+    usable: bool
+    # Of its best default route that is not ours
+    metric: int | None
+    # Admin only, as all that stands in redacted: 192.168.1.7/24
+    addresses: list[str]
+    gateway: str | None
+    dns: list[str]
+    # NetworkManager's name for it
+    connection: str | None
+
+
+class NetVpnInfo(TypedDict):
+    interface: str | None
+    state: VpnState
+    reason: str
+    handshake_age_s: float | None
+    ping_ms: float | None
+    # Admin only
+    endpoint: str | None
+    restarts: int
+    # No restart is made before
+    next_restart_s: float | None
+
+
+class NetStatusInfo(TypedDict):
+    """primary: the main link. interface: what carries the traffic, as far as it is decided here. default:
+    where the kernel sends now.
+    """
+
+    state: FailoverState
+    # auto, on or off
+    mode: str
+    since: str
+    reason: str
+    # A stable word, as in net.failover
+    cause: str | None
+    interface: str | None
+    primary: str | None
+    default: str | None
+    links: list[NetLinkInfo]
+    # Of the main link; null before the first look
+    verdict: NetVerdict | None
+    # Looks at the main link that failed after each other
+    fails: int
+    # Looks that it answered after each other
+    answers: int
+    backup: NetBackupInfo
+    data: NetDataInfo
+    primary_probe: NetProbeInfo | None
+    # null: none is configured
+    vpn: NetVpnInfo | None
+    # Why dialtone-helper can't be asked; null when it can
+    helper: str | None
+    # Parts that broke and are being started again
+    troubles: list[str]
+    # Fields that your scopes don't show
+    redacted: list[str]
 
 
 OpenRpc = TypedDict(
@@ -1027,6 +1173,8 @@ class State(TypedDict):
     calls: list[CallInfo]
     clients: list[ClientInfo]
     alarms: list[AlarmInfo]
+    # null where [net] is not enabled
+    net: NetBrief | None
 
 
 class Status(TypedDict):
@@ -1039,6 +1187,8 @@ class Status(TypedDict):
     clients: list[ClientInfo]
     alarms: list[AlarmInfo]
     engines: Engines
+    # null where [net] is not enabled
+    net: NetBrief | None
 
 
 class StopResult(TypedDict):
@@ -1181,6 +1331,37 @@ class VoicemailPage(TypedDict):
 
 class VoicesResult(TypedDict):
     engines: list[EngineInfo]
+
+
+class WifiConnectionInfo(TypedDict):
+    """A saved connection; passwords are never shown."""
+
+    id: str
+    uuid: str
+    ssid: str
+    priority: int
+    autoconnect: bool
+
+
+class WifiConnections(TypedDict):
+    # Those that are tried first come first
+    connections: list[WifiConnectionInfo]
+
+
+class WifiNetworkInfo(TypedDict):
+    """A network in reach."""
+
+    ssid: str
+    strength_percent: int
+    # open, wep, wpa, enterprise and their kin
+    security: str
+    active: bool
+    saved: bool
+
+
+class WifiNetworks(TypedDict):
+    # The strongest first
+    networks: list[WifiNetworkInfo]
 
 
 class WithdrawResult(TypedDict):
@@ -1701,6 +1882,69 @@ class ModemUnlockParams(TypedDict):
     puk: NotRequired[str | None]
     # Left out: the default line
     line: NotRequired[str | None]
+
+
+class NetCheckParams(TypedDict):
+    """net.check: Look at the main link now, with the short timeout, and start the backup when it is down;
+    answers within 2.5 s. Requests within a second share one look.
+    """
+
+    # What for; it is logged and told
+    reason: NotRequired[str]
+
+
+class NetFailoverParams(TypedDict):
+    """net.failover: Use the SIM's data now (on), never begin anything by itself (off), or go by the rules
+    (auto). Until the core is restarted; answers at once, net.failover tells how it went. `on` is
+    refused once the day's data is used up.
+    """
+
+    # The SIM's data now; never by itself; as the rules say
+    mode: Literal["auto", "off", "on"]
+
+
+class NetStatusParams(TypedDict):
+    """net.status: Everything about the internet connection: links, what was last seen of them, backup,
+    data used today, VPN.
+    """
+
+
+class NetVpnParams(TypedDict):
+    """net.vpn: How the VPN is; with restart it is restarted first, which takes up to 40 s."""
+
+    # Restart wg-quick first; admin only
+    restart: NotRequired[bool]
+
+
+class NetWifiConnectParams(TypedDict):
+    """net.wifi.connect: Connect to a saved connection or a network in reach; answers when there is an
+    address, up to 60 s.
+    """
+
+    # Name of a network, or uuid of a connection
+    network: str
+    # Kept by NetworkManager; never logged
+    password: NotRequired[str | None]
+
+
+class NetWifiListParams(TypedDict):
+    """net.wifi.list: Wi-Fi networks in reach, through NetworkManager."""
+
+    # Look first; up to 12 s
+    rescan: NotRequired[bool]
+
+
+class NetWifiSavedParams(TypedDict):
+    """net.wifi.saved: Wi-Fi connections that NetworkManager keeps."""
+
+
+class NetWifiSetPriorityParams(TypedDict):
+    """net.wifi.set_priority: Which saved connection is tried first; answers with all of them."""
+
+    # Of a saved connection
+    uuid: str
+    # The higher is tried first
+    priority: int
 
 
 class RpcDiscoverParams(TypedDict):

@@ -7,7 +7,8 @@ from msgspec import Meta, Struct, field
 
 from core.call import CallInfo
 from core.clock import rfc3339, unix_s
-from core.events import Scope
+from core.errors import NetUnavailable
+from core.events import FailoverState, Scope
 from core.line import LineState
 from core.registry import new_alarm
 from core.rpc.api.calls import Empty, attend, client_name, shown
@@ -52,6 +53,14 @@ class Engines(Struct, frozen=True, kw_only=True):
     vad: Annotated[str, Meta(description="What tells speech from noise: webrtc, silero or ten")] = "webrtc"
 
 
+class NetBrief(Struct, frozen=True, kw_only=True):
+    """The internet connection; net.status has the rest."""
+
+    state: FailoverState
+    primary: Annotated[str | None, Meta(description="The main link's interface")]
+    interface: Annotated[str | None, Meta(description="What carries the traffic")]
+
+
 class State(Struct, frozen=True, kw_only=True):
     """True at `seq`: subscribe with since: seq and nothing is missed or told twice."""
 
@@ -60,6 +69,7 @@ class State(Struct, frozen=True, kw_only=True):
     calls: list[CallInfo]
     clients: list[ClientInfo]
     alarms: list[AlarmInfo]
+    net: Annotated[NetBrief | None, Meta(description="null where [net] is not enabled")] = None
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -72,6 +82,7 @@ class Status(Struct, frozen=True, kw_only=True):
     clients: list[ClientInfo]
     alarms: list[AlarmInfo]
     engines: Engines
+    net: Annotated[NetBrief | None, Meta(description="null where [net] is not enabled")] = None
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -123,6 +134,7 @@ async def status(request: Request, params: Empty) -> Status:
         calls=now.calls,
         clients=now.clients,
         alarms=now.alarms,
+        net=now.net,
         engines=Engines(
             tts=core.services.speech.tts.engine_name,
             stt=core.services.speech.stt.engine_name,
@@ -183,9 +195,14 @@ async def brain_withdraw(request: Request, params: Empty) -> WithdrawResult:
 
 
 def _notes(request: Request) -> list[str]:
-    """What was configured and is not there, while something else stands in."""
+    """What was configured and is not there while something else stands in, and the internet: calls do without it."""
     vads = request.core.services.speech.vads
-    return [] if vads.fault is None else [f"media.vad: {vads.engine} stands in for {vads.wanted}: {vads.fault.text}"]
+    found = [] if vads.fault is None else [f"media.vad: {vads.engine} stands in for {vads.wanted}: {vads.fault.text}"]
+    net = _net(request)
+    if net is not None and net.state in (FailoverState.BOTH_DOWN, FailoverState.BACKUP, FailoverState.RECOVERING):
+        says = "there is no internet" if net.state is FailoverState.BOTH_DOWN else "the SIM's data carries the traffic"
+        found.append(f"net: {says}")
+    return found
 
 
 def program_version() -> str:
@@ -207,7 +224,19 @@ def _state(request: Request) -> State:
             AlarmInfo(alarm=a.alarm, severity=a.severity, client=a.client, at=a.at, text=a.text if clear else None)
             for a in core.services.clients.alarms
         ],
+        net=_net(request),
     )
+
+
+def _net(request: Request) -> NetBrief | None:
+    network = request.core.services.network
+    if network is None:
+        return None
+    try:
+        now = network.status()
+    except NetUnavailable:  # for the moment in which it is started anew
+        return None
+    return NetBrief(state=now.state, primary=now.links.primary, interface=now.interface)
 
 
 def _line(request: Request, name: str) -> LineStatusInfo:
