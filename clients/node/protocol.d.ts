@@ -1633,7 +1633,7 @@ export interface ModemUnlockParams {
 
 /** net.check: Look at the main link now, with the short timeout, and start the backup when it is down; answers within 2.5 s. Requests within a second share one look. */
 export interface NetCheckParams {
-  /** What for; it is logged and told */
+  /** What for; kept to the log */
   reason?: string;
 }
 
@@ -1657,7 +1657,7 @@ export interface NetVpnParams {
 export interface NetWifiConnectParams {
   /** Name of a network, or uuid of a connection */
   network: string;
-  /** Kept by NetworkManager; never logged */
+  /** Never logged or sent back */
   password?: string | null;
 }
 

@@ -1889,7 +1889,7 @@ class NetCheckParams(TypedDict):
     answers within 2.5 s. Requests within a second share one look.
     """
 
-    # What for; it is logged and told
+    # What for; kept to the log
     reason: NotRequired[str]
 
 
@@ -1923,7 +1923,7 @@ class NetWifiConnectParams(TypedDict):
 
     # Name of a network, or uuid of a connection
     network: str
-    # Kept by NetworkManager; never logged
+    # Never logged or sent back
     password: NotRequired[str | None]
 
 

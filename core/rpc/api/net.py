@@ -13,6 +13,7 @@ from core.rpc.methods import Request, method
 if TYPE_CHECKING:
     from core.network import NetworkService
 
+Secret = Annotated[str, Meta(min_length=1, max_length=64, description="Never logged or sent back")]
 Priority = Annotated[int, Meta(ge=-999, le=999, description="The higher is tried first")]
 
 
@@ -69,7 +70,7 @@ class WifiPriorityParams(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class WifiConnectParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network: Annotated[str, Meta(min_length=1, max_length=36, description="Name of a network, or uuid of a connection")]
-    password: Annotated[str | None, Meta(min_length=1, max_length=64, description="Never logged or sent back")] = None
+    password: Secret | None = None
 
 
 @method("net.status", errors=(NetUnavailable,), since="0.3")
