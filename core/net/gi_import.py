@@ -23,7 +23,7 @@ def import_gi(folders: tuple[Path, ...] = SYSTEM_FOLDERS) -> str | None:
     """Afterwards `from gi.repository import Gio, GLib` works; else what is missing, for people."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # PyGObject's importer is of the kind before exec_module
-        if "gi" not in sys.modules:
+        if sys.modules.get("gi") is None:
             problem = _import(folders)
             if problem is not None:
                 return problem

@@ -101,30 +101,27 @@ class LinkWatch:
                     await self._listen(netlink, on_change)
                 finally:
                     netlink.close()
+            except Overflow:
+                _log.info("the kernel had more news than its buffer takes; everything is looked at again")
+                await asyncio.sleep(LEAST_GAP_S)
+                continue
             except (OSError, TimeoutError, ValueError) as problem:
                 failures = 0 if time.monotonic() - started_s > _RETRY_S[-1] else failures + 1
                 _log.warning("netlink was lost and is opened again", error=str(problem) or type(problem).__name__)
             await asyncio.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
 
     async def _listen(self, netlink: NetlinkSocket, on_change: Callable[[Links], None]) -> None:
-        """One life of a socket."""
+        """One life of a socket. After an overflow it is not used again: a dump that was under way may hang in it."""
         wanted = tuple(Part)
         while True:
-            try:
-                for part in wanted:
-                    await self._dump(netlink, part)
-                self._tell(on_change)
-                wanted = ()
-                await netlink.readable_or(self._woken)
-                self._woken.clear()
-                await asyncio.sleep(max(GATHER_S, self._told_at_s + LEAST_GAP_S - time.monotonic()))
-                self._apply(netlink.read())
-                if self._table.doubtful:
-                    wanted = (Part.ROUTES,)
-            except Overflow:
-                _log.info("the kernel had more news than its buffer takes; everything is looked at again")
-                wanted = tuple(Part)
-                await asyncio.sleep(GATHER_S)
+            for part in wanted:
+                await self._dump(netlink, part)
+            self._tell(on_change)
+            await netlink.readable_or(self._woken)
+            self._woken.clear()
+            await asyncio.sleep(max(GATHER_S, self._told_at_s + LEAST_GAP_S - time.monotonic()))
+            self._apply(netlink.read())
+            wanted = (Part.ROUTES,) if self._table.doubtful else ()
 
     async def _dump(self, netlink: NetlinkSocket, part: Part) -> None:
         """TimeoutError when the kernel does not answer; Overflow. News that come meanwhile are taken in as well."""

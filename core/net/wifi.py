@@ -62,7 +62,8 @@ class Wifi:
 
     async def connect(self, uuid_or_ssid: str, password: str | None = None, *, timeout_s: float = CONNECT_S) -> None:
         """Returns when there is an address. A saved connection by its uuid or network; with a password it is given the
-        new one. Else a network in reach, which is saved when it worked and forgotten when it did not."""
+        new one, and has its old one again when that did not work. Else a network in reach, which is saved when it
+        worked and forgotten when it did not."""
         device = await self._device()
         found = await self._saved(uuid_or_ssid)
         try:
@@ -78,14 +79,21 @@ class Wifi:
     # --- connecting ---------------------------------------------------------------------------------------------------
 
     async def _connect_saved(self, device: str, path: str, password: str | None) -> None:
+        before = None
         if password is not None:
             security = await self._do(partial(calls.saved_security, path))
             if not is_password(password, security):
                 raise _failed(WifiTrouble.WRONG_PASSWORD)
+            before = await self._do(partial(calls.password, path))
             await self._do(partial(calls.set_password, path, password))
-        with _Steps(self._using(), device) as steps:
-            active = await self._do(partial(calls.activate, path, device))
-            await self._until_up(steps, active)
+        try:
+            with _Steps(self._using(), device) as steps:
+                active = await self._do(partial(calls.activate, path, device))
+                await self._until_up(steps, active)
+        except (NetFailed, TimeoutError, asyncio.CancelledError):
+            if before is not None:
+                await asyncio.shield(self._quietly(partial(calls.set_password, path, before)))
+            raise
 
     async def _connect_new(self, device: str, ssid: str, password: str | None) -> None:
         target = await self._do(partial(calls.access_point, device, ssid))
@@ -97,7 +105,8 @@ class Wifi:
             try:
                 await self._until_up(steps, active)
             except (NetFailed, TimeoutError, asyncio.CancelledError):
-                await asyncio.shield(self._forget(path))
+                # It would be tried again and again.
+                await asyncio.shield(self._quietly(partial(calls.delete, path)))
                 raise
 
     async def _until_up(self, steps: "_Steps", active: str) -> None:
@@ -107,12 +116,12 @@ class Wifi:
         if state == _DEACTIVATED:
             raise _failed(trouble_of(steps.device_reason, steps.connection_reason))
 
-    async def _forget(self, path: str) -> None:
-        """A new connection that did not work would be tried again and again."""
+    async def _quietly(self, function: calls.Call[None]) -> None:
+        """Tidying up after a failure, which is what the caller wants to hear of."""
         try:
-            await self._do(partial(calls.delete, path))
+            await self._do(function)
         except (NetFailed, NetUnavailable) as problem:
-            _log.warning("a Wi-Fi connection that failed could not be removed", error=problem.kind)
+            _log.warning("what a failed Wi-Fi connection left could not be tidied up", error=problem.kind)
 
     # --- asking -------------------------------------------------------------------------------------------------------
 

@@ -140,6 +140,17 @@ def set_password(path: str, password: str, bus: BusSession) -> None:
     _update(path, bus, {_SECURITY: {"psk": GLib.Variant("s", password)}})
 
 
+def password(path: str, bus: BusSession) -> str | None:
+    """The saved one; None where there is none, or NetworkManager does not tell it to this user."""
+    try:
+        (found,) = bus.call(NAME, path, _CONNECTION, "GetSecrets", "(s)", _SECURITY)
+    except BusFailed as failed:
+        if failed.name in (BusFailed.TIMEOUT, BusFailed.NO_BUS):
+            raise
+        return None
+    return Properties(found).group(_SECURITY).text("psk") or None
+
+
 def activate(path: str, device: str, bus: BusSession) -> str:
     """The active connection's path."""
     (active,) = bus.call(NAME, PATH, NAME, "ActivateConnection", "(ooo)", path, device, "/")
