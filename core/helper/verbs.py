@@ -1,6 +1,7 @@
 """The closed list of verbs: their keys, who waits for whom, and the answer to a request."""
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,9 @@ from core.helper.request import Request, bad, parse
 LONG_AT_ONCE = 4
 WAIT_S = 15.0
 """For those before it in its lane: longer than the longest of them that others wait for, a resetting USB device."""
+
+LEAVE_S = 2.0
+"""At the end, for those that wait for a program, to end it. wg-quick is left to finish what it does."""
 
 KERNEL, RESOLVER, USB = "kernel", "resolver", "usb"
 
@@ -84,7 +88,11 @@ class Desk:
         """All of it, at the end. What was begun meanwhile is refused."""
         self.context.state.closing = self.context.programs.stopped = True
         with self._waiting((KERNEL, RESOLVER)):
-            return undo.undo(self.context)[0]
+            undone = undo.undo(self.context)[0]
+        end = time.monotonic() + LEAVE_S
+        while self._long and time.monotonic() < end:
+            time.sleep(0.01)
+        return undone
 
     def _carry_out(self, request: Request) -> dict[str, object]:
         verb = VERBS.get(request.verb)

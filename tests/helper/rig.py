@@ -117,6 +117,15 @@ class HelperProcess:
     def resolv_conf(self) -> Path:
         return self.root / "etc/resolv.conf"
 
+    def running(self, program: str) -> list[list[str]]:
+        """Command lines of its namespace whose first word ends so."""
+        assert self.namespace is not None
+        found = []
+        for pid in run_program("ip", "netns", "pids", self.namespace.name).stdout.split():
+            with contextlib.suppress(OSError):
+                found.append(Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1])
+        return [words for words in found if words and words[0].endswith(program)]
+
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
