@@ -13,11 +13,12 @@ from clients.cli.command import FAILED, OK
 from clients.cli.output import print_json, print_table
 from clients.doctor import host, station
 from clients.doctor.finding import Finding, Verdict, ok, problem, skipped
+from clients.doctor.internet import internet
 from dialtone.sync import request_with
 
 DESCRIPTION = """\
-Looks at USB, drivers, permissions, power, and at the running daemon: SIM, network, voice, messages.
-Prints what is wrong and what to do. Exit code 0: nothing is; 1: there is a problem.
+Looks at USB, drivers, permissions, power, and at the running daemon: SIM, network, voice, messages,
+internet. Prints what is wrong and what to do. Exit code 0: nothing is; 1: there is a problem.
 
 Example:
   dialtone doctor
@@ -73,6 +74,7 @@ def examine_daemon(path: str | None) -> Iterator[Finding]:
     yield from _guarded("audio", partial(station.audio, ask))
     yield from _guarded("sms", partial(station.messages, ask))
     yield from _guarded("engine", partial(station.notes, ask))
+    yield from _guarded("net", partial(internet, ask))
     yield station.brains(status)
     yield from station.alarms(status)
 
