@@ -38,7 +38,7 @@ def ppp_start(request: Request, context: Context) -> dict[str, object]:
         with context.state.intent() as held:
             held.ppp[unit] = PppRuns(unit, str(folder))
         found = _up(context, _start(context, dial, unit, folder), unit, folder, timeout_s)
-    except Refused:
+    except (Refused, OSError):  # OSError: recover took the folder away
         with context.state.reading() as held:
             runs = held.ppp.get(unit)
         if runs is not None and runs.folder == str(folder):
@@ -62,9 +62,9 @@ def ppp_stop(request: Request, context: Context) -> dict[str, object]:
 def take_ppp(context: Context, runs: PppRuns) -> bool:
     """Ends it, at most 5 s. Whether something ran. Its address and routes go with its interface."""
     pid = runs.pid if runs.pid is not None and is_running(context, runs) else _by_folder(runs.folder)
+    child = context.dialled.pop(runs.unit, None)  # before the end, by which a ppp_start knows whose doing it was
     if pid is not None:
         _end(pid, runs.folder)
-    child = context.dialled.pop(runs.unit, None)
     if child is not None:
         child.end()
         child.close()
@@ -99,7 +99,7 @@ def _start(context: Context, dial: Dial, unit: int, folder: Path) -> Child:
     report.write_private(folder / "chat", chat_script(dial))
     script = report.write_script(folder)
     words = command(dial, unit, folder, script, context.programs.require("pppd"), context.programs.require("chat"))
-    child = context.programs.start(words, cwd=folder)
+    child = context.dialled[unit] = context.programs.start(words, cwd=folder)
     with context.state.done() as held:
         runs = held.ppp.get(unit)
         ours = runs is not None and runs.folder == str(folder)
@@ -107,9 +107,8 @@ def _start(context: Context, dial: Dial, unit: int, folder: Path) -> Child:
             runs.pid, runs.started = child.pid, _started(child.pid)
     if not ours:  # recover came in between
         child.end()
-        child.close()
-        raise Refused(Trouble.STOPPING, f"ppp{unit} was ended while it began")
-    context.dialled[unit] = child
+        context.dialled.pop(unit, None)
+        raise _ended_by_request(unit)
     return child
 
 
@@ -122,11 +121,15 @@ def _up(context: Context, child: Child, unit: int, folder: Path, timeout_s: floa
             raise Refused(Trouble.FAILED, "the network gave no address of a host")
         servers = [str(found) for key in ("DNS1", "DNS2") if (found := host(told.get(key))) is not None]
         return {"interface": f"ppp{unit}", "address": str(address), "peer": str(peer), "dns": servers}
+    if context.programs.stopped or context.dialled.get(unit) is not child:
+        raise _ended_by_request(unit)
     if not in_time:
         raise Refused(Trouble.TIMEOUT, f"no address within {timeout_s:g} s")
-    if child.code() is None or not folder.is_dir():
-        raise Refused(Trouble.STOPPING, f"ppp{unit} was ended while it began")
     raise why_ended(child.said())
+
+
+def _ended_by_request(unit: int) -> Refused:
+    return Refused(Trouble.STOPPING, f"ppp{unit} was ended while it began")
 
 
 def _end(pid: int, folder: str) -> None:

@@ -35,7 +35,8 @@ def server(station: Station, folder: Path, *more: str) -> Iterator[None]:
     log = folder / "dnsmasq.log"
     station.far.popen(
         "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=cell0",
-        "--bind-interfaces", f"--dhcp-range=10.64.0.{KNOWN},10.64.0.{KNOWN},255.255.255.0,600", f"--dhcp-leasefile={folder}/leases",
+        "--bind-interfaces", f"--dhcp-range=10.64.0.{KNOWN},10.64.0.{KNOWN},255.255.255.0,600",
+        f"--dhcp-leasefile={folder}/leases",
         f"--log-facility={log}", "--user=root", "--no-ping", f"--pid-file={folder}/pid", *more,
     )  # fmt: skip
     until(lambda: log.exists() and "DHCP, IP range" in log.read_text(), "dnsmasq serves")
