@@ -3,28 +3,31 @@ dnspython's; nothing goes through the machine's resolver, which may be using the
 
 import asyncio
 import socket
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.net.bound import bound_socket, race
+from core.net.exchange import exchange
 
 if TYPE_CHECKING:
     from dns.message import Message
 
 _PORT = 53
-_TRIES = 3  # within one time-out
 _MOST_SERVERS = 3  # as resolv.conf(5)
-_LARGEST = 4096
-_warm: list[bool] = []  # not empty once dnspython is loaded
+_warm = threading.Event()  # dnspython is loaded
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """answered: a server knows the name, or knows that it does not exist. addresses: at most 4. text: for people."""
+    """answered: a server knows the name, or knows that it does not exist. addresses: at most 4. text: for people.
+    server: who said it."""
 
     answered: bool
     addresses: tuple[str, ...]
     text: str
+    server: str | None = None
 
 
 async def resolve(name: str, servers: tuple[str, ...], *, interface: str, timeout_s: float) -> Resolved:
@@ -71,7 +74,7 @@ def read_answer(asked: "Message", wire: bytes) -> Resolved | None:
 
 async def _loaded() -> None:
     """dnspython off the event loop: 30 ms on a fast machine, several times that on a small one."""
-    if not _warm:
+    if not _warm.is_set():
         await asyncio.to_thread(_warm_up)
 
 
@@ -84,7 +87,7 @@ def _warm_up() -> None:
     answer = make_response(asked)
     answer.answer.append(from_text("example.org.", 60, "IN", "A", "192.0.2.1"))
     from_wire(answer.to_wire())
-    _warm.append(True)
+    _warm.set()
 
 
 async def _ask(name: str, server: str, interface: str, timeout_s: float) -> Resolved:
@@ -92,33 +95,14 @@ async def _ask(name: str, server: str, interface: str, timeout_s: float) -> Reso
 
     try:
         asked = question(name)
+        wire = asked.to_wire()
         with bound_socket(socket.SOCK_DGRAM, interface) as sock:
-            sock.connect((server, _PORT))
-            answer = await _exchange(sock, asked, timeout_s)
+            target = (server, _PORT)
+            answer = await exchange(sock, target, lambda _: wire, partial(read_answer, asked), timeout_s=timeout_s)
     except dns.exception.DNSException:
         return Resolved(False, (), "is no name that can be asked for")
+    except TimeoutError:
+        return Resolved(False, (), f"no answer from {server}")
     except OSError as problem:
         return Resolved(False, (), f"{server}: {problem.strerror}")
-    if answer is None:
-        return Resolved(False, (), f"no answer from {server}")
-    return answer if answer.answered else Resolved(False, (), f"{server} says {answer.text}")
-
-
-async def _exchange(sock: socket.socket, asked: "Message", timeout_s: float) -> Resolved | None:
-    loop = asyncio.get_running_loop()
-    wire = asked.to_wire()
-    began, sent = loop.time(), 0
-    while (now := loop.time()) < began + timeout_s:
-        due = began + timeout_s * sent / _TRIES
-        if sent < _TRIES and now >= due:
-            sent += 1
-            sock.send(wire)
-            continue
-        try:
-            async with asyncio.timeout_at(min(due, began + timeout_s)):
-                message = await loop.sock_recv(sock, _LARGEST)
-        except TimeoutError:
-            continue
-        if (answer := read_answer(asked, message)) is not None:
-            return answer
-    return None
+    return replace(answer, server=server, text=answer.text if answer.answered else f"{server} says {answer.text}")

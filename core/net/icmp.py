@@ -12,11 +12,11 @@ from errno import EPROTONOSUPPORT
 
 from core.log import Log
 from core.net.bound import bound_socket
+from core.net.exchange import exchange
 
 _ECHO_REPLY = 0
 _ECHO_REQUEST = 8
 _HEAD = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence; the kernel sets checksum and identifier
-_TRIES = 3  # within one time-out: one lost packet is no dead link
 _SHORTEST_PAUSE_S = 0.2  # ping(8) lets only root send faster
 _TIME = re.compile(rb"time[=<]([0-9]+(?:\.[0-9]+)?) ?ms")
 
@@ -50,8 +50,9 @@ async def echo(address: str, *, interface: str | None, timeout_s: float) -> Echo
         return Echo(address, problem=problem.strerror)
     with sock:
         try:
-            sock.connect((address, 0))  # so that the kernel tells this socket of unreachable hosts
-            return Echo(address, await _exchange(sock, timeout_s))
+            return Echo(address, await _exchange(sock, address, timeout_s))
+        except TimeoutError:
+            return Echo(address)
         except OSError as problem:
             return Echo(address, problem=problem.strerror)
 
@@ -69,33 +70,26 @@ def answered_sequence(message: bytes, token: bytes) -> int | None:
     return int(sequence) if (kind, code) == (_ECHO_REPLY, 0) else None
 
 
-async def _exchange(sock: socket.socket, timeout_s: float) -> float | None:
+async def _exchange(sock: socket.socket, address: str, timeout_s: float) -> float:
     loop = asyncio.get_running_loop()
     token = os.urandom(16)  # new each time: a late answer to an earlier probe must not count
-    sent_at: list[float] = []
-    began = loop.time()
-    while (now := loop.time()) < began + timeout_s:
-        due = began + timeout_s * len(sent_at) / _TRIES
-        if now >= due and len(sent_at) < _TRIES:
-            sent_at.append(now)
-            sock.send(request(len(sent_at), token))
-            continue
-        wait_until = min(due, began + timeout_s) if len(sent_at) < _TRIES else began + timeout_s
-        try:
-            async with asyncio.timeout_at(wait_until):
-                message = await loop.sock_recv(sock, 2048)
-        except TimeoutError:
-            continue
-        sequence = answered_sequence(message, token)
-        if sequence is not None and 1 <= sequence <= len(sent_at):
-            return (loop.time() - sent_at[sequence - 1]) * 1000
-    return None
+    sent_at: dict[int, float] = {}
+
+    def ask(number: int) -> bytes:
+        sent_at[number] = loop.time()
+        return request(number, token)
+
+    def rtt_ms(message: bytes) -> float | None:
+        began = sent_at.get(answered_sequence(message, token) or 0)
+        return None if began is None else (loop.time() - began) * 1000
+
+    return await exchange(sock, (address, 0), ask, rtt_ms, timeout_s=timeout_s)
 
 
 async def _by_program(address: str, interface: str | None, timeout_s: float) -> Echo:
     """ping(8), which goes on asking until it has one answer."""
     seconds = str(math.ceil(timeout_s))
-    pause = f"{max(timeout_s / _TRIES, _SHORTEST_PAUSE_S):.2f}"
+    pause = f"{max(timeout_s / 3, _SHORTEST_PAUSE_S):.2f}"
     through = ("-I", interface) if interface is not None else ()
     try:
         process = await asyncio.create_subprocess_exec(

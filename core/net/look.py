@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Coroutine
-from ipaddress import AddressValueError, IPv4Address
+from collections.abc import Callable, Coroutine
+from functools import partial
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 from typing import Any
 
 from core.log import Log
@@ -27,14 +28,17 @@ _log = Log("net.probe")
 
 
 class Look:
-    """rtt_ms: of the first echo. page_addresses: what the page's host has now, when it was told."""
+    """rtt_ms: of the first echo. page_addresses: of the page's host, when a name server told them. spoke: the name
+    servers that answered. known: those that once did, over this link."""
 
-    def __init__(self, link: Link, timeout_s: float, addresses: tuple[str, ...]) -> None:
+    def __init__(self, link: Link, timeout_s: float, addresses: tuple[str, ...], known: tuple[str, ...]) -> None:
         self.seen = Seen()
         self.rtt_ms: float | None = None
         self.page_addresses: tuple[str, ...] = ()
+        self.spoke: set[str] = set()
         self._interface = link.interface
         self._servers = tuple(server for server in link.dns if _can_be_bound(server))
+        self._believed = any(server in known or _belongs(server, link) for server in self._servers)
         self._addresses = addresses
         self._timeout_s = timeout_s
         self._echoes_over = asyncio.Event()
@@ -43,11 +47,11 @@ class Look:
     async def run(self, page: Page | None, remembered: tuple[str, ...], name: str, *, connect: bool) -> None:
         """page None, name "": not asked. remembered: addresses of the page's host for when no name server answers.
         connect: TCP is tried when echoes stay out, not only where they can't be sent."""
-        parts: dict[Part, Coroutine[Any, Any, None]] = {
-            Part.ICMP: self._ask_echoes(),
-            Part.TCP: self._ask_connections(connect),
-            Part.WEB: self._ask_page(page, remembered),
-            Part.NAMES: self._ask_name(name),
+        parts: dict[Part, Callable[[], Coroutine[Any, Any, None]]] = {
+            Part.ICMP: self._ask_echoes,
+            Part.TCP: partial(self._ask_connections, connect),
+            Part.WEB: partial(self._ask_page, page, remembered),
+            Part.NAMES: partial(self._ask_name, name),
         }
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
@@ -59,11 +63,14 @@ class Look:
                 task.cancel()
         if judge(self.seen) is None:
             self.seen.texts = self._silence | self.seen.texts
+        if self.seen.names in (None, Names.FAILED) and not self._believed:
+            self.seen.names = Names.SKIPPED
+            self.seen.texts[Part.NAMES] = f"{', '.join(self._servers)} may be of another link and never answered here"
 
-    async def _guard(self, part: Part, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, part: Part, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A fault of ours in one part must not look like a fault of the link."""
         try:
-            await work
+            await work()
         except Exception:
             _log.exception("a part of a look at a link failed", part=part.value)
             self.seen.give_up(part)
@@ -120,8 +127,9 @@ class Look:
             return remembered
         timeout_s = self._timeout_s * (_NAMES_UNTIL if remembered else 1)
         found = await resolve(host, self._servers, interface=self._interface, timeout_s=timeout_s)
-        if not found.answered:
+        if not found.answered or found.server is None:
             return remembered
+        self.spoke.add(found.server)
         self.page_addresses = found.addresses
         if self.seen.names is not Names.SKIPPED:
             self.seen.names = Names.ANSWERED
@@ -135,7 +143,8 @@ class Look:
         self._silence[Part.NAMES] = f"{name}: no answer from {', '.join(self._servers)}"
         found = await resolve(name, self._servers, interface=self._interface, timeout_s=self._timeout_s)
         self.seen.texts[Part.NAMES] = found.text
-        if found.answered:
+        if found.answered and found.server is not None:
+            self.spoke.add(found.server)
             self.seen.names = Names.ANSWERED
         elif self.seen.names is None:
             self.seen.names = Names.FAILED
@@ -149,6 +158,14 @@ def _echo_text(results: list[Echo]) -> str:
         return "no ICMP may be sent here"
     return "no answer from " + ", ".join(
         f"{one.address} ({one.problem})" if one.problem else one.address for one in results
+    )
+
+
+def _belongs(server: str, link: Link) -> bool:
+    """A name server for everyone, or of the link's own network. One of some other private network may be the link's,
+    but it may be that of a VPN as well, which resolv.conf does not tell: then its silence here says nothing."""
+    return IPv4Address(server).is_global or any(
+        IPv4Address(server) in IPv4Interface(address).network for address in link.addresses if ":" not in address
     )
 
 

@@ -2,6 +2,7 @@
 this link that answers, whichever one carries the traffic. core/net/verdict.py says what it means."""
 
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from core.config import NetConfig
@@ -10,9 +11,10 @@ from core.log import Log
 from core.net.http_probe import Page
 from core.net.look import Look
 from core.net.types import Link, Probe
-from core.net.verdict import detail, final, judge
+from core.net.verdict import Web, detail, final, judge
 
-_MOST_REMEMBERED = 16  # interfaces
+_MOST_INTERFACES = 16
+_MOST_ADDRESSES = 4
 _ROUTES = Path("/proc/thread-self/net/route")
 _DEFAULT_MASKS = ("00000000", "00000080")  # /0, and the /1 of dialtone-helper's halves, as the file writes it
 
@@ -25,7 +27,8 @@ class Prober:
     def __init__(self, config: NetConfig) -> None:
         self._config = config
         self._page = Page.of(config.http_url)
-        self._remembered: dict[str, tuple[str, ...]] = {}  # by interface: addresses that the page's host had last
+        self._pages = _Memory()  # addresses of the page's host
+        self._servers = _Memory()  # name servers that have answered
         if config.http_url and self._page is None:
             _log.warning("http_url names no page that can be asked for; links are probed without it")
 
@@ -39,21 +42,34 @@ class Prober:
         """
         if (missing := _missing(link)) is not None:
             return Probe(link.interface, NetVerdict.NO_LINK, missing)
-        look = Look(link, timeout_s, addresses or self._config.ping)
+        look = Look(link, timeout_s, addresses or self._config.ping, self._servers.of(link.interface))
         page, name = (self._page, self._config.dns_name) if thorough else (None, "")
-        await look.run(page, self._remembered.get(link.interface, ()), name, connect=thorough)
-        self._remember(link.interface, look.page_addresses)
+        await look.run(page, self._pages.of(link.interface), name, connect=thorough)
+        self._servers.add(link.interface, look.spoke)
+        if look.seen.web is Web.NO_CONTENT:  # a portal's own address would be a portal anywhere
+            self._pages.add(link.interface, look.page_addresses)
         verdict = judge(look.seen) or final(look.seen)
         if verdict is NetVerdict.DOWN and not _exists(link):
             return Probe(link.interface, NetVerdict.NO_LINK, f"{link.interface} is gone")
         return Probe(link.interface, verdict, detail(look.seen), look.rtt_ms)
 
-    def _remember(self, interface: str, addresses: tuple[str, ...]) -> None:
-        if addresses:
-            self._remembered.pop(interface, None)
-            self._remembered[interface] = addresses
-            if len(self._remembered) > _MOST_REMEMBERED:
-                del self._remembered[next(iter(self._remembered))]
+
+class _Memory:
+    """Addresses by interface, the last few; the oldest go first."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[str, None]] = {}
+
+    def of(self, interface: str) -> tuple[str, ...]:
+        return tuple(self._of.get(interface, ()))
+
+    def add(self, interface: str, addresses: Iterable[str]) -> None:
+        if not addresses:
+            return
+        mine = dict.fromkeys((*addresses, *self._of.pop(interface, ())))
+        self._of[interface] = dict.fromkeys(tuple(mine)[:_MOST_ADDRESSES])
+        if len(self._of) > _MOST_INTERFACES:
+            del self._of[next(iter(self._of))]
 
 
 def _missing(link: Link) -> str | None:
