@@ -53,7 +53,8 @@ BACK_OFF_MAX_S = 30.0
 
 class ModemLine:
     """A core.line.Line. usb: where its modem comes from, run by whoever made it; None when its ports are given by name.
-    personal_wire_log: the wire log keeps numbers and texts (log_personal_data)."""
+    personal_wire_log: the wire log keeps numbers and texts (log_personal_data).
+    ppp_port: the AT port that belongs to PPP, "voice" or a path; the line does everything on its other one."""
 
     def __init__(
         self,
@@ -66,12 +67,13 @@ class ModemLine:
         sms: SmsConfig | None = None,
         usb_reset: UsbReset | None = None,
         healing: HealingTimes | None = None,
+        ppp_port: str | None = None,
     ) -> None:
         self._name = name
         self._config = config
         self._sms = sms or SmsConfig()
         self._profile = load_profile(config.modem)
-        self._ports = ports_of(config, self._profile, usb)
+        self._ports = ports_of(config, self._profile, usb, ppp_port=ppp_port)
         self._found: Found | None = None
         self._open_pcm = open_pcm
         self._personal_wire_log = personal_wire_log

@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.modem.session import PortPaths
@@ -55,11 +55,29 @@ class Ports(Protocol):
         ...
 
 
+VOICE = "voice"
+
+
+def without(paths: PortPaths, ppp_port: str | None) -> PortPaths:
+    """Leaves one of the two AT ports to PPP: the one of that path, else (also with VOICE) the voice port. The line then
+    does everything on the other one. None: leaves none."""
+    if ppp_port is None:
+        return paths
+    kept = paths.voice if os.path.realpath(ppp_port) == os.path.realpath(paths.at) else paths.at
+    return replace(paths, at=kept, voice=kept)
+
+
 class FixedPorts:
     """Ports given by name. They give no events, so they are looked for; only while the line has no modem."""
 
-    def __init__(self, paths: PortPaths) -> None:
-        self._paths = paths
+    def __init__(self, paths: PortPaths, *, ppp_port: str | None = None) -> None:
+        self._given = paths
+        self._ppp_port = ppp_port
+
+    @property
+    def _paths(self) -> PortPaths:
+        """Looked at anew: these may be links that lead elsewhere by now."""
+        return without(self._given, self._ppp_port)
 
     async def find(self, tell: Tell) -> Found:
         while not _exist(self._paths):
@@ -74,10 +92,19 @@ class FixedPorts:
 
 
 class UsbPorts:
-    """The modem that the selector chooses among those of a source. switcher: None leaves other compositions alone."""
+    """The modem that the selector chooses among those of a source. switcher: None leaves other compositions alone.
+    ppp_port: as in `without`."""
 
-    def __init__(self, source: UsbSource, selector: UsbSelector, switcher: Switcher | None = None) -> None:
+    def __init__(
+        self,
+        source: UsbSource,
+        selector: UsbSelector,
+        switcher: Switcher | None = None,
+        *,
+        ppp_port: str | None = None,
+    ) -> None:
         self._source = source
+        self._ppp_port = ppp_port
         self._selector = selector
         self._switcher = switcher
         self._watch = source.watch()
@@ -89,7 +116,7 @@ class UsbPorts:
             again_s: float | None = None
             try:
                 modem = choose(self._source.devices(), self._selector)
-                paths = port_paths(modem)
+                paths = self._paths(modem)
                 if paths is None:
                     again_s = self._tell_partial(modem, tell)
                 elif _exist(paths):
@@ -119,8 +146,12 @@ class UsbPorts:
             return f"unplugged from USB {was.path}"
         if not now.same_plug(was):
             return f"plugged in anew at USB {was.path}"
-        same = port_paths(now) == found.paths and _exist(found.paths)
+        same = self._paths(now) == found.paths and _exist(found.paths)
         return None if same else f"its ports at USB {was.path} changed"
+
+    def _paths(self, modem: UsbModem) -> PortPaths | None:
+        paths = port_paths(modem)
+        return without(paths, self._ppp_port) if paths is not None else None
 
     def _tell_partial(self, modem: UsbModem, tell: Tell) -> float | None:
         """A stick's ttys may come one by one over seconds. When to look again, if that is worth while."""

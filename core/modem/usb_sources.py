@@ -56,12 +56,16 @@ class UsbSources:
         return self._folders[key]
 
 
-def ports_of(config: LineConfig, profile: ModemProfile, source: UsbSource | None) -> Ports:
-    """How a line finds its ports. source: what `for_line` gave."""
+def ports_of(
+    config: LineConfig, profile: ModemProfile, source: UsbSource | None, *, ppp_port: str | None = None
+) -> Ports:
+    """How a line finds its ports. source: what `for_line` gave. ppp_port: the AT port that it leaves to PPP."""
     if source is None:
-        return FixedPorts(PortPaths(config.at_port or "", config.voice_port or "", config.pcm_port or ""))
+        paths = PortPaths(config.at_port or "", config.voice_port or "", config.pcm_port or "")
+        return FixedPorts(paths, ppp_port=ppp_port)
     selector = UsbSelector(config.usb_path, config.usb_serial, frozenset(profile.usb_ids))
-    return UsbPorts(source, selector, Switcher(config.baud) if config.switch_composition else None)
+    switcher = Switcher(config.baud) if config.switch_composition else None
+    return UsbPorts(source, selector, switcher, ppp_port=ppp_port)
 
 
 async def _keep_running(source: UsbSource) -> None:

@@ -172,6 +172,7 @@ async def desk(
     personal_wire_log: bool = False,
     healing: HealingTimes | None = None,
     usb_reset: UsbReset | None = None,
+    ppp_port: str | None = None,
 ) -> AsyncIterator[Desk]:
     """usb: in place of the USB of this machine."""
     sources = UsbSources(usb)
@@ -185,6 +186,7 @@ async def desk(
         personal_wire_log=personal_wire_log,
         healing=healing,
         usb_reset=usb_reset,
+        ppp_port=ppp_port,
     )
     found = Desk(line, commits=commits)
     async with asyncio.TaskGroup() as tasks:

@@ -81,7 +81,7 @@ async def test_both_links_of_a_port_lead_to_the_same_pty(tmp_path: Path) -> None
         ("AT+CMEE=1;+CMGR=7", "\r\n+CMS ERROR: 321\r\n"),
         ("ATS0=0S7=60", "\r\nOK\r\n"),
         ("AT&FE0", "\r\nOK\r\n"),
-        ("ATD*99#", "\r\nNO CARRIER\r\n"),
+        ("ATD0123", "\r\nNO CARRIER\r\n"),
         ("ATDabcdefg;", "\r\n+CME ERROR: invalid characters in dial string\r\n"),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from core.log import Log
 from core.modem.emulator.at_line import MAX_CHAINED, Command, Line, LineReader, Text, command_body, split_commands
+from core.modem.emulator.data_call import DataCall
 from core.modem.emulator.faults import FaultKind, Faults
 from core.modem.emulator.reply import AtError, Reply, final_bytes, info_bytes, urc_bytes
 
@@ -55,6 +56,8 @@ class AtPort:
         self.commands = 0
         self.interrupted = asyncio.Event()
         """Set by any byte that comes while a command runs: aborts those that a byte aborts."""
+        self.data: DataCall | None = None
+        """The data call on this port; while it is online, bytes are no commands and nothing unsolicited is said."""
         self._execute = execute
         self._send_bytes = send
         self._faults = faults
@@ -68,6 +71,7 @@ class AtPort:
         """As after power-on: settings, half lines and waiting lines are gone."""
         self.settings = PortSettings()
         self._reader = LineReader()
+        self.closed()
         while not self._lines.empty():
             self._lines.get_nowait()
         if self._prompt is not None and not self._prompt.done():
@@ -75,6 +79,9 @@ class AtPort:
 
     def feed(self, data: bytes) -> None:
         self._trace(self.interface, ">", data)
+        if self.data is not None and self.data.online:
+            self.data.feed(data)
+            return
         self.interrupted.set()
         events, echo = self._reader.feed(data)
         if echo and self.settings.echo:
@@ -90,7 +97,19 @@ class AtPort:
         self._trace(self.interface, "<", data)
         self._send_bytes(self.interface, data)
 
+    def closed(self) -> None:
+        """The host has let go of the port: a data call on it is over (DTR, V.250 §5.2.2)."""
+        if self.data is not None:
+            self.data.end()
+            self.data = None
+
+    def escaped(self) -> None:
+        """+++ in a data call."""
+        self._finish(b"", "OK")
+
     def urc(self, text: str) -> None:
+        if self.data is not None and self.data.online:
+            return
         self.send(urc_bytes(text, double_cr=self._double_cr))
 
     async def prompt(self) -> Text:

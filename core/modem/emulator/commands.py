@@ -7,6 +7,7 @@ from core.modem.emulator import (
     commands_audio,
     commands_basic,
     commands_call,
+    commands_data,
     commands_gps,
     commands_network,
     commands_quectel,
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Handler] = (
     | commands_sim.COMMANDS
     | commands_network.COMMANDS
     | commands_call.COMMANDS
+    | commands_data.COMMANDS
     | commands_audio.COMMANDS
     | commands_sms.COMMANDS
     | commands_ussd.COMMANDS

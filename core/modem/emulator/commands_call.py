@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from core.modem.emulator.at_line import Command, Kind
 from core.modem.emulator.at_port import AtPort
 from core.modem.emulator.calls import Call, Reason, Stat
+from core.modem.emulator.commands_data import dial_packet, hang_up
 from core.modem.emulator.commands_sim import need_ready
 from core.modem.emulator.handler import Handler, accepted, number, switch
 from core.modem.emulator.reply import OK, AtError, CmeError, Reply, info
@@ -22,12 +23,12 @@ _SUPPLEMENTARY_S = 0.2
 _KEYS_KEPT = 1000
 
 
-def _dial(modem: "Modem", _port: AtPort, command: Command) -> Reply:
-    """ATD<number>[I|i][G|g]; a voice call. Without the semicolon it is data, which this network refuses."""
+def _dial(modem: "Modem", port: AtPort, command: Command) -> Reply:
+    """ATD<number>[I|i][G|g]; a voice call. Without the semicolon it is data: packets, or what this network refuses."""
     need_ready(modem)
     number_text = command.args.rstrip("IiGg").replace(" ", "").replace("-", "")
     if not command.voice:
-        return Reply(final="NO CARRIER")
+        return dial_packet(modem, port, number_text)
     if not number_text or not set(number_text) <= _DIALABLE:
         raise CmeError(27)
     if len(number_text) > 40:
@@ -53,6 +54,8 @@ def _chup(modem: "Modem", port: AtPort, command: Command) -> Reply:
 def _hook(modem: "Modem", port: AtPort, command: Command) -> Reply:
     """ATH: with the factory's AT+CVHU=1 it answers OK and does nothing (spec §1.8)."""
     number(command.args or "0", 0, 1)
+    if hang_up(port):
+        return OK
     return OK if modem.settings["+CVHU"] != "0" else _chup(modem, port, Command("+CHUP", Kind.EXEC))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from core.clock import unix_s
 from core.modem.emulator.at_line import Command, Kind
 from core.modem.emulator.at_port import AtPort
+from core.modem.emulator.commands_data import drop_data
 from core.modem.emulator.commands_sim import need_ready
 from core.modem.emulator.handler import Handler, accepted, number, switch
 from core.modem.emulator.reply import OK, AtError, Reply, info
@@ -141,6 +142,8 @@ def _cgact(modem: "Modem", _port: AtPort, command: Command) -> Reply:
         if cid not in modem.contexts or modem.registration != 1:
             raise AtError
         (modem.active_contexts.add if state else modem.active_contexts.discard)(cid)
+    if not state:
+        drop_data(modem)
     return OK
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core.errors import InvalidParams, NotNow
+from core.modem.emulator.commands_data import drop_data
 from core.modem.emulator.control import Method
 from core.modem.emulator.faults import Cure, Fault, FaultKind
 from core.modem.emulator.modem import Modem
@@ -204,6 +205,8 @@ def radio_set(modem: Modem, params: RadioSet) -> None:
     if (radio.registered, radio.technology) != before:
         modem.tell_registration()
         modem.urc(f"+CNSMOD: {modem.access_mode}", lambda port: port.cnsmod)
+        if modem.registration != 1:
+            drop_data(modem)
 
 
 def gps_set(modem: Modem, params: GpsSet) -> None:

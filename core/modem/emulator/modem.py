@@ -10,6 +10,7 @@ from core.log import Log
 from core.modem.emulator.at_line import Command
 from core.modem.emulator.at_port import AtPort, PortSettings
 from core.modem.emulator.call_control import CallControl
+from core.modem.emulator.data_call import DataNetwork
 from core.modem.emulator.far_end import FarEnd
 from core.modem.emulator.faults import Cure, FaultKind, Faults
 from core.modem.emulator.gps import Gps
@@ -51,8 +52,14 @@ class Modem:
         self.counters = Counters()
         self.transcript = Transcript(options.transcript)
         voice_port = self.personality.voice_port
+        self.data = DataNetwork(options.directory / "data", self.loop)
         self.ports = PortSet(
-            options.directory, self._on_bytes, self.loop, count=self.personality.ports, voice_port=voice_port
+            options.directory,
+            self._on_bytes,
+            self.loop,
+            count=self.personality.ports,
+            voice_port=voice_port,
+            on_closed=self._on_closed,
         )
         self.far = FarEnd(self.loop, seed=options.seed)
         self.pcm = PcmEndpoint(
@@ -91,6 +98,7 @@ class Modem:
     def close(self) -> None:
         self.pcm.close()
         self.ports.close()
+        self.data.close()
         self.transcript.close()
 
     # --- who hears what ---
@@ -291,6 +299,10 @@ class Modem:
     def _on_bytes(self, interface: int, data: bytes) -> None:
         if interface in self.at:
             self.at[interface].feed(data)
+
+    def _on_closed(self, interface: int) -> None:
+        if interface in self.at:
+            self.at[interface].closed()
 
     async def _execute(self, port: AtPort, command: Command) -> Reply:
         from core.modem.emulator.commands import run_command  # the tables need Modem's type

@@ -139,13 +139,15 @@ class PortSet:
         *,
         count: int = PORT_COUNT,
         voice_port: int = PCM_PORT,
+        on_closed: Callable[[int], None] = lambda _interface: None,
     ) -> None:
-        """voice_port: read by the PCM thread, not by the loop."""
+        """voice_port: read by the PCM thread, not by the loop. on_closed: the last program has let go of a port."""
         self.directory = directory
         self.ports = [Port(interface) for interface in range(count)]
         self._voice_port = voice_port
         self.plugged = False
         self._on_bytes = on_bytes
+        self._on_closed = on_closed
         self._loop = loop
         self._first_number = 0
         self._watches: dict[int, Port] = {}
@@ -212,6 +214,7 @@ class PortSet:
     def _closed(self, port: Port) -> None:
         """The last opener is gone; perhaps so quickly that we never saw it there."""
         self._read(port)  # what came before the close still counts
+        self._on_closed(port.interface)
         self._stop_reading(port)
         self._renew(port)
 
