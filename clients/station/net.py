@@ -10,6 +10,7 @@ from clients.cli.command import FAILED, OK, UsageError
 from clients.cli.output import print_json
 from clients.cli.verbs import Verbs, add_verb
 from clients.station.common import Context, add_options, ask, context
+from clients.station.internet_check import add_watch_file, watch_file
 from clients.station.net_show import leads_out, print_check, print_connections, print_networks, print_status, print_vpn
 
 DESCRIPTION = """\
@@ -51,10 +52,13 @@ class NetCommand:
         wifi = add_verb(verbs, "wifi", "Wi-Fi through NetworkManager", "dialtone net wifi list")
         more = wifi.add_subparsers(dest="wifi", metavar="VERB", required=True)
         _add_wifi(more)
+        add_watch_file(verbs)
         for verb in (*verbs.choices.values(), *more.choices.values()):
             add_options(verb)
 
     def run(self, args: argparse.Namespace) -> int:
+        if args.verb == "watch-file":
+            return watch_file(args.socket, args.file)
         about = context(args)
         try:
             return _wifi(about, args) if args.verb == "wifi" else VERBS[args.verb](about, args)
