@@ -42,11 +42,15 @@ retry_s = [0.5, 1.0]
 QMI = 'bearer = "qmi"\ninterface = "wwan0"\nqmi_device = "/dev/cdc-wdm0"\n'
 
 
+CARRIER_MTU = 1430
+"""What fake_qmicli tells."""
+
+
 class NetStation(Station):
     """Made by `net_station()`. net: its internet. Facts of its processes stand in `log`."""
 
     def __init__(self, net: Network, directory: Path, toml: str, vpn: Tunnel | None, env: Mapping[str, str]) -> None:
-        super().__init__(directory, f"[net]\nenabled = true\n{toml}", answer_after_rings=1)
+        super().__init__(directory, toml, answer_after_rings=1)
         self.net = net
         self.vpn = vpn
         self._more_env = env
@@ -199,6 +203,7 @@ async def net_station(
     helper: bool = True,
     core: bool = True,
     emulator: bool = True,
+    enabled: bool = True,
     vpn: str | None = None,
     env: Mapping[str, str] | None = None,
     **internet: Any,
@@ -207,11 +212,13 @@ async def net_station(
     up already. internet: for `network()`. The folder is short: socket paths have 107 bytes."""
     with ExitStack() as stack:
         net = stack.enter_context(network(**internet))
+        net.carrier.ip(f"link set cell0 mtu {CARRIER_MTU}")  # else veth drops what is larger, as no network does
         wg = stack.enter_context(tunnel(net, keepalive_s=1)) if vpn is not None else None
         if wg is not None:
             after += f'\n[net.vpn]\ninterface = "{wg.interface}"\nping = "{FAR}"\n{vpn}'
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dtn")))
-        async with NetStation(net, directory, base + bearer + toml + after, wg, env or {}) as made:
+        net_table = f"[net]\nenabled = {str(enabled).lower()}\n" + base + bearer + toml + after
+        async with NetStation(net, directory, net_table, wg, env or {}) as made:
             if emulator:
                 await made.start_emulator()
             if helper:

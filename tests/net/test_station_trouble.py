@@ -1,0 +1,152 @@
+"""What goes wrong with the means of failover: no helper, kills, others at the routes. Real processes throughout."""
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.net.namespaces import needs_namespaces
+from tests.net.rig import net_station, reaches
+from tests.net.test_station_failover import back, settled
+
+pytestmark = needs_namespaces
+
+
+async def test_without_a_helper_it_says_so_and_begins_to_work_when_the_helper_comes() -> None:
+    async with net_station(helper=False) as made, made.phone("net.*", "alarm.*") as (phone, watch):
+        routes = await settled(made, phone)
+        made.net.cut_main()
+        told = await watch.wait("net.failover", lambda params: params["cause"] == "no_helper")
+        assert told["reason"]
+        alarms = (await phone.call("status"))["alarms"]
+        assert [one["alarm"] for one in alarms] == ["net_helper"]
+        await made.start_helper()
+        await reaches(watch, "backup")
+        await watch.wait("alarm.cleared", lambda params: params["alarm"] == "net_helper")
+        made.net.mend_main()
+        await back(made, watch, routes)
+
+
+async def test_a_helper_that_is_killed_while_the_backup_carries_goes_on_where_it_was() -> None:
+    async with net_station() as made, made.phone("net.*") as (phone, watch):
+        routes = await settled(made, phone)
+        made.net.cut_main()
+        await reaches(watch, "backup")
+        await made.stop_helper(signal.SIGKILL)
+        assert made.our_routes() != []
+        await made.sends_by_carrier()
+        await made.start_helper()
+        made.net.mend_main()
+        await back(made, watch, routes)
+
+
+async def test_a_core_that_is_killed_on_the_backup_gives_everything_back_at_its_next_start() -> None:
+    async with net_station() as made:
+        async with made.phone("net.*") as (phone, watch):
+            routes = await settled(made, phone)
+            before = made.resolv_conf.read_text()
+            made.net.cut_main()
+            await reaches(watch, "backup")
+            await made.stop_core(signal.SIGKILL)
+        assert made.our_routes() != []
+        made.net.mend_main()
+        await made.start_core()
+        await made.until(lambda: made.routes() == routes, "the routes are as before")
+        await made.until(lambda: made.resolv_conf.read_text() == before, "the name servers are as before")
+        async with made.phone("net.*") as (phone, watch):
+            await settled(made, phone)
+            assert "10.64.0.2" not in made.wwan0()
+            made.net.cut_main()
+            await reaches(watch, "backup")
+            await made.sends_by_carrier()
+
+
+async def test_a_clean_stop_on_the_backup_gives_everything_back() -> None:
+    async with net_station() as made:
+        async with made.phone("net.*") as (phone, watch):
+            routes = await settled(made, phone)
+            before = made.resolv_conf.read_text()
+            made.net.cut_main()
+            await reaches(watch, "backup")
+        assert await made.stop_core() == 0
+        assert made.routes() == routes
+        assert made.our_routes() == []
+        assert made.resolv_conf.read_text() == before
+        assert "10.64.0.2" not in made.wwan0()
+
+
+async def test_the_helper_gives_everything_back_when_it_is_stopped() -> None:
+    async with net_station() as made, made.phone("net.*") as (phone, watch):
+        routes = await settled(made, phone)
+        made.net.cut_main()
+        await reaches(watch, "backup")
+        await made.stop_core(signal.SIGKILL)
+        assert await made.stop_helper() == 0
+        assert made.routes() == routes
+
+
+async def test_another_daemon_that_keeps_taking_our_route_away_is_named_and_left_to_win() -> None:
+    async with net_station() as made, made.phone("net.*", "alarm.*") as (phone, watch):
+        await settled(made, phone)
+        made.net.cut_main()
+        await reaches(watch, "backup")
+        with made.net.host.popen("sh", "-c", "while :; do ip route flush proto 186; sleep 0.1; done") as other:
+            await watch.wait("net.failover", lambda params: params["cause"] == "contested", timeout_s=30)
+            alarm = await watch.wait("alarm.raised", lambda params: "route" in str(params))
+            assert alarm
+            other.terminate()
+
+
+async def test_a_route_that_flaps_ten_times_a_second_makes_few_events_and_no_call_feels_it() -> None:
+    async with net_station() as made, made.phone("*") as (phone, watch):
+        await settled(made, phone)
+        await made.control("call.incoming", number="+447700900123", ring_s=0.3)
+        await watch.wait("call.connected")
+        told = len(watch.named("net.changed"))
+        await asyncio.to_thread(made.net.flap_routes, 30, 20.0)
+        assert len(watch.named("net.changed")) - told <= 6
+        assert len(watch.named("net.failover")) <= 12
+        await made.control("far.hangup")
+        ended = await watch.wait("call.ended")
+        audio = ended["audio"]
+        assert audio["verdict"] == "healthy"
+        assert audio["downlink_dropped_frames"] + audio["uplink_stalls"] == 0
+
+
+@pytest.mark.parametrize("mended", [False, True])
+async def test_a_call_goes_on_undisturbed_while_the_internet_goes_and_comes(mended: bool) -> None:
+    async with net_station() as made, made.phone("*") as (phone, watch):
+        await settled(made, phone)
+        await made.control("call.incoming", number="+447700900123", ring_s=0.3)
+        connected = await watch.wait("call.connected")
+        made.net.cut_main()
+        await reaches(watch, "backup")
+        if mended:
+            made.net.mend_main()
+            await reaches(watch, "primary")
+        await phone.call("call.speak", call_id=connected["call_id"], text="Good morning.", wait="spoken")
+        await made.control("far.hangup")
+        audio = (await watch.wait("call.ended"))["audio"]
+        assert audio["verdict"] == "healthy"
+        assert audio["downlink_dropped_frames"] + audio["uplink_stalls"] == 0
+
+
+async def test_a_ring_while_the_main_link_is_dead_is_decided_at_once() -> None:
+    async with net_station(base="every_s = 600.0\nsettle_s = 0.3\n") as made, made.phone("*") as (phone, watch):
+        await settled(made, phone)
+        made.net.cut_main()
+        await made.control("call.incoming", number="+447700900123", ring_s=0.5)
+        rang = await watch.wait("call.incoming")
+        begun = await watch.wait("net.failover", lambda params: params["state"] == "starting_backup")
+        up = await reaches(watch, "backup")
+        decided_s, carried_s = seconds(rang["at"], begun["at"]), seconds(rang["at"], up["at"])
+        print(f"decided {decided_s:.2f} s after the ring, traffic carried after {carried_s:.2f} s")
+        assert decided_s <= 10
+        await made.sends_by_carrier()
+
+
+def seconds(earlier: str, later: str) -> float:
+    """Between two times of events."""
+    from datetime import datetime
+
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
