@@ -7,7 +7,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs/network.md"
 
-TABLES = {"vpn": "core.net.vpn_fsm"}
+TABLES = {"failover": "core.net.failover_table", "vpn": "core.net.vpn_fsm"}
 """Name in the marker, and the module whose diagram() it is."""
 
 _MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -73,3 +73,30 @@ WITH_BACKUP = frozenset({_S.STARTING_BACKUP, _S.BACKUP, _S.RECOVERING, _S.BOTH_D
 
 CARRIED = frozenset({_S.BACKUP, _S.RECOVERING})
 """States in which it has the traffic."""
+
+
+STATES: dict[FailoverState, str] = {
+    _S.OFF: "the main link, whatever it does; it is still looked at",
+    _S.PRIMARY: "the main link",
+    _S.SUSPECT: "the main link, which has failed, not yet often enough",
+    _S.STARTING_BACKUP: "the main link, while the SIM's data is being started",
+    _S.BACKUP: "the SIM's data",
+    _S.RECOVERING: "the SIM's data, while the main link answers again",
+    _S.BOTH_DOWN: "the main link, which does not work; the SIM's data does not come up, or may not, and is tried again",
+}
+"""What has the traffic."""
+
+
+def diagram() -> str:
+    """All of it for docs/network.md."""
+    shown = [f"| `{state}` | {text} |" for state, text in STATES.items()]
+    arrows = [f"    {before} --> {after} : {on}" for (before, on), after in NEXT.items() if on is not On.OFF]
+    words = [f"| `{on}` | {text} |" for on, text in MEANING.items()]
+    return "\n".join(
+        [
+            "| state | the traffic goes over |", "|---|---|", *shown, "",
+            "```mermaid", "stateDiagram-v2", f"    [*] --> {_S.OFF}", *arrows, "```", "",
+            f"From every state `{On.OFF}` leads to `{_S.OFF}`.", "",
+            "| step | taken when |", "|---|---|", *words,
+        ]
+    )  # fmt: skip

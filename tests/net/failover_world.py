@@ -143,9 +143,8 @@ class World:
 
     # --- shorter ------------------------------------------------------------------------------------------------------
 
-    @property
-    def state(self) -> FailoverState:
-        return self.machine.state
+    def at(self, state: FailoverState) -> bool:
+        return self.machine.state is state
 
     @property
     def path(self) -> list[FailoverState]:
@@ -165,5 +164,5 @@ class World:
         self.rounds(1, NetVerdict.OK)
         self.rounds(self.config.fail_count, NetVerdict.DOWN)
         self.settle()
-        assert self.state is S.BACKUP and self.route is True
+        assert self.at(S.BACKUP) and self.route is True
         self.kernel_route(True)

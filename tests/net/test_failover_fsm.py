@@ -1,12 +1,14 @@
 """The failover machine, rule by rule: when it moves the traffic, when it moves it back, and when it does neither."""
 
+import re
+
 import pytest
 
 from core.config import NetConfig
 from core.events import FailoverState, NetVerdict
-from core.net.failover_acts import GiveBack, Report, StartBearer, StopBearer, TakeTraffic
-from core.net.failover_backup import Traffic
-from core.net.failover_table import NEXT, On
+from core.net.draw import DOCS, fill
+from core.net.failover_acts import GiveBack, StartBearer, StopBearer, TakeTraffic
+from core.net.failover_table import MEANING, NEXT, STATES, On, diagram
 from tests.net.failover_world import World
 
 S, V = FailoverState, NetVerdict
@@ -17,9 +19,9 @@ def test_three_failures_each_thirty_seconds_start_the_backup_as_ever() -> None:
     world.rounds(1, V.OK)
     began_s = world.now_s
     world.rounds(2, V.DOWN)
-    assert world.state is S.SUSPECT and world.pending is None
+    assert world.at(S.SUSPECT) and world.pending is None
     world.rounds(1, V.DOWN)
-    assert world.state is S.STARTING_BACKUP and isinstance(world.pending, StartBearer)
+    assert world.at(S.STARTING_BACKUP) and isinstance(world.pending, StartBearer)
     assert world.now_s - began_s == pytest.approx(90.0)
     assert world.reports[-1].cause == "down"
 
@@ -29,7 +31,7 @@ def test_one_answer_clears_the_suspicion() -> None:
     world.rounds(2, V.DOWN)
     world.rounds(1, V.OK)
     world.rounds(2, V.DOWN)
-    assert world.state is S.SUSPECT
+    assert world.at(S.SUSPECT)
     assert world.path == [S.PRIMARY, S.SUSPECT, S.PRIMARY, S.SUSPECT]
 
 
@@ -37,9 +39,9 @@ def test_the_traffic_is_taken_as_soon_as_the_bearer_is_up_and_only_then_it_is_th
     world = World()
     world.rounds(3, V.DOWN)
     world.succeed()
-    assert isinstance(world.pending, TakeTraffic) and world.state is S.STARTING_BACKUP
+    assert isinstance(world.pending, TakeTraffic) and world.at(S.STARTING_BACKUP)
     world.succeed()
-    assert world.state is S.BACKUP and world.machine.interface == "wwan0"
+    assert world.at(S.BACKUP) and world.machine.interface == "wwan0"
     assert world.reports[-1].cause == "down" and world.reports[-1].interface == "wwan0"
 
 
@@ -47,13 +49,13 @@ def test_the_traffic_is_taken_as_soon_as_the_bearer_is_up_and_only_then_it_is_th
 def test_a_portal_and_a_dead_name_server_are_told_apart_by_the_cause(verdict: NetVerdict) -> None:
     world = World()
     world.rounds(3, verdict)
-    assert world.state is S.STARTING_BACKUP and world.reports[-1].cause == verdict.value
+    assert world.at(S.STARTING_BACKUP) and world.reports[-1].cause == verdict.value
 
 
 def test_what_failover_on_leaves_out_is_no_failure() -> None:
     world = World(NetConfig(failover_on=("down",)))
     world.rounds(5, V.CAPTIVE)
-    assert world.state is S.PRIMARY and world.machine.main.verdict is V.CAPTIVE
+    assert world.at(S.PRIMARY) and world.machine.main.verdict is V.CAPTIVE
 
 
 def test_when_the_phone_rings_one_failure_is_enough_and_its_look_has_the_short_timeout() -> None:
@@ -64,7 +66,7 @@ def test_when_the_phone_rings_one_failure_is_enough_and_its_look_has_the_short_t
     assert world.primary_probe is not None
     assert world.primary_probe.priority and world.primary_probe.timeout_s == 1.5
     world.probed(V.DOWN)
-    assert world.state is S.STARTING_BACKUP and "incoming call" in world.reports[-1].reason
+    assert world.at(S.STARTING_BACKUP) and "incoming call" in world.reports[-1].reason
 
 
 def test_several_requests_within_a_second_are_one() -> None:
@@ -93,7 +95,7 @@ def test_a_request_does_not_wait_for_the_slow_look_that_is_under_way() -> None:
     world.do(world.machine.probed(world.now_s, slow.ticket, V.OK, "too late"))
     assert world.machine.main.verdict is None
     world.probed(V.DOWN)
-    assert world.state is S.STARTING_BACKUP
+    assert world.at(S.STARTING_BACKUP)
 
 
 def test_a_cable_that_is_out_for_settle_s_needs_no_look() -> None:
@@ -101,9 +103,9 @@ def test_a_cable_that_is_out_for_settle_s_needs_no_look() -> None:
     world.rounds(1, V.OK)
     world.link("eth0", False)
     world.pass_time(1.9)
-    assert world.state is S.PRIMARY
+    assert world.at(S.PRIMARY)
     world.pass_time(0.2)
-    assert world.state is S.STARTING_BACKUP and world.reports[-1].cause == "no_link"
+    assert world.at(S.STARTING_BACKUP) and world.reports[-1].cause == "no_link"
 
 
 def test_a_cable_that_is_out_when_the_phone_rings_needs_no_time_at_all() -> None:
@@ -111,7 +113,7 @@ def test_a_cable_that_is_out_when_the_phone_rings_needs_no_time_at_all() -> None
     world.rounds(1, V.OK)
     world.link("eth0", False)
     world.do(world.machine.needed(world.now_s, "incoming call"))
-    assert world.state is S.STARTING_BACKUP and world.primary_probe is None
+    assert world.at(S.STARTING_BACKUP) and world.primary_probe is None
 
 
 def test_a_link_that_flaps_ten_times_a_second_is_neither_lost_nor_back() -> None:
@@ -130,13 +132,13 @@ def test_main_links_that_take_turns_forever_count_as_none() -> None:
     for number in range(400):
         world.link(("eth0", "wlan0")[number % 2], True)
         world.pass_time(0.1)
-    assert world.state is S.STARTING_BACKUP and world.reports[-1].cause == "no_link"
+    assert world.at(S.STARTING_BACKUP) and world.reports[-1].cause == "no_link"
 
 
 def test_a_wifi_that_needs_its_time_at_boot_does_not_start_the_backup() -> None:
     world = World(link=None)
     world.pass_time(20.0)
-    assert world.state is S.PRIMARY
+    assert world.at(S.PRIMARY)
     world.link("wlan0", True)
     world.rounds(1, V.OK)
     assert world.path == [S.PRIMARY]
@@ -145,7 +147,7 @@ def test_a_wifi_that_needs_its_time_at_boot_does_not_start_the_backup() -> None:
 def test_no_link_at_all_at_the_start_is_a_failure_after_one_round() -> None:
     world = World(link=None)
     world.pass_time(31.0)
-    assert world.state is S.STARTING_BACKUP and world.reports[-1].cause == "no_link"
+    assert world.at(S.STARTING_BACKUP) and world.reports[-1].cause == "no_link"
 
 
 def test_another_main_link_is_looked_at_by_itself() -> None:
@@ -153,9 +155,9 @@ def test_another_main_link_is_looked_at_by_itself() -> None:
     world.rounds(2, V.DOWN)
     world.link("wlan0", True)
     world.rounds(2, V.DOWN)
-    assert world.state is S.SUSPECT
+    assert world.at(S.SUSPECT)
     world.rounds(1, V.DOWN)
-    assert world.state is S.STARTING_BACKUP
+    assert world.at(S.STARTING_BACKUP)
 
 
 def test_one_success_makes_it_recovering_and_the_second_gives_back_after_the_hold() -> None:
@@ -163,13 +165,13 @@ def test_one_success_makes_it_recovering_and_the_second_gives_back_after_the_hol
     world.fail_over()
     taken_s = world.now_s
     world.rounds(1, V.OK)
-    assert world.state is S.RECOVERING and world.route is True
+    assert world.at(S.RECOVERING) and world.route is True
     world.rounds(1, V.OK)
     while world.pending is None:
-        assert world.state is S.RECOVERING
+        assert world.at(S.RECOVERING)
         world.pass_time(0.5)
     assert world.now_s - taken_s == pytest.approx(60.0, abs=0.6)
-    assert world.state is S.PRIMARY and isinstance(world.pending, GiveBack)
+    assert world.at(S.PRIMARY) and isinstance(world.pending, GiveBack)
     world.succeed()
     assert isinstance(world.pending, StopBearer)
     world.succeed()
@@ -181,9 +183,9 @@ def test_a_main_link_that_fails_again_while_recovering_keeps_the_backup() -> Non
     world.fail_over()
     world.rounds(1, V.OK)
     world.rounds(1, V.DOWN)
-    assert world.state is S.BACKUP
+    assert world.at(S.BACKUP)
     world.rounds(1, V.OK)
-    assert world.state is S.RECOVERING
+    assert world.at(S.RECOVERING)
 
 
 def test_after_a_return_the_main_link_is_held_for_a_while_unless_the_phone_rings() -> None:
@@ -194,10 +196,10 @@ def test_after_a_return_the_main_link_is_held_for_a_while_unless_the_phone_rings
     world.settle()
     back_s = world.now_s
     world.rounds(3, V.DOWN)
-    assert world.state is S.SUSPECT
+    assert world.at(S.SUSPECT)
     world.do(world.machine.needed(world.now_s, "incoming call"))
     world.probed(V.DOWN)
-    assert world.state is S.STARTING_BACKUP and world.now_s - back_s < 60.0
+    assert world.at(S.STARTING_BACKUP) and world.now_s - back_s < 60.0
 
 
 def test_the_hold_of_the_main_link_ends_by_itself() -> None:
@@ -206,290 +208,25 @@ def test_the_hold_of_the_main_link_ends_by_itself() -> None:
     world.rounds(2, V.OK)
     world.settle()
     back_s = world.now_s
-    while world.state is not S.STARTING_BACKUP:
+    while not world.at(S.STARTING_BACKUP):
         world.rounds(1, V.DOWN)
         world.pass_time(4.9)
     assert world.now_s - back_s >= 60.0
     assert world.now_s - back_s < 70.0
 
 
-def test_a_bearer_that_does_not_come_up_means_both_down_and_is_tried_again_with_back_off() -> None:
-    world = World(NetConfig(fail_count=1))
-    world.rounds(1, V.DOWN)
-    tries = []
-    for _ in range(6):
-        while world.pending is None:
-            world.pass_time(0.25)
-            if world.primary_probe is not None:
-                world.probed(V.DOWN)
-        tries.append(world.now_s)
-        world.fail("apn_refused")
-        assert world.state is S.BOTH_DOWN
-    waits = [after - before for before, after in zip(tries, tries[1:], strict=False)]
-    assert waits == pytest.approx([5.0, 15.0, 60.0, 300.0, 300.0], abs=0.3)
-    assert [report.cause for report in world.reports if report.cause == "apn_refused"] == ["apn_refused"]
-
-
-def test_another_trouble_of_the_bearer_is_told_although_the_state_stays() -> None:
-    world = World(NetConfig(fail_count=1))
-    world.rounds(1, V.DOWN)
-    world.fail("no_network")
-    world.pass_time(6.0)
-    world.fail("dhcp_silent")
-    assert world.reports[-1] == Report(S.BOTH_DOWN, S.BOTH_DOWN, "it failed: dhcp_silent", "dhcp_silent", "eth0")
-
-
-def test_with_both_down_one_answer_of_the_main_link_is_enough() -> None:
-    world = World(NetConfig(fail_count=1))
-    world.rounds(1, V.DOWN)
-    world.fail()
-    world.rounds(1, V.OK)
-    assert world.state is S.PRIMARY
-    world.settle()  # a second try was under way
-    assert world.bearer == "down" and world.takes == []
-
-
-def test_the_phone_ends_the_back_off_but_for_its_shortest() -> None:
-    world = World(NetConfig(fail_count=1))
-    world.rounds(1, V.DOWN)
-    world.fail()
-    for _ in range(2):
-        while world.pending is None:
-            world.pass_time(1.0)
-        world.fail()  # the next try would be in 60 s
-    world.pass_time(1.0)
-    world.do(world.machine.needed(world.now_s, "incoming call"))
-    assert world.pending is None
-    assert world.reports[-1].cause == "priority"
-    world.pass_time(4.1)
-    assert isinstance(world.pending, StartBearer)
-
-
-def test_a_backup_over_which_nothing_answers_is_made_anew_and_its_last_look_looks_closer() -> None:
-    world = World()
-    world.fail_over()
-    looks = []
-    for _ in range(3):
-        while world.backup_probe is None:
-            world.pass_time(1.0)
-            if world.primary_probe is not None:
-                world.probed(V.DOWN)
-        looks.append(world.backup_probe.thorough)
-        world.backup_probed(False)
-    assert looks == [False, False, True]
-    assert world.state is S.BOTH_DOWN and isinstance(world.pending, GiveBack)
-    world.settle()
-    assert world.bearer == "down" and world.route is False
-    world.pass_time(6.0)
-    world.settle()
-    assert world.state is S.BACKUP
-
-
-def test_a_modem_that_is_reset_loses_the_traffic_and_gets_it_again() -> None:
-    world = World()
-    world.fail_over()
-    world.lost()
-    assert world.state is S.STARTING_BACKUP and world.reports[-1].cause == "modem_reset"
-    assert isinstance(world.pending, GiveBack)
-    world.settle()
-    assert world.bearer == "down"
-    world.pass_time(5.1)
-    world.settle()
-    assert world.state is S.BACKUP and world.route is True
-
-
-def test_a_modem_that_is_reset_while_recovering_ends_the_backup() -> None:
-    world = World()
-    world.fail_over()
-    world.rounds(1, V.OK)
-    world.lost()
-    world.settle()
-    assert world.state is S.PRIMARY and world.bearer == "down"
-    world.pass_time(20.0)
-    assert world.pending is None
-
-
-def test_a_modem_that_goes_while_the_traffic_is_being_taken_is_noticed() -> None:
-    world = World()
-    world.rounds(3, V.DOWN)
-    world.succeed()
-    world.lost()
-    world.succeed()
-    assert isinstance(world.pending, GiveBack) and world.route is True
-    world.settle()
-    assert world.route is False and world.bearer == "down"
-
-
-def test_traffic_that_can_not_be_taken_is_given_back_as_far_as_it_was() -> None:
-    world = World()
-    world.rounds(3, V.DOWN)
-    world.succeed()
-    world.fail("no_helper")
-    assert world.state is S.BOTH_DOWN and isinstance(world.pending, GiveBack)
-    assert world.reports[-1].cause == "no_helper"
-
-
-def test_a_helper_that_is_away_is_asked_to_give_back_until_it_does_and_nothing_starts_before() -> None:
-    world = World(NetConfig(hold_backup_s=0.0))
-    world.fail_over()
-    world.rounds(2, V.OK)
-    assert isinstance(world.pending, GiveBack)
-    world.fail("no_helper")
-    assert isinstance(world.pending, StopBearer)
-    world.succeed()
-    assert world.machine.backup.traffic is Traffic.UNSURE
-    world.do(world.machine.set_mode(world.now_s, "on"))
-    assert world.pending is None
-    world.pass_time(5.1)
-    assert isinstance(world.pending, GiveBack)
-    world.succeed()
-    assert world.route is False and isinstance(world.pending, StartBearer)
-
-
-def test_switched_on_it_stays_with_the_backup_however_well_the_main_link_does() -> None:
-    world = World()
-    world.rounds(1, V.OK)
-    world.do(world.machine.set_mode(world.now_s, "on"))
-    world.settle()
-    assert world.state is S.BACKUP and world.reports[-1].cause == "manual"
-    world.rounds(5, V.OK)
-    assert world.state is S.BACKUP
-    world.do(world.machine.set_mode(world.now_s, "auto"))
-    assert world.state is S.PRIMARY
-    world.settle()
-    assert world.bearer == "down"
-
-
-def test_switched_on_without_a_bearer_it_says_so_and_uses_the_main_link() -> None:
-    world = World()
-    world.rounds(1, V.OK)
-    world.do(world.machine.set_mode(world.now_s, "on"))
-    world.fail("no_device")
-    assert world.state is S.STARTING_BACKUP and world.machine.interface == "eth0"
-    assert world.reports[-1].cause == "no_device"
-    world.rounds(1, V.DOWN)
-    assert world.state is S.BOTH_DOWN
-
-
-def test_switched_off_nothing_is_begun_and_the_main_link_is_still_looked_at() -> None:
-    world = World(mode="off")
-    world.rounds(5, V.DOWN)
-    world.do(world.machine.needed(world.now_s, "incoming call"))
-    world.probed(V.DOWN)
-    assert world.state is S.OFF and world.starts == [] and world.reports == []
-    assert world.machine.main.verdict is V.DOWN
-
-
-def test_switching_off_in_the_middle_of_a_start_stops_it() -> None:
-    world = World()
-    world.rounds(3, V.DOWN)
-    start = world.pending
-    assert isinstance(start, StartBearer)
-    world.do(world.machine.set_mode(world.now_s, "off"))
-    assert isinstance(world.pending, StopBearer) and world.state is S.OFF
-    world.do(world.machine.bearer_up(world.now_s, start.ticket, "wwan0"))  # too late
-    world.succeed()
-    assert world.machine.backup.resting and world.bearer == "down"
-
-
-def test_the_day_s_data_stops_the_backup_and_the_next_day_starts_it() -> None:
-    world = World()
-    world.fail_over()
-    world.do(world.machine.budget(world.now_s, True))
-    assert world.state is S.BOTH_DOWN and world.reports[-1].cause == "budget"
-    world.settle()
-    assert world.route is False and world.bearer == "down"
-    world.do(world.machine.needed(world.now_s, "incoming call"))
-    world.pass_time(1000.0)
-    assert world.bearer == "down"
-    world.do(world.machine.budget(world.now_s, False))
-    world.settle()
-    assert world.state is S.BACKUP
-
-
-def test_the_day_s_data_also_stops_what_was_switched_on() -> None:
-    world = World(mode="on")
-    world.rounds(1, V.OK)
-    world.settle()
-    world.do(world.machine.budget(world.now_s, True))
-    world.settle()
-    assert world.state is S.PRIMARY and world.bearer == "down"
-    world.pass_time(100.0)
-    assert world.state is S.PRIMARY
-
-
-@pytest.mark.parametrize("config", [NetConfig(bearer="none", fail_count=1), NetConfig(fail_count=1)])
-def test_where_no_backup_may_be_started_a_dead_main_link_means_both_down(config: NetConfig) -> None:
-    world = World(config)
-    if config.bearer != "none":
-        world.do(world.machine.budget(world.now_s, True))
-    world.rounds(1, V.DOWN)
-    assert world.state is S.BOTH_DOWN and world.starts == []
-    assert world.reports[-1].cause == ("no_device" if config.bearer == "none" else "budget")
-    world.rounds(1, V.OK)
-    assert world.state is S.PRIMARY
-
-
-def test_our_route_is_put_back_five_times_a_minute_and_then_every_half_minute() -> None:
-    world = World()
-    world.fail_over()
-    taken = len(world.takes)
-    began_s = world.now_s
-    while world.now_s < began_s + 59.0:
-        world.kernel_route(False)
-        world.settle()
-        world.kernel_route(True)
-        world.pass_time(0.5)
-        if world.primary_probe is not None:
-            world.probed(V.DOWN)
-        if world.backup_probe is not None:
-            world.backup_probed(True)
-    fought = [at_s - began_s for at_s in world.takes[taken:]]
-    assert len(fought) <= 5 + 2 and len([at_s for at_s in fought if at_s < 5.0]) == 5
-    assert world.state is S.BACKUP and world.machine.backup.contested
-    assert [report.cause for report in world.reports].count("contested") == 1
-
-
-def test_a_contest_is_over_when_the_route_stood_for_a_minute() -> None:
-    world = World()
-    world.fail_over()
-    for _ in range(6):
-        world.kernel_route(False)
-        world.settle()
-        world.kernel_route(True)
-    assert not world.machine.backup.contested or world.pending is None
-    world.kernel_route(False)
-    assert world.machine.backup.contested
-    world.pass_time(31.0)
-    world.settle()
-    world.kernel_route(True)
-    world.pass_time(61.0)
-    assert not world.machine.backup.contested
-
-
-def test_a_route_that_the_kernel_shows_late_is_not_fought_for() -> None:
-    world = World()
-    world.rounds(3, V.DOWN)
-    world.settle()
-    taken = len(world.takes)
-    world.pass_time(0.9)
-    assert len(world.takes) == taken
-    world.pass_time(0.2)
-    assert len(world.takes) == taken + 1
-
-
-def test_the_end_of_the_daemon_gives_back_and_begins_nothing() -> None:
-    world = World()
-    world.fail_over()
-    told = len(world.reports)
-    world.do(world.machine.close(world.now_s))
-    world.settle()
-    assert world.machine.backup.resting and world.route is False
-    world.lost()
-    world.pass_time(500.0)
-    assert world.pending is None and len(world.reports) == told
-
-
 def test_every_state_is_reached_and_every_happening_is_used() -> None:
     assert {state for state, _ in NEXT} == set(NEXT.values()) == set(FailoverState)
     assert {on for _, on in NEXT} == set(On)
+
+
+def test_the_drawing_in_the_docs_is_the_table() -> None:
+    text = DOCS.read_text()
+    assert fill(text) == text, "run: python -m core.net.draw"
+    assert diagram() in text
+    arrows = re.findall(r"^    (\w+) --> (\w+) : (\w+)$", diagram(), re.MULTILINE)
+    assert {(S(a), On(on)): S(b) for a, b, on in arrows} == {
+        key: to for key, to in NEXT.items() if key[1] is not On.OFF
+    }
+    assert set(MEANING) == set(On) and set(STATES) == set(S)
+    assert all(NEXT[state, On.OFF] is S.OFF for state in S if state is not S.OFF)

@@ -167,5 +167,5 @@ class Walk(RuleBasedStateMachine):
         assert self.w.bearer == "down" and self.w.route is False and self.w.pending is None
 
 
-class TestWalk(Walk.TestCase):  # type: ignore[misc]  # pytest finds it by this name
-    settings = LAWS
+TestWalk = Walk.TestCase
+TestWalk.settings = LAWS
