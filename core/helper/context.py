@@ -5,6 +5,7 @@ from pathlib import Path
 
 from core.helper.kernel import Kernel
 from core.helper.programs import Child, Programs
+from core.helper.report import Folders
 from core.helper.state import StateFile
 
 INTERFACES = ("wwan*", "usb*", "ppp*", "enx*")
@@ -33,9 +34,10 @@ class Context:
     programs: Programs
     kernel: Kernel
     state: StateFile
+    folders: Folders
     dialled: dict[int, Child] = field(default_factory=dict)
 
 
 def make_context(root: Path, patterns: Patterns, state: Path, path: str) -> Context:
     programs = Programs(path)
-    return Context(root, patterns, programs, Kernel(programs), StateFile(state))
+    return Context(root, patterns, programs, Kernel(programs), StateFile(state), Folders(state.parent))

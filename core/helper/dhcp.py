@@ -20,7 +20,7 @@ def dhcp(request: Request, context: Context) -> dict[str, object]:
     interface, timeout_s = request.interface(context.patterns.interfaces), request.seconds("timeout_s", LEAST_S, MOST_S)
     if not context.kernel.require(interface).up:
         raise Refused(Trouble.REFUSED, f"{interface} is down")
-    with report.folder_for((context.state.folder, Path("/tmp")), "dhcp") as folder:
+    with context.folders.made("dhcp") as folder:
         words = _command(context, interface, folder, timeout_s)
         with context.programs.child(words, cwd=folder) as child:
             child.wait(timeout_s, until=lambda: bool(report.told(folder)) or context.programs.stopped)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.helper import context, programs
 from core.helper.server import Server
-from core.helper.undo import go_on
+from core.helper.undo import go_on, sweep
 from core.helper.verbs import Desk
 
 SOCKET = "/run/dialtone-helper/helper.sock"
@@ -55,7 +55,9 @@ def _recover(args: argparse.Namespace) -> int:
         if os.geteuid() != 0:
             print(f"dialtone helper: none serves {path}; it undid everything when it ended", file=sys.stderr)
             return 0
-        undone = _desk(args).undo()
+        desk = _desk(args)
+        undone = desk.undo()
+        sweep(desk.context)
     except (OSError, ValueError) as problem:
         print(f"dialtone helper: {path}: {problem}", file=sys.stderr)
         return 1

@@ -33,7 +33,7 @@ def ppp_start(request: Request, context: Context) -> dict[str, object]:
         take_ppp(context, runs)
     if not Path(dial.tty).is_char_device():
         raise Refused(Trouble.NO_DEVICE, f"there is no port {dial.tty}")
-    folder = report.make_folder((context.state.folder, Path("/tmp")), "ppp")
+    folder = context.folders.make("ppp")
     try:
         with context.state.intent() as held:
             held.ppp[unit] = PppRuns(unit, str(folder))

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
@@ -34,21 +35,35 @@ os.rename(os.path.join(folder, "told.new"), os.path.join(folder, "{name}"))
 """
 
 
-def make_folder(places: tuple[Path, ...], prefix: str) -> Path:
-    """Root's alone (0700), where programs may be run: Debian mounts /run noexec."""
-    for place in places:
-        if place.is_dir() and os.access(place, os.W_OK) and not os.statvfs(place).f_flag & os.ST_NOEXEC:
-            return Path(tempfile.mkdtemp(prefix=f"dialtone-{prefix}-", dir=place))
-    raise Refused(Trouble.FAILED, f"a program can be run in none of {', '.join(map(str, places))}")
+class Folders:
+    """Private ones (0700) for a program's files. owner: the folder of the state file, by which those of one helper are
+    told from those of another; they are made there, or in /tmp where programs can't be run there (Debian mounts /run
+    noexec)."""
 
+    def __init__(self, owner: Path) -> None:
+        self._places = (owner, Path("/tmp"))
+        self._prefix = f"dialtone-{sha256(os.fsencode(owner.resolve())).hexdigest()[:8]}-"
 
-@contextmanager
-def folder_for(places: tuple[Path, ...], prefix: str) -> Iterator[Path]:
-    folder = make_folder(places, prefix)
-    try:
-        yield folder
-    finally:
-        rmtree(folder, ignore_errors=True)
+    def make(self, what: str) -> Path:
+        for place in self._places:
+            if place.is_dir() and os.access(place, os.W_OK) and not os.statvfs(place).f_flag & os.ST_NOEXEC:
+                return Path(tempfile.mkdtemp(prefix=f"{self._prefix}{what}-", dir=place))
+        raise Refused(Trouble.FAILED, f"a program can be run in none of {', '.join(map(str, self._places))}")
+
+    @contextmanager
+    def made(self, what: str) -> Iterator[Path]:
+        folder = self.make(what)
+        try:
+            yield folder
+        finally:
+            rmtree(folder, ignore_errors=True)
+
+    def sweep(self, used: set[str]) -> None:
+        """What a kill left behind. Ours alone: anybody may make a folder in /tmp."""
+        for place in self._places:
+            for folder in place.glob(f"{self._prefix}*"):
+                if str(folder) not in used and folder.lstat().st_uid == os.geteuid():
+                    rmtree(folder, ignore_errors=True)
 
 
 def write_script(folder: Path) -> Path:

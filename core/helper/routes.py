@@ -111,5 +111,6 @@ def _same(there: KernelRoute, made: RouteMade) -> bool:
 
 
 def _words(each: KernelRoute | RouteMade) -> list[str]:
-    way = ["via", each.gateway] if each.gateway else []
+    """With the scope, since to delete one without a gateway the kernel would also take one that has a gateway."""
+    way = ["via", each.gateway, "scope", "global"] if each.gateway else ["scope", "link"]
     return [each.to, *way, "dev", each.interface or "lo", "metric", str(each.metric)]

@@ -84,10 +84,6 @@ class StateFile:
         """Nothing new may begin; what was begun is taken back."""
         self._held = _read(path)
 
-    @property
-    def folder(self) -> Path:
-        return self._path.parent
-
     @contextmanager
     def reading(self) -> Iterator[Held]:
         with self._lock:

@@ -71,6 +71,14 @@ def go_on(context: Context) -> None:
         ]
         held.routes = [each for each in held.routes if (each.to, each.interface, each.gateway, each.metric) in routes]
     take_leftover(context)
+    sweep(context)
+
+
+def sweep(context: Context) -> None:
+    """While nothing is being carried out: files of programs that a kill left."""
+    with context.state.reading() as held:
+        used = {runs.folder for runs in held.ppp.values()}
+    context.folders.sweep(used)
 
 
 def _named(held: Held) -> set[str]:

@@ -68,7 +68,7 @@ def test_what_the_server_gives_is_told_and_nothing_of_it_is_set(station: Station
         assert station.snapshot() == before
         helper.must("address", interface="wwan0", address=found["address"], add=True)
         assert helper.must("dhcp", interface="wwan0", timeout_s=10) == found  # asked again before it ends
-        assert os.listdir(helper.folder) and not list(helper.folder.glob("dialtone-dhcp-*"))
+        assert os.listdir(helper.folder) and not list(helper.folder.glob("dialtone-*-dhcp-*"))
 
 
 @needs_namespaces

@@ -43,6 +43,7 @@ def verbs(rng: random.Random, helper: HelperProcess, port: str) -> list[Callable
         lambda: helper.ask("recover"),
         lambda: helper.ask("ppp_start", tty=port, apn="web", auth="none", unit=rng.randrange(2), timeout_s=10),
         lambda: helper.ask("ppp_stop", unit=rng.randrange(2)),
+        lambda: helper.ask("dhcp", interface="wwan0", timeout_s=1),
     ]
 
 
@@ -94,7 +95,10 @@ def kills(how_often: int, seed: int, folder: Path) -> None:
                     said = str(helper.must("recover"))
                     assert helper.stop() == 0
                 told = f"seed {seed + number}: after {done}\nstate: {half}\nsaid: {said}\nlog: {helper.log[-2000:]}"
-                assert seen(station, helper) == before, told
+                now = seen(station, helper)
+                assert now == before, "\n".join(
+                    [told, "now:", *map(str, now.values()), "then:", *map(str, before.values())]
+                )
                 helper.log_file.write_text("")
 
 

@@ -132,7 +132,7 @@ def test_it_dials_tells_the_addresses_and_stays_until_it_is_stopped(helper: Help
         assert time.monotonic() - before < 5 and not pppds(tmp_path)
         assert helper.must("state")["ppp"] == []
         helper.must("ppp_stop", unit=0)
-        assert not list(helper.folder.glob("dialtone-ppp-*"))
+        assert not list(helper.folder.glob("dialtone-*-ppp-*"))
 
 
 @needs("chat")
@@ -148,7 +148,7 @@ def test_a_login_is_in_a_file_of_roots_own_while_it_is_needed_and_nowhere_else(
         [pid] = pppds(tmp_path)
         shown = Path(f"/proc/{pid}/cmdline").read_text() + Path(f"/proc/{pid}/environ").read_text() + helper.log
         assert "anna" not in shown and "r s" not in shown and "r s" not in helper.state_file.read_text()
-        [folder] = helper.folder.glob("dialtone-ppp-*")
+        [folder] = helper.folder.glob("dialtone-*-ppp-*")
         assert folder.stat().st_mode & 0o777 == 0o700 and not (folder / "options").exists()
     [call] = calls(tmp_path)
     assert "refuse-pap" in call and "refuse-chap" not in call
@@ -172,7 +172,7 @@ def test_why_there_is_no_data_has_a_word_and_nothing_stays(
     with modem(answer) as (port, _):
         assert helper.trouble("ppp_start", **dial(port, **changed)) == trouble
     assert helper.must("state")["ppp"] == [] and not pppds(tmp_path)
-    assert not list(helper.folder.glob("dialtone-ppp-*"))
+    assert not list(helper.folder.glob("dialtone-*-ppp-*"))
 
 
 @needs("chat")
@@ -204,7 +204,7 @@ def test_a_kill_of_the_helper_leaves_a_pppd_that_is_found_again_and_ended(
         assert helper.must("state")["ppp"] == [{"unit": 0, "interface": "ppp0", "running": True}]
         assert pppds(tmp_path) == [pid]
         assert helper.must("recover")["undone"] == ["ppp0"]
-        assert not pppds(tmp_path) and not list(helper.folder.glob("dialtone-ppp-*"))
+        assert not pppds(tmp_path) and not list(helper.folder.glob("dialtone-*-ppp-*"))
 
 
 @needs("chat")

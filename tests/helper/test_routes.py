@@ -65,6 +65,19 @@ def test_another_gateway_metric_or_link_replaces_ours(station: Station, helper: 
     assert station.snapshot() == before
 
 
+@pytest.mark.parametrize(("old", "new"), [(None, "10.64.0.1"), ("10.64.0.1", None)])
+def test_a_route_without_a_gateway_is_told_from_one_with(
+    station: Station, helper: HelperProcess, old: str | None, new: str | None
+) -> None:
+    before = station.snapshot()
+    helper.must("route", **way(gateway=old))
+    helper.must("route", **way(gateway=new))
+    [ours] = station.routes("show", "proto", "186")
+    assert ("via" in ours) == (new is not None)
+    helper.must("recover")
+    assert station.snapshot() == before
+
+
 def test_while_ours_is_replaced_there_is_no_moment_without_one(station: Station, helper: HelperProcess) -> None:
     station.host.ip("route del default")
     helper.must("route", **way())
