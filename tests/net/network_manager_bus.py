@@ -16,7 +16,7 @@ NAME = "org.freedesktop.NetworkManager"
 MOCK = Path(__file__).with_name("network_manager_mock.py")
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>unix:path={path}</listen>
+<busconfig><type>system</type><listen>unix:path={folder}/bus</listen><servicedir>{folder}/services</servicedir>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
 <allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>
 """
@@ -56,7 +56,7 @@ class NetworkManagerBus:
     def start_bus(self) -> None:
         (self._folder / "bus").unlink(missing_ok=True)
         config = self._folder / "bus.conf"
-        config.write_text(_CONFIG.format(path=self._folder / "bus"))
+        config.write_text(_CONFIG.format(folder=self._folder))
         self._daemon = _start("dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile")
         until(lambda: (self._folder / "bus").exists(), "dbus-daemon did not start")
 

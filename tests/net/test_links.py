@@ -149,6 +149,16 @@ def test_a_dump_sweeps_out_what_it_does_not_confirm() -> None:
     assert [link.interface for link in look(table).links] == ["eth0"]
 
 
+def test_of_equal_metrics_the_kernels_order_decides_as_a_dump_gives_it() -> None:
+    table = table_of(RouteSeen(route(2, 100)), RouteSeen(route(3, 100)))
+    assert look(table).default == "eth0"
+    table.begin(Part.ROUTES)
+    table.apply(RouteSeen(route(3, 100)))
+    table.apply(RouteSeen(route(2, 100)))
+    table.end(Part.ROUTES)
+    assert (look(table).default, look(table).primary) == ("wlan0", "wlan0")
+
+
 # --- the main link ----------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.net.bus_session import BusSession
-from core.net.bus_values import BusFailed, Properties
+from core.net.bus_values import ABSENT, BusFailed, Properties
 from core.net.gi_import import SYSTEM_FOLDERS, import_gi
 from core.net.system_bus import BusSignal, Match, SystemBus
 from tests.net.netns import until
@@ -145,11 +145,19 @@ async def test_who_cancels_ends_the_call_that_is_under_way(tmp_path: Path) -> No
 
 
 async def test_an_absent_service_is_named_and_never_started_by_the_bus(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    (tmp_path / "services").mkdir()
+    service = f"[D-BUS Service]\nName={NAME}\nUser=root\nExec=/usr/bin/touch {started}\n"
+    (tmp_path / "services" / f"{NAME}.service").write_text(service)
     with network_manager_bus(tmp_path, None) as there:
         async with running(there.address) as bus:
             with pytest.raises(BusFailed) as failed:
                 await bus.do(lambda session: session.properties(NAME, MANAGER, NAME), 5)
-            assert failed.value.name.rpartition(".")[2] in ("ServiceUnknown", "NameHasNoOwner")
+            assert failed.value.name in ABSENT
+            with pytest.raises(BusFailed) as failed:
+                await bus.do(lambda session: session.get(NAME, MANAGER), 5)
+            assert failed.value.name in ABSENT
+            assert not started.exists()
 
 
 async def test_a_functions_own_error_reaches_the_one_who_asked(tmp_path: Path) -> None:

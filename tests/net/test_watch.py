@@ -124,6 +124,29 @@ async def test_several_routes_replaced_routes_and_multipath_are_as_the_kernel_ha
             await seen.until(lambda links: links.default is None, "a black hole is a way")
 
 
+async def test_other_tables_other_services_and_bridges_are_none_of_ours(tmp_path: Path) -> None:
+    with network(wlan=True) as net, net.host.inside():
+        async with following(tmp_path) as seen:
+            net.host.ip(
+                "route add default via 192.168.78.1 dev wlan0 metric 1 table 77",  # wg-quick makes such a one
+                "route add default via 192.168.78.1 dev wlan0 metric 1 tos 0x10",
+                "route add 203.0.113.0/24 via 192.168.78.1 metric 1",
+                "route add default via 192.168.78.1 dev wlan0 metric 601",
+            )
+            net.host.ip("route del default metric 600")
+            await seen.until(lambda links: metric_of(links, "wlan0") == 601, "the one that is ours to see")
+            assert seen.links.primary == seen.links.default == "eth0"
+            net.host.ip(
+                "link add br0 type bridge",
+                "link set wlan0 master br0",
+                "link set wlan0 nomaster",  # the kernel tells it as RTM_DELLINK of the family AF_BRIDGE
+                "link set br0 up",
+            )
+            await seen.until(lambda links: links.named("br0") and links.links[-1].up, "the bridge is not seen")
+            wlan0 = seen.links.named("wlan0")
+            assert wlan0 is not None and (wlan0.metric, wlan0.addresses) == (601, ("192.168.78.10/24",))
+
+
 async def test_an_interface_made_anew_with_another_index_is_the_main_link_again(tmp_path: Path) -> None:
     with network() as net, net.host.inside():
         async with following(tmp_path) as seen:
