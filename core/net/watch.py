@@ -18,6 +18,7 @@ from core.net.netlink import ANSWER_S, NetlinkSocket, Overflow
 from core.net.netlink_codec import DumpEnd, Interrupted, News, Refused
 from core.net.nm import NmWatch
 from core.net.primary import Chosen, PrimaryRule
+from core.net.pyroute2_parts import message_classes
 from core.net.resolver_info import ResolverInfo
 from core.net.resolver_watch import ResolverWatch
 from core.net.types import LinkKind, Links
@@ -92,6 +93,7 @@ class LinkWatch:
             asked.close()
 
     async def _follow(self, on_change: Callable[[Links], None]) -> None:
+        await asyncio.to_thread(message_classes)  # a tenth of a second in which the event loop goes on
         failures = 0
         while True:
             started_s = time.monotonic()
