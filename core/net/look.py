@@ -1,14 +1,13 @@
 """One look at one link: its parts run beside each other, and it ends as soon as nothing could change the verdict."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 from typing import Any
 
 from core.log import Log
-from core.net.bound import bound_socket, race
+from core.net.bound import connect, race
 from core.net.dns_probe import resolve
 from core.net.http_probe import Page, fetch
 from core.net.icmp import Echo, echo
@@ -44,12 +43,12 @@ class Look:
         self._echoes_over = asyncio.Event()
         self._silence: dict[Part, str] = {}  # the texts of parts that are still waiting when the time is over
 
-    async def run(self, page: Page | None, remembered: tuple[str, ...], name: str, *, connect: bool) -> None:
+    async def run(self, page: Page | None, remembered: tuple[str, ...], name: str, *, by_tcp: bool) -> None:
         """page None, name "": not asked. remembered: addresses of the page's host for when no name server answers.
-        connect: TCP is tried when echoes stay out, not only where they can't be sent."""
+        by_tcp: connections are tried when echoes stay out, not only where they can't be sent."""
         parts: dict[Part, Callable[[], Coroutine[Any, Any, None]]] = {
             Part.ICMP: self._ask_echoes,
-            Part.TCP: partial(self._ask_connections, connect),
+            Part.TCP: partial(self._ask_connections, by_tcp),
             Part.WEB: partial(self._ask_page, page, remembered),
             Part.NAMES: partial(self._ask_name, name),
         }
@@ -105,8 +104,7 @@ class Look:
 
     async def _accepted(self, address: str) -> str | None:
         try:
-            with bound_socket(socket.SOCK_STREAM, self._interface) as sock:
-                await asyncio.get_running_loop().sock_connect(sock, (address, _TCP_PORT))
+            (await connect(address, _TCP_PORT, interface=self._interface)).close()
         except OSError:
             return None
         return address

@@ -44,7 +44,7 @@ class Prober:
             return Probe(link.interface, NetVerdict.NO_LINK, missing)
         look = Look(link, timeout_s, addresses or self._config.ping, self._servers.of(link.interface))
         page, name = (self._page, self._config.dns_name) if thorough else (None, "")
-        await look.run(page, self._pages.of(link.interface), name, connect=thorough)
+        await look.run(page, self._pages.of(link.interface), name, by_tcp=thorough)
         self._servers.add(link.interface, look.spoke)
         if look.seen.web is Web.NO_CONTENT:  # a portal's own address would be a portal anywhere
             self._pages.add(link.interface, look.page_addresses)
