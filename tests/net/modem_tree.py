@@ -20,8 +20,11 @@ class ModemTree:
         boot_id.write_text("f3a1c0de\n")
 
     def qmi(self, path: str = USB_PATH, *, devnum: int = 4, index: int = 0) -> None:
+        node = self.folder / f"dev/cdc-wdm{index}"
+        served = node.is_symlink()
         device = self.tree.plug(path, devnum=devnum, qmi=(5, index))
-        (self.folder / f"dev/cdc-wdm{index}").unlink()  # who wants one puts it there
+        if not served:
+            node.unlink()  # who wants one puts it there
         interface = device / f"{path}:1.5"
         raw_ip = interface / f"net/wwan{index}/qmi/raw_ip"
         raw_ip.parent.mkdir()

@@ -12,8 +12,8 @@ _PROTOCOL = re.compile(r"^\s*Link layer protocol: '([a-z0-9-]+)'", re.MULTILINE)
 _STATUS = re.compile(r"Connection status: '([a-z-]+)'")
 _FIELD = re.compile(r"^\s*([A-Za-z0-9 ]+): (\S+)$", re.MULTILINE)
 _ERROR = re.compile(r"QMI protocol error \(\d+\): '(\w+)'")
-_VERBOSE_END = re.compile(r"verbose call end reason \(-?\d+,-?\d+\): (\[\w+\] \S+)")
-_END = re.compile(r"^call end reason \(\d+\): (\S+)", re.MULTILINE)
+_VERBOSE_END = re.compile(r"verbose call end reason \(-?\d+,-?\d+\): (\[\w+\] [a-z0-9-]+)")
+_END = re.compile(r"^call end reason \(\d+\): ([a-z0-9-]+)", re.MULTILINE)
 
 _REFUSED_REASONS = frozenset(
     [

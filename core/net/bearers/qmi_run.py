@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,8 @@ GRACE_S = 2.0
 LOCK_S = 4.0
 """For what an earlier life has started to end."""
 
-_TIMED_OUT = (124, 137, -9)
-"""Of timeout(1): it sent SIGTERM; it sent SIGKILL."""
+_ENDED = (124, 137, -9)
+"""Of timeout(1): it sent SIGTERM; it sent SIGKILL, or somebody did; it was killed itself."""
 
 
 class Qmicli:
@@ -41,8 +42,11 @@ class Qmicli:
 
     async def run(self, arguments: tuple[str, ...], *, timeout_s: float) -> str:
         """What it printed, both channels. BearerFailed when it fails; the text then holds no argument of it."""
+        began_s = time.monotonic()
         code, text = await self._run(arguments, timeout_s)
-        if code in _TIMED_OUT:
+        if code in _ENDED:
+            if time.monotonic() - began_s < timeout_s:
+                raise QmiFailed(BearerTrouble.FAILED, "qmicli was killed", text)
             raise QmiFailed(BearerTrouble.TIMEOUT, f"qmicli took longer than {timeout_s:g} s", text)
         if code != 0:
             raise QmiFailed(*qmi_output.trouble(text), text)
