@@ -70,8 +70,10 @@ class NetworkService:
         )
 
     def modem_interface(self) -> str | None:
-        """As far as it is known."""
-        return self._net.interface or (self._life.ways.interface if self._life is not None else None)
+        """Never the main link. As far as it is known."""
+        used = self._life.ways.interface if self._life is not None else None
+        seen = dict(self.line.data.ports).get("net") if self.line is not None else None
+        return self._net.interface or used or seen
 
     async def run(self) -> None:
         """Until cancelled. Each life is a task of its own: a group that fails in a loop breaks asyncio.timeout."""

@@ -77,6 +77,7 @@ class Life:
         self._news = asyncio.Event()
         """Set, and made anew, whenever something has happened to the machine."""
         self._probing: asyncio.Task[None] | None = None
+        self._way_out: tuple[str, tuple[str, ...], str | None] | None = None
         self.primary_probe: DatedProbe | None = None
         self.backup_probe: DatedProbe | None = None
         self.no_helper: str | None = None
@@ -185,6 +186,17 @@ class Life:
         usable = primary is not None and primary.usable
         self.do(lambda now_s: self.machine.link_seen(now_s, links.primary, usable))
         self.ways.links_seen(links)
+        self._follow_way_out(links)
+
+    def _follow_way_out(self, links: Links) -> None:
+        """A VPN's peer learns that we are elsewhere only by what we send it. Our own route is told when it is made."""
+        link = links.named(links.default)
+        if link is None or link.interface in links.ours:
+            return
+        way, before = (link.interface, link.addresses, link.gateway), self._way_out
+        self._way_out = way
+        if before is not None and before != way:
+            self._roamed(f"the traffic goes over {link.interface}")
 
     def _on_level(self, level: Level) -> None:
         limit = self._config.data_mb_per_day
@@ -320,9 +332,3 @@ class Life:
             self._on_helper(None)
         except HelperFailed as failed:
             self._on_helper(failed)
-
-    # --- for status -----------------------------------------------------------------------------------------------
-
-    @property
-    def modem_interface(self) -> str | None:
-        return self.ways.interface

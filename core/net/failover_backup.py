@@ -18,7 +18,7 @@ PUT_BACK_PER_MINUTE = 5
 PUT_BACK_SLOWLY_S = 30.0
 """A second program that fights for the default route is not fought any harder."""
 
-GIVE_BACK_AGAIN_S = 5.0
+GIVE_BACK_AGAIN_S = 2.0
 
 
 class Bearer(StrEnum):
@@ -160,7 +160,7 @@ class Backup:
         if self.carrying_since_s is None:
             self.carrying_since_s = self._probe_s = now_s
             self._fails = 0
-        self.traffic, self._taken_s, self._seen = Traffic.OURS, now_s, False
+        self.traffic, self._taken_s, self._seen = Traffic.OURS, now_s, self._present
         return True
 
     def take_failed(self, now_s: float, ticket: int, cause: str, text: str) -> bool:
@@ -233,7 +233,8 @@ class Backup:
     # --- our route ----------------------------------------------------------------------------------------------------
 
     def route_seen(self, present: bool) -> None:
-        """Whether the kernel has our default route over the bearer's interface."""
+        """Whether the kernel has our default route over the bearer's interface. It may be quicker than the helper's own
+        answer that it is set."""
         self._present = present
         self._seen = self._seen or (present and self.traffic is Traffic.OURS)
 
