@@ -26,6 +26,8 @@ hold_backup_s = 0.0
 hold_primary_s = 0.0
 """
 """Time-outs are those of docs/core.example.toml; only what would make the bench wait between two runs is shorter."""
+SHARED_S = 1.1
+"""One look serves all who ask within a second."""
 VPN = "every_s = 30.0\n"
 NUMBER = "+447700900123"
 
@@ -85,6 +87,8 @@ async def _home_again(made: NetStation, phone: dialtone.Phone, watch: Watch, cou
     async with asyncio.timeout(30):
         while (await phone.call("net.status"))["state"] != "primary":
             await phone.call("net.check", reason="bench")
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(SHARED_S)
 
 
 async def _on_primary(made: NetStation, phone: dialtone.Phone) -> None:
@@ -154,10 +158,10 @@ async def _idle(for_s: float) -> list[Figure]:
         memory = [rss_mib(_pid(made)) for made in stations]
     cost = used[0] - used[1]
     return [
-        Figure("idle processor for [net], a look every 30 s", cost, "% of a core", "<= 0.2 %", cost <= IDLE_PERCENT, {
+        Figure("idle processor for watching, a look every 30 s", cost, "% of a core", "<= 0.2 %", cost <= IDLE_PERCENT, {
             "with": used[0], "without": used[1], "measured_s": lasted,
         }),
-        Figure("idle memory for [net]", memory[0] - memory[1], "MiB RSS", detail={
+        Figure("idle memory for watching", memory[0] - memory[1], "MiB RSS", detail={
             "with": memory[0], "without": memory[1],
         }),
     ]  # fmt: skip

@@ -5,6 +5,7 @@ qmicli is tests/net/fake_qmicli, first in PATH; wwan0 leads to the carrier's nam
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -18,8 +19,8 @@ from tests.net.namespaces import VPS, Network, network
 from tests.net.wireguard_rig import FAR, Tunnel, tunnel
 from tests.station import ROOT, Station, Watch, _answers
 
-CORE_UID = 61234
-"""Of nobody: systemd leaves 60000 to 61183 to people and 61184 to 65519 to services."""
+CORE_UID = 65534
+"""nobody: a system bus turns away whoever has no name."""
 READS = "dac_read_search"
 """The interpreter may lie in root's home; nothing that changes anything goes with this one."""
 UNPRIVILEGED = (
@@ -146,6 +147,27 @@ class NetStation(Station):
         inside = ("ip", "netns", "exec", self.net.host.name, *before, sys.executable, "-m", module, *words)
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(*inside, stdout=log, stderr=log, cwd=ROOT, env=self.env)
+
+    # --- what the modem does
+
+    def orders(self, **wrong: Any) -> None:
+        """What goes wrong with QMI from now on (tests/net/fake_qmicli); nothing: all is well again."""
+        fresh = self.modem / "orders.new"
+        fresh.write_text(json.dumps(wrong))
+        fresh.chmod(0o666)
+        fresh.replace(self.modem / "orders.json")
+
+    async def pull_modem(self) -> None:
+        """It is gone from the USB, its interface has lost its carrier, and it will have forgotten everything."""
+        await self.control("usb.unplug")
+        self.orders(gone=True)
+        self.net.unplug_carrier()
+        (self.modem / "modem.json").unlink(missing_ok=True)
+
+    async def plug_modem(self) -> None:
+        self.net.plug_carrier()
+        self.orders()
+        await self.control("usb.replug")
 
     # --- what the kernel has
 
