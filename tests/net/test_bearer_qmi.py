@@ -109,6 +109,17 @@ async def test_ids_of_an_earlier_life_of_the_modem_are_not_touched(desk: QmiDesk
     assert desk.is_clean()
 
 
+async def test_an_id_that_the_modem_has_given_to_somebody_else_since_its_reset_is_left_alone(tmp_path: Path) -> None:
+    async with qmi_desk(tmp_path, real=False) as desk:
+        bearer = desk.bearer()
+        await bearer.up(ACCESS)
+        desk.tree.unplug()
+        desk.tree.qmi(devnum=5)
+        theirs = desk.peer.clients  # the same number, another life
+        await desk.bearer().down()
+        assert desk.peer.clients == theirs
+
+
 async def test_a_modem_that_has_reset_without_leaving_the_bus_is_not_alive_and_up_begins_anew(desk: QmiDesk) -> None:
     bearer = desk.bearer()
     await bearer.up(ACCESS)
@@ -317,6 +328,7 @@ async def test_no_command_line_shows_a_password_but_the_one_that_needs_it(tmp_pa
         await bearer.up(DataAccess("internet", "chap", "someone", "hunter2"))
         await bearer.alive()
         await bearer.down()
+        assert any("--wds-stop-network=3767194112" in call for call in desk.peer.calls)
         shown = [call for call in desk.peer.calls if any("hunter2" in word for word in call)]
         assert len(shown) == 1
         assert any(word.startswith("--wds-start-network=") for word in shown[0])

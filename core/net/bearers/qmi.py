@@ -143,9 +143,9 @@ class QmiBearer:
         return await self._start(device, access)
 
     async def _start(self, device: DataDevice, access: DataAccess) -> int:
-        """Each step is on disk before the next one, so that a kill in between leaves nothing unknown."""
+        """Each step is on disk before the next one, so that a kill in between leaves nothing unknown. Until new_client
+        has spoken, the output is that of a command that keeps no client, and says none."""
         kept = Kept(device.control or "", device.life)
-        self._qmicli.forget()
         self._state.save(kept)
         client = qmi_output.client_id(await self._ask(device, qmi_command.new_client()))
         if client is None:

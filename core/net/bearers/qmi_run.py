@@ -52,10 +52,6 @@ class Qmicli:
             raise QmiFailed(*qmi_output.trouble(text), text)
         return text
 
-    def forget(self) -> None:
-        """So that what an older command printed is not taken for what the next one did."""
-        self._output.unlink(missing_ok=True)
-
     async def left(self) -> str:
         """What the last command printed, once it has ended; it may be one of an earlier life of this daemon."""
         with contextlib.ExitStack() as stack:
