@@ -28,6 +28,7 @@ from tests.net.namespaces import (
     network,
     until,
 )
+from tests.net.servers import WebServer
 
 pytestmark = needs_namespaces
 
@@ -153,6 +154,18 @@ async def test_names_that_fail_are_told_apart_where_icmp_is_blocked_once_the_pag
     net.dns_down(True)
     assert (await prober.probe(eth0(), timeout_s=1)).verdict is DNS_FAILED
     assert (await Prober(NetConfig()).probe(eth0(), timeout_s=0.6)).verdict is DOWN  # it never knew one
+
+
+async def test_the_address_of_a_portal_is_not_remembered_as_that_of_the_page(net: Network, prober: Prober) -> None:
+    with net.router.inside():
+        portal = WebServer(80, portal=True)
+    try:
+        net.names["www.gstatic.com"] = (MAIN_GATEWAY,)
+        assert (await prober.probe(eth0(), timeout_s=2)).verdict is CAPTIVE
+        net.dns_down(True)
+        assert (await prober.probe(eth0(), timeout_s=0.6)).verdict is DNS_FAILED
+    finally:
+        portal.stop()
 
 
 async def test_a_name_server_that_can_find_nothing_out_is_told_without_waiting(net: Network, prober: Prober) -> None:
