@@ -1,8 +1,9 @@
 """Data where the modem plays network card (ECM, RNDIS): it dials by itself and gives an address by DHCP."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
-from core.log import Log
 from core.net.bearers import carrier
 from core.net.bearers.device import DataDevice, DeviceFinder
 from core.net.bearers.holding import Holding
@@ -15,17 +16,17 @@ UP_S = 30.0
 CARRIER_S = 8.0
 """From link up to carrier; Ethernet cards of modems have it within a second or two, or when they have dialled."""
 
-_log = Log("net.ecm")
-
 
 class EcmBearer:
     """A core.net.types.Bearer. The APN is the modem's own affair: that of its first context, which bring-up has set."""
 
-    def __init__(self, helper: HelperClient, finder: DeviceFinder) -> None:
+    def __init__(
+        self, helper: HelperClient, finder: DeviceFinder, *, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._helper = helper
         self._finder = finder
         self._holding = Holding(helper)
-        self._lease = LeaseKeeper(helper)
+        self._lease = LeaseKeeper(helper, now_s=now_s)
         self._device: DataDevice | None = None
 
     @property

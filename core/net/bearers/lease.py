@@ -26,11 +26,11 @@ class LeaseKeeper:
         self._lease: Lease | None = None
         self._taken_s = 0.0
 
-    async def take(self, interface: str, timeout_s: float = ASK_S) -> Lease:
+    async def take(self, interface: str, timeout_s: float | None = None) -> Lease:
         """BearerFailed, dhcp_silent most often."""
         began_s = self._now_s()
         with by_helper():
-            lease = await self._helper.dhcp(interface, timeout_s)
+            lease = await self._helper.dhcp(interface, ASK_S if timeout_s is None else timeout_s)
         self._lease, self._taken_s = lease, began_s
         return lease
 

@@ -1,6 +1,7 @@
 """Data by PPP over one of the modem's AT ports: pppd is run by dialtone-helper."""
 
 import asyncio
+import os
 
 from core.log import Log
 from core.net.bearers import carrier
@@ -68,7 +69,7 @@ class PppBearer:
         self._dialled = True
         with by_helper():
             found = await self._helper.ppp_start(
-                self._port,
+                _device(self._port),
                 access.apn,
                 auth=access.auth,
                 user=access.user,
@@ -78,3 +79,8 @@ class PppBearer:
             )
         self._up = True
         return BearerUp(found.interface, f"{found.address}/32", None, found.dns)
+
+
+def _device(port: str) -> str:
+    """The helper takes devices, and links below /dev; not links from elsewhere."""
+    return os.path.realpath(port)
