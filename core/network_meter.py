@@ -15,6 +15,8 @@ LOOK_S = 60.0
 LOOK_LIMITED_S = 10.0
 """With a limit: LTE takes 50 MB in so long."""
 LOOK_LEAST_S = 2.0
+LIVELY_BYTES_PER_S = 100_000
+"""What is expected of somebody who begins to use it, near the limit."""
 SAVE_S = 60.0
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -59,7 +61,7 @@ class Meter:
         left = self.budget.left_bytes
         if left is None or self._interface is None:
             return LOOK_S
-        return max(LOOK_LEAST_S, min(LOOK_LIMITED_S, left / (2 * max(bytes_per_s, 1.0))))
+        return max(LOOK_LEAST_S, min(LOOK_LIMITED_S, left / (2 * max(bytes_per_s, LIVELY_BYTES_PER_S))))
 
     async def begins(self, interface: str | None) -> None:
         """The SIM's data is about to come up: what that interface counted before is not ours."""

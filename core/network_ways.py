@@ -13,7 +13,7 @@ from core.log import Log
 from core.net.failover_acts import GiveBack, StartBearer, StopBearer, TakeTraffic
 from core.net.failover_fsm import Actions, Failover
 from core.net.helper_client import HelperClient, HelperFailed
-from core.net.types import Bearer, BearerFailed, BearerTrouble, BearerUp, DataAccess, LinkKind, Links
+from core.net.types import Bearer, BearerFailed, BearerTrouble, BearerUp, DataAccess, Link, LinkKind, Links
 from core.network_meter import Meter
 
 START_S = 60.0
@@ -107,8 +107,7 @@ class Ways:
         link = links.named(up.interface)
         there = link is not None and bool(link.addresses)
         if self._addressed and not there:
-            text = f"{up.interface} is gone" if link is None else f"{up.interface} has lost its address"
-            self._do(lambda now_s: self._machine.bearer_lost(now_s, BearerTrouble.MODEM_RESET.value, text))
+            self._do(partial(self._lost, *_how_lost(up.interface, link)))
         self._addressed = self._addressed or there
         taken = self._taken
         present = up.interface in links.ours and (taken is None or taken.halves or not self._halves(up, links))
@@ -276,8 +275,9 @@ class Ways:
                     failed = problem
         self._helper_trouble(failed)
         if failed is not None:
-            _log.warning("the traffic could not be given back", reason=failed.text)
-            self._do(lambda now_s: self._machine.give_back_failed(now_s, ticket))
+            trouble, text = self._blamed(failed)
+            _log.warning("the traffic could not be given back", reason=text)
+            self._do(lambda now_s: self._machine.give_back_failed(now_s, ticket, trouble, text))
             return
         self._taken = None
         self._do(lambda now_s: self._machine.given_back(now_s, ticket))
@@ -296,3 +296,10 @@ class Ways:
         self._helper_trouble(failed)
         known = {trouble.value for trouble in BearerTrouble}
         return (failed.trouble if failed.trouble in known else "failed"), failed.text
+
+
+def _how_lost(interface: str, link: Link | None) -> tuple[str, str]:
+    """Cause and text of a bearer whose interface is gone, or has lost its address."""
+    if link is None:
+        return BearerTrouble.MODEM_RESET.value, f"{interface} is gone"
+    return BearerTrouble.FAILED.value, f"{interface} has lost its address"

@@ -178,10 +178,11 @@ class Backup:
         self._put_back.clear()
         return True
 
-    def give_back_failed(self, now_s: float, ticket: int) -> bool:
+    def give_back_failed(self, now_s: float, ticket: int, cause: str, text: str) -> bool:
         if ticket != self._ticket or self.traffic is not Traffic.GIVING:
             return False
         self.traffic, self._give_again_s = Traffic.UNSURE, now_s + GIVE_BACK_AGAIN_S
+        self.cause, self.text, self.failed = cause, text, True  # nothing can be started before
         return True
 
     def bearer_lost(self, now_s: float, cause: str, text: str) -> bool:

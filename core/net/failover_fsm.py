@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.config import NetConfig
 from core.events import FailoverState, NetVerdict
 from core.net.failover_acts import Action, Report
-from core.net.failover_backup import Backup, Bearer
+from core.net.failover_backup import Backup, Bearer, Traffic
 from core.net.failover_primary import MainLink
 from core.net.failover_table import CARRIED, NEXT, WITH_BACKUP, On
 
@@ -151,8 +151,8 @@ class Failover:
         self.backup.given_back(ticket)
         return self._go_on(now_s)
 
-    def give_back_failed(self, now_s: float, ticket: int) -> Actions:
-        self.backup.give_back_failed(now_s, ticket)
+    def give_back_failed(self, now_s: float, ticket: int, cause: str, text: str) -> Actions:
+        self.backup.give_back_failed(now_s, ticket, cause, text)
         return self._go_on(now_s)
 
     def route_seen(self, now_s: float, present: bool) -> Actions:
@@ -213,7 +213,8 @@ class Failover:
         backup = self.backup
         if backup.contested and not contested:
             return [self._same("somebody takes our default route away again and again", "contested")]
-        if backup.cause is not None and backup.failed and backup.cause != self._told_cause and self._wanted:
+        concerns = self._wanted or backup.traffic is Traffic.UNSURE
+        if backup.cause is not None and backup.failed and concerns and backup.cause != self._told_cause:
             return [self._same(backup.text, backup.cause)]
         return []
 

@@ -125,7 +125,7 @@ class World:
                 self.do(self.machine.take_failed(self.now_s, done.ticket, cause, f"it failed: {cause}"))
             case GiveBack():
                 self.route = None
-                self.do(self.machine.give_back_failed(self.now_s, done.ticket))
+                self.do(self.machine.give_back_failed(self.now_s, done.ticket, cause, f"it failed: {cause}"))
 
     def lost(self, cause: str = "modem_reset") -> None:
         self.do(self.machine.bearer_lost(self.now_s, cause, "the modem went"))

@@ -137,6 +137,8 @@ def test_a_helper_that_is_away_is_asked_to_give_back_until_it_does_and_nothing_s
     assert isinstance(world.pending, StopBearer)
     world.succeed()
     assert world.machine.backup.traffic is Traffic.UNSURE
+    assert (world.reports[-1].state, world.reports[-1].from_state) == (S.PRIMARY, S.PRIMARY)
+    assert world.reports[-1].cause == "no_helper"
     world.do(world.machine.set_mode(world.now_s, "on"))
     assert world.pending is None
     world.pass_time(5.1)

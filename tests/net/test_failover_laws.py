@@ -70,7 +70,8 @@ class Walk(RuleBasedStateMachine):
             for actions in (
                 machine.bearer_up(now_s, ticket, "wwan9"), machine.bearer_failed(now_s, ticket, "failed", "late"),
                 machine.bearer_stopped(now_s, ticket), machine.taken(now_s, ticket), machine.given_back(now_s, ticket),
-                machine.take_failed(now_s, ticket, "failed", "late"), machine.give_back_failed(now_s, ticket),
+                machine.take_failed(now_s, ticket, "failed", "late"),
+                machine.give_back_failed(now_s, ticket, "failed", "late"),
             ):  # fmt: skip
                 self.w.do(actions)
 
