@@ -537,6 +537,8 @@ def _check_net(config: Config, source: str) -> None:
     problem = None
     if net.line is not None and net.line not in config.line:
         problem = f"line names {net.line!r}, which has no [line] table"
+    elif net.mode == "on" and net.bearer == "none":
+        problem = 'mode = "on" keeps the SIM\'s data in use, and bearer = "none" says that there is none'
     elif not net.retry_s:
         problem = "retry_s must have at least one pause"
     elif not net.vpn.retry_s:
