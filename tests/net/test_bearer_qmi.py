@@ -340,10 +340,10 @@ async def test_two_lives_never_run_qmicli_at_the_same_time(tmp_path: Path) -> No
         desk.peer.order(slow_s={"wda-get-data-format": 0.3})
         first, second = desk.bearer(), desk.bearer()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(first._qmicli.run(("-d", "/dev/cdc-wdm0", "--wda-get-data-format"), timeout_s=3))
+            tasks.create_task(first._qmicli.run(("--device", "/dev/cdc-wdm0", "--wda-get-data-format"), timeout_s=3))
             began_s = time.monotonic()
             await asyncio.sleep(0.05)
-            await second._qmicli.run(("-d", "/dev/cdc-wdm0", "--wds-noop"), timeout_s=3)
+            await second._qmicli.run(("--device", "/dev/cdc-wdm0", "--wds-noop"), timeout_s=3)
         assert time.monotonic() - began_s > 0.3
 
 
