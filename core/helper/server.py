@@ -86,7 +86,11 @@ class Server:
             return
         thread = threading.Thread(target=self._serve, args=(client,), name="helper.client", daemon=True)
         self._begun[thread] = time.monotonic()
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads: this client is turned away, the helper stays
+            del self._begun[thread]
+            client.close()
 
     def _stuck(self) -> bool:
         now = time.monotonic()

@@ -67,7 +67,7 @@ class HelperProcess:
 
     def must(self, verb: str, **keys: object) -> dict[str, Any]:
         found = self.ask(verb, **keys)
-        assert found.get("ok") is True, found
+        assert found.get("ok") is True, (found, self.ended(), self.log[-2000:])
         return found
 
     def trouble(self, verb: str, **keys: object) -> str:
