@@ -4,8 +4,11 @@ QMUX framing and messages as libqmi's data files have them (qmi-service-ctl, -wd
 WDA; a message's first TLV of type 2 is its result.
 """
 
+import contextlib
 import os
 import pty
+import select
+import socket
 import struct
 import threading
 import tty
@@ -15,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CTL, WDS, WDA = 0x00, 0x01, 0x1A
+PROXY_OPEN = 0xFF00
+"""Of CTL; what libqmi says to qmi-proxy first, with the device's path."""
+
 END_REASONS = {"apn": (6, 27), "login": (6, 29), "no_network": (3, 2001), "in_use": (2, 241)}
 """Why a network doesn't start: type and reason of QmiWdsVerboseCallEndReason."""
 
@@ -150,19 +156,62 @@ def qmi_pty(modem: QmiModem, link: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _serve(modem: QmiModem, master: int, wake: int) -> None:
-    import select
+@contextmanager
+def qmi_proxy(modem: QmiModem) -> Iterator[list[str]]:
+    """The modem, reachable through --device-open-proxy: qmi-proxy's own socket, in this network namespace alone. Gives
+    the devices that were asked for."""
+    asked: list[str] = []
+    server = socket.socket(socket.AF_UNIX)
+    server.bind("\0qmi-proxy")
+    server.listen()
 
+    def accept() -> None:
+        with contextlib.suppress(OSError):  # closed: the end
+            while True:
+                client, _ = server.accept()
+                with client:
+                    _converse(modem, client, asked)
+
+    thread = threading.Thread(target=accept, name="qmi proxy")
+    thread.start()
+    try:
+        yield asked
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join(10)
+
+
+def _converse(modem: QmiModem, client: socket.socket, asked: list[str]) -> None:
+    data = b""
+    while piece := client.recv(4096):
+        frames, data = _frames(data + piece)
+        for frame in frames:
+            if frame[4] == CTL and struct.unpack_from("<H", frame, 8)[0] == PROXY_OPEN:
+                asked.append(_tlvs(frame[12:])[1].decode())
+            if (reply := _reply(modem, frame)) is not None:
+                client.sendall(reply)
+
+
+def _serve(modem: QmiModem, master: int, wake: int) -> None:
     data = b""
     while True:
         ready, _, _ = select.select([master, wake], [], [])
         if wake in ready:
             return
-        data += os.read(master, 4096)
-        while len(data) >= 3 and len(data) > (length := struct.unpack_from("<H", data, 1)[0]):
-            frame, data = data[: length + 1], data[length + 1 :]
+        frames, data = _frames(data + os.read(master, 4096))
+        for frame in frames:
             if (reply := _reply(modem, frame)) is not None:
                 os.write(master, reply)
+
+
+def _frames(data: bytes) -> tuple[list[bytes], bytes]:
+    """Whole frames, and the begin of the next one."""
+    found = []
+    while len(data) >= 3 and len(data) > (length := struct.unpack_from("<H", data, 1)[0]):
+        found.append(data[: length + 1])
+        data = data[length + 1 :]
+    return found, data
 
 
 def _reply(modem: QmiModem, frame: bytes) -> bytes | None:

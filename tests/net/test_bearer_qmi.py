@@ -9,8 +9,14 @@ from pathlib import Path
 import pytest
 
 from core.net.bearers import qmi
+from core.net.bearers.qmi import QmiBearer
+from core.net.helper_client import HelperClient
 from core.net.types import BearerFailed, BearerTrouble, BearerUp, DataAccess
+from tests.net.helper_peer import helper_peer
+from tests.net.modem_tree import ModemTree
+from tests.net.namespaces import needs_namespaces, network
 from tests.net.qmi_desk import NO_QMICLI, FakeQmicli, QmiDesk, RealQmicli, qmi_desk
+from tests.net.qmi_modem import QmiModem, qmi_proxy
 
 ACCESS = DataAccess("internet")
 UP = BearerUp("wwan0", "10.64.0.2/30", "10.64.0.1", ("10.64.0.1",), 1430)
@@ -264,6 +270,25 @@ async def test_what_the_network_is_asked_is_what_was_wanted(tmp_path: Path) -> N
             await desk.bearer().up(DataAccess("data.example.net", auth, user or None, password or None))
             code = {"none": 0, "pap": 1, "chap": 2}[auth]
             assert desk.peer.modem.started[-1] == ("data.example.net", user, password, code, 4)
+
+
+@needs_namespaces
+async def test_as_root_every_command_goes_through_the_proxy(tmp_path: Path) -> None:
+    """Whose socket is of the network namespace, so that a whole one of our own stands in its place."""
+    if NO_QMICLI:
+        pytest.skip(NO_QMICLI)
+    modem, tree, device = QmiModem(), ModemTree(tmp_path / "root"), tmp_path / "root/dev/cdc-wdm0"
+    tree.qmi()
+    device.symlink_to("/dev/null")  # a character device, as libqmi wants it; the proxy is who would open it
+    async with helper_peer(tmp_path / "h.sock", tmp_path / "root/sys") as peer:
+        with network() as net, net.host.inside(), qmi_proxy(modem) as asked:
+            bearer = QmiBearer(HelperClient(peer.socket), tree.finder(), tmp_path / "state")
+            assert await bearer.up(ACCESS) == UP
+            assert await bearer.alive()
+            await bearer.down()
+    assert not modem.clients
+    assert len(asked) == 8
+    assert set(asked) <= {"/dev/null", str(device)}
 
 
 async def test_each_command_of_ours_is_known_to_both_and_says_the_same(tmp_path: Path) -> None:
