@@ -289,3 +289,52 @@ def test_the_end_of_the_daemon_gives_back_and_begins_nothing() -> None:
     world.lost()
     world.pass_time(500.0)
     assert world.pending is None and len(world.reports) == told
+
+
+def test_the_backup_is_held_though_the_main_link_answered_often_enough_long_ago() -> None:
+    world = World(NetConfig(every_s=5.0))
+    world.fail_over()
+    taken_s = world.now_s
+    world.rounds(4, V.OK)
+    assert world.at(S.RECOVERING) and world.now_s - taken_s < 30.0
+    while world.at(S.RECOVERING):
+        world.pass_time(1.0)
+        if world.primary_probe is not None:
+            world.probed(V.OK)
+    assert world.at(S.PRIMARY) and world.now_s - taken_s == pytest.approx(60.0, abs=1.1)
+
+
+def test_while_the_bearer_starts_one_answer_is_not_enough_and_two_are() -> None:
+    world = World()
+    world.rounds(3, V.DOWN)
+    world.rounds(1, V.OK)
+    assert world.at(S.STARTING_BACKUP) and isinstance(world.pending, StartBearer)
+    world.rounds(1, V.OK)
+    assert world.at(S.PRIMARY) and isinstance(world.pending, StopBearer)
+
+
+def test_switched_on_while_recovering_it_stays() -> None:
+    world = World()
+    world.fail_over()
+    world.rounds(1, V.OK)
+    world.do(world.machine.set_mode(world.now_s, "on"))
+    assert world.at(S.BACKUP)
+    world.rounds(4, V.OK)
+    world.pass_time(100.0)
+    assert world.at(S.BACKUP)
+
+
+def test_a_backup_that_has_worked_begins_its_back_off_anew() -> None:
+    world = World()
+    world.rounds(3, V.DOWN)
+    world.fail()
+    world.pass_time(5.1)
+    world.fail()
+    world.pass_time(15.1)
+    world.settle()
+    assert world.at(S.BACKUP)
+    world.backup_probed(True)
+    world.lost()
+    world.settle()
+    world.pass_time(5.1)
+    assert isinstance(world.pending, StartBearer)

@@ -84,6 +84,16 @@ def test_several_requests_within_a_second_are_one() -> None:
     assert world.primary_probes == before + 2
 
 
+def test_who_asks_while_such_a_look_is_under_way_shares_it_however_slow_it_is() -> None:
+    world = World()
+    world.rounds(1, V.OK)
+    world.do(world.machine.needed(world.now_s, "incoming call"))
+    first = world.primary_probe
+    world.pass_time(1.4)
+    world.do(world.machine.needed(world.now_s, "SMS"))
+    assert world.primary_probe is first
+
+
 def test_a_request_does_not_wait_for_the_slow_look_that_is_under_way() -> None:
     world = World()
     world.pass_time(2.0)
