@@ -14,7 +14,7 @@ from core.helper.refused import Refused, Trouble
 from core.helper.request import Request, bad, host
 from core.helper.state import PppRuns
 
-LEAST_S, MOST_S = 5.0, 60.0
+LEAST_S, MOST_S = 2.0, 60.0
 STOP_S = 4.0
 """For LCP's good-bye (RFC 1661 §5.5: Terminate-Request, again after 3 s) and the port's release."""
 

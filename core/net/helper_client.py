@@ -199,7 +199,7 @@ class HelperClient:
         unit: int = 0,
         timeout_s: float = 40.0,
     ) -> PppUp:
-        """Dials on that port until there is an address. auth: none, pap or chap. timeout_s: 5 to 60; unit: 0 to 9.
+        """Dials on that port until there is an address. auth: none, pap or chap. timeout_s: 2 to 60; unit: 0 to 9.
 
         Troubles: no_device (no port, a kernel without PPP), apn_refused (the network, the login), no_network, timeout,
         program_missing, busy (that unit is up already), failed.

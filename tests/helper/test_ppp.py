@@ -162,8 +162,8 @@ def test_a_login_is_in_a_file_of_roots_own_while_it_is_needed_and_nowhere_else(
         (b"\r\nERROR\r\n", {}, "apn_refused"),
         (b"\r\nBUSY\r\n", {}, "no_network"),
         (b"\r\nCONNECT 115200\r\n", {"auth": "pap", "user": "anna", "password": 'wrong "word" \\'}, "apn_refused"),
-        (b"\r\nCONNECT 115200\r\n", {"user": "silent", "timeout_s": 5}, "timeout"),
-        (b"", {"timeout_s": 5}, "timeout"),
+        (b"\r\nCONNECT 115200\r\n", {"user": "silent", "timeout_s": 2}, "timeout"),
+        (b"", {"timeout_s": 2}, "timeout"),
     ],
 )
 def test_why_there_is_no_data_has_a_word_and_nothing_stays(
