@@ -17,7 +17,7 @@ from tests.helper.programs import install
 from tests.helper.rig import HelperProcess, Station, helper_process, needs, needs_namespaces, small_station
 from tests.net.netns import until
 from tests.station import ROOT
-from tests.station_units.unit_file import manager_socket
+from tests.station_units.unit_file import SYSTEMD, manager_socket, read_unit
 
 OLD = "nameserver 192.168.77.1\n"
 
@@ -158,6 +158,28 @@ def test_no_more_than_four_long_verbs_at_once(station: Station) -> None:
         for each in asking:
             each.join(20)
         assert sorted(found) == ["busy", *["dhcp_silent"] * 4]
+
+
+@needs_namespaces
+@needs("setpriv")
+@needs("udhcpc")
+def test_the_capabilities_of_the_unit_are_enough(station: Station) -> None:
+    unit = read_unit(SYSTEMD / "dialtone-helper.service")
+    kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in unit.one("CapabilityBoundingSet").split())
+    drop = ["setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set=-all,{kept}"]
+    with helper_process(station.host, start=False) as helper:
+        helper.resolv_conf.write_text(OLD)
+        plain = helper.words
+        helper.words = lambda *more: [*plain(*more)[:4], *drop, *plain(*more)[4:]]  # type: ignore[method-assign]
+        flag = helper.root / "sys/class/net/wwan0/qmi/raw_ip"
+        flag.parent.mkdir(parents=True)
+        flag.write_text("N\n")
+        helper.start()
+        before = station.snapshot()
+        all_of_it(helper)
+        assert helper.trouble("dhcp", interface="wwan0", timeout_s=1) == "dhcp_silent"
+        assert helper.must("recover")["left"] == []
+        assert station.snapshot() == before and helper.resolv_conf.read_text() == OLD
 
 
 @needs_namespaces

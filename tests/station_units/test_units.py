@@ -108,7 +108,7 @@ def test_the_helper_has_what_its_verbs_need() -> None:
     assert {"AF_UNIX", "AF_NETLINK", "AF_PACKET", "AF_INET"} <= families
     assert "PrivateNetwork" not in helper.values and "PrivateDevices" not in helper.values
     assert {"/dev/ppp rw", "char-ttyUSB rw", "char-ttyACM rw"} == set(helper.values["DeviceAllow"])
-    assert helper.one("ReadWritePaths") == "/etc"  # resolv.conf is replaced by rename
+    assert helper.one("ReadWritePaths") == "/etc -/run/resolvconf"  # resolv.conf is replaced by rename
     guarded = " ".join(helper.values["ReadOnlyPaths"] + helper.values["InaccessiblePaths"])
     assert all(f"-/etc/{name}" in guarded for name in ("systemd", "cron.d", "sudoers.d", "pam.d", "dialtone", "ssh"))
     # A state that systemd removed between a kill and the next start would be a change that nobody undoes.
