@@ -94,7 +94,7 @@ async def _home_again(made: NetStation, phone: dialtone.Phone, watch: Watch, cou
 async def _on_primary(made: NetStation, phone: dialtone.Phone) -> None:
     await made.ready(phone)
     async with asyncio.timeout(20):
-        while (await phone.call("net.status"))["state"] != "primary":  # noqa: ASYNC110 - asked by RPC
+        while (await phone.call("net.status"))["verdict"] != "ok":  # noqa: ASYNC110 - asked by RPC
             await asyncio.sleep(0.05)
 
 
@@ -151,17 +151,17 @@ async def _idle(for_s: float) -> list[Figure]:
             async with made.phone("modem.state") as (phone, _):
                 await made.ready(phone)
         await asyncio.sleep(SETTLE_S)
-        before, began = [_cpu_s(made) for made in stations], time.perf_counter()
+        before, began = [made.cpu_s() for made in stations], time.perf_counter()
         await asyncio.sleep(for_s)
         lasted = time.perf_counter() - began
-        used = [100 * (_cpu_s(made) - at) / lasted for made, at in zip(stations, before, strict=True)]
+        used = [100 * (made.cpu_s() - at) / lasted for made, at in zip(stations, before, strict=True)]
         memory = [rss_mib(_pid(made)) for made in stations]
     cost = used[0] - used[1]
     return [
-        Figure("idle processor for watching, a look every 30 s", cost, "% of a core", "<= 0.2 %", cost <= IDLE_PERCENT, {
+        Figure("idle processor for a look every 30 s", cost, "% of a core", "<= 0.2 %", cost <= IDLE_PERCENT, {
             "with": used[0], "without": used[1], "measured_s": lasted,
         }),
-        Figure("idle memory for watching", memory[0] - memory[1], "MiB RSS", detail={
+        Figure("idle memory for it", memory[0] - memory[1], "MiB RSS", detail={
             "with": memory[0], "without": memory[1],
         }),
     ]  # fmt: skip
@@ -170,11 +170,6 @@ async def _idle(for_s: float) -> list[Figure]:
 def _pid(made: NetStation) -> int:
     assert made.core is not None
     return made.core.pid
-
-
-def _cpu_s(made: NetStation) -> float:
-    """Of the whole process, in nanoseconds and with its ended threads: its own clock (clock_getcpuclockid(3))."""
-    return time.clock_gettime((~_pid(made) << 3) | 2)
 
 
 def _between(earlier: str, later: str) -> float:

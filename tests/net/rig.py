@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ QUICK = """
 every_s = 1.0
 fail_count = 3
 back_count = 2
-ping_timeout_s = 0.5
+ping_timeout_s = 0.9
 priority_timeout_s = 0.8
 settle_s = 0.3
 hold_backup_s = 1.0
@@ -115,9 +116,21 @@ class NetStation(Station):
         async with asyncio.timeout(15):
             return await self.helper.wait()
 
+    async def recover(self) -> int:
+        """dialtone helper --recover, by hand."""
+        words = ("--recover", "--listen", str(self.helper_socket), "--root", str(self.root))
+        asking = await self._within("core.helper.main", *words, "--state", str(self.helper_state))
+        async with asyncio.timeout(20):
+            return await asking.wait()
+
     async def start_core(self) -> None:
         self.core = await self._within("core", "--config", str(self.config), before=UNPRIVILEGED)
         await self._until(lambda: _answers(self.socket), self.core)
+
+    def cpu_s(self) -> float:
+        """What the core has used, its ended threads included: the process's own clock (clock_getcpuclockid(3))."""
+        assert self.core is not None
+        return time.clock_gettime((~self.core.pid << 3) | 2)
 
     async def close(self) -> None:
         await super().close()
@@ -168,6 +181,15 @@ class NetStation(Station):
         self.net.plug_carrier()
         self.orders()
         await self.control("usb.replug")
+
+    def held_by_modem(self) -> tuple[int, int]:
+        """(client ids, networks) that somebody has taken and not given back."""
+        found = json.loads((self.modem / "modem.json").read_text())
+        return len(found["clients"]), len(found["networks"])
+
+    def asked_of_qmi(self) -> str:
+        log = self.modem / "calls.log"
+        return log.read_text() if log.exists() else ""
 
     # --- what the kernel has
 

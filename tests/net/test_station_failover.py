@@ -9,13 +9,18 @@ from tests.net.rig import QUICK, NetStation, net_station, reaches
 from tests.station import Watch
 
 pytestmark = needs_namespaces
+RARE = "every_s = 60.0\nsettle_s = 0.3\nhold_backup_s = 0.5\nback_count = 1\n"
+"""What is noticed is not noticed by the next round."""
 
 
 async def settled(made: NetStation, phone: dialtone.Phone) -> str:
     """The line is ready and the main link was looked at; gives the routes as they are then."""
     await made.ready(phone)
     async with asyncio.timeout(15):
-        while (await phone.call("net.status"))["state"] != "primary":  # noqa: ASYNC110 - asked by RPC
+        while True:
+            status = await phone.call("net.status")
+            if (status["state"], status["verdict"]) == ("primary", "ok"):
+                break
             await asyncio.sleep(0.05)
     return made.routes()
 
@@ -42,12 +47,22 @@ async def test_a_main_link_that_is_dead_upstream_is_replaced_by_the_sims_data_an
         assert told["interface"] == "wwan0" and told["cause"] in (None, "down")
         made.net.mend_main()
         await back(made, watch, routes)
-        assert [event.params["state"] for event in watch.named("net.failover")][-1] == "primary"
+        await made.until(lambda: made.held_by_modem() == (0, 0), "what QMI gave is given back")
+
+
+async def test_a_main_link_that_loses_its_route_is_gone_and_back_when_the_route_is() -> None:
+    async with net_station('primary = "eth0"\n', base=RARE) as made, made.phone("net.*") as (phone, watch):
+        routes = await settled(made, phone)
+        made.net.host.ip("route del default via 192.168.77.1 dev eth0 metric 100")
+        told = await reaches(watch, "backup", timeout_s=15)
+        assert told["cause"] == "no_link"
+        await made.sends_by_carrier()
+        made.net.host.ip("route add default via 192.168.77.1 dev eth0 metric 100")
+        await back(made, watch, routes)
 
 
 async def test_a_cable_that_is_out_is_noticed_without_a_probe_and_its_coming_back_too() -> None:
-    rare = "every_s = 60.0\nsettle_s = 0.3\nhold_backup_s = 0.5\nback_count = 1\n"
-    async with net_station(base=rare) as made, made.phone("net.*") as (phone, watch):
+    async with net_station(base=RARE) as made, made.phone("net.*") as (phone, watch):
         routes = await settled(made, phone)
         made.net.unplug_main()
         told = await reaches(watch, "backup", timeout_s=15)
