@@ -46,6 +46,15 @@ class VpnStatus:
     next_restart_s: float | None = None
 
 
+class RestartFailed(Exception):
+    """trouble: a word of HelperFailed's. text: for people and logs."""
+
+    def __init__(self, trouble: str, text: str) -> None:
+        super().__init__(text)
+        self.trouble = trouble
+        self.text = text
+
+
 class VpnKeeper:
     """One WireGuard interface. Without one in the configuration `run` returns at once."""
 
@@ -76,6 +85,8 @@ class VpnKeeper:
         self._wake = asyncio.Event()
         self._lookups_in_vain = 0
         self._lookup_trouble: str | None = None
+        self._restarting = asyncio.Lock()
+        self._restart_failure: RestartFailed | None = None
 
     def status(self) -> VpnStatus:
         if self._config.interface is None:
@@ -108,18 +119,35 @@ class VpnKeeper:
         else:
             self._wake.set()
 
+    async def restart(self) -> None:
+        """Now, because somebody said so, whatever the state. One that is under way is waited for instead.
+        RestartFailed."""
+        under_way = self._restarting.locked()
+        async with self._restarting:
+            if not under_way:
+                self._restart_failure = await self._restart_unit()
+            failure = self._restart_failure
+        self.roamed("restarted by hand")
+        if failure is not None:
+            raise failure
+
     async def run(self) -> None:
         """Until cancelled. May be called again afterwards, and goes on where it was."""
         if self._config.interface is None:
             return
         while True:
             self._wake.clear()
-            if (reason := self._roamed) is not None:
+            while (reason := self._roamed) is not None:
                 self._roamed = None
                 await self._come_through(reason)
             await self._round()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._config.every_s)
+            await self._woken(self._config.every_s)
+
+    async def _woken(self, within_s: float) -> bool:
+        """Whether somebody told us something meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), within_s)
+        return self._wake.is_set()
 
     async def _round(self) -> None:
         look = await self._looked()
@@ -150,30 +178,30 @@ class VpnKeeper:
 
     async def _restart(self) -> None:
         self._lookups_in_vain, self._lookup_trouble = 0, None
-        failed = await self._restart_unit()
-        if failed is None:
+        async with self._restarting:
+            self._restart_failure = failure = await self._restart_unit()
+        if failure is None:
             await self._heard(None)
         look = await self._looked()
         works, reason = judge(look, self._config)
-        if failed is not None:
-            reason = f"{failed}; {reason}"
-        _log.info("VPN restarted", interface=self._interface, works=works, failed=failed)
+        if failure is not None:
+            reason = f"{failure.text}; {reason}"
         await self._step(restarted(works=works, present=look.present), f"restarted: {reason}")
 
-    async def _restart_unit(self) -> str | None:
-        """Through systemd, or by the helper where systemd is not there or refuses. None, or why it failed."""
+    async def _restart_unit(self) -> RestartFailed | None:
+        """Through systemd, or by the helper where systemd is not there or refuses."""
         if self._unit is not None:
             try:
                 await self._unit.restart()
                 return None
             except UnitFailed as failed:
                 if not failed.elsewhere:
-                    return failed.text
+                    return RestartFailed("failed", failed.text)
                 _log.info("systemd does not restart the VPN, the helper is asked", reason=failed.text)
         try:
             await self._helper.wg_restart(self._interface)
         except HelperFailed as failed_too:
-            return failed_too.text
+            return RestartFailed(failed_too.trouble, failed_too.text)
         return None
 
     async def _was_stopped(self) -> bool:
@@ -186,17 +214,29 @@ class VpnKeeper:
             return False
 
     async def _come_through(self, reason: str) -> None:
-        """Sends through the VPN until the peer answers by the new way; if it doesn't, its name may mean another address
-        here. Then looks and counts as ever."""
+        """Sends through the VPN once a second, for all of come_through_s: an answer may still have come by the old way,
+        which is taken away a moment later. Then looks and counts as ever; where nobody answers, the peer's name may
+        mean another address here."""
         self._keeping = roamed(self._keeping)
-        if not self._looker.present:
-            return
-        peer = None if self._config.ping is not None else (await self._looker.peer())[0]
-        began_s = monotonic()
-        heard = await self._heard(peer)
-        _log.info("VPN on another way", reason=reason, came_through=heard, after_ms=int((monotonic() - began_s) * 1000))
-        if not heard and self._internet:
+        self._wake.clear()
+        began_s, heard, after_s = monotonic(), False, None
+        while self._looker.present and (now_s := monotonic()) < began_s + self._come_through_s:
+            heard = await self._looker.heard(await self._counted(), PING_EVERY_S)
+            if heard and after_s is None:
+                after_s = monotonic() - began_s
+                _log.info("the VPN came through", reason=reason, after_ms=int(after_s * 1000))
+                await self._round()
+            peer = None if heard else (await self._looker.peer())[0]
+            if peer is not None and peer.endpoint is not None:
+                await self._set_endpoint(peer, peer.endpoint)
+            if await self._woken(max(0.0, now_s + PING_EVERY_S - monotonic())):
+                return
+        if not heard and self._internet and self._looker.present:
             await self._mend_endpoint()
+
+    async def _counted(self) -> WgPeer | None:
+        """What has come from the peer so far, where that is the only thing to go by: asking takes time."""
+        return None if self._config.ping is not None else (await self._looker.peer())[0]
 
     async def _heard(self, before: WgPeer | None) -> bool:
         """One ping a second, or whatever makes the peer speak, until it does or come_through_s is over."""
@@ -226,14 +266,22 @@ class VpnKeeper:
         endpoint = other(peer.endpoint, addresses, self._endpoint.port)
         if endpoint is None:
             return False
-        try:
-            await self._helper.wg_endpoint(self._interface, peer.public_key, endpoint)
-        except HelperFailed as failed_too:
-            _log.warning("the endpoint of the VPN could not be set", endpoint=endpoint, reason=failed_too.text)
+        if not await self._set_endpoint(peer, endpoint):
             return False
         self._reason = f"{self._endpoint.host} is {endpoint} now, it was {peer.endpoint}"
         await self._announce(self._keeping.state)
         return await self._heard(peer)
+
+    async def _set_endpoint(self, peer: WgPeer, endpoint: str) -> bool:
+        """Also where it has that one already: WireGuard then forgets from which address and interface it sent. The
+        kernel sees by itself that these are of no use any more; wireguard-go, which keeps those of the last packet that
+        came, goes on sending into the dead link for 15 to 30 s (measured)."""
+        try:
+            await self._helper.wg_endpoint(self._interface, peer.public_key, endpoint)
+        except HelperFailed as failed:
+            _log.warning("the endpoint of the VPN could not be set", endpoint=endpoint, reason=failed.text)
+            return False
+        return True
 
     async def _looked(self) -> Look:
         self._look = await self._looker.look()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.clock import unix_s
 from core.config import VpnConfig
 from core.net.helper_client import HelperClient, HelperFailed, WgPeer
-from core.net.icmp import ping
+from core.net.icmp import Echo, echo
 
 _SIOCGIFFLAGS = 0x8913  # netdevice(7)
 _IFF_UP = 1
@@ -20,12 +20,13 @@ _IFF_UP = 1
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """present, up: of the interface. ping_ms: None without an answer, or when nobody was asked. peer: None where
-    WireGuard could not be asked; trouble then says why. unanswered: since the look before, something was sent to the
-    peer and nothing came."""
+    """present, up: of the interface. pinged: whether a ping could be sent. ping_ms: None without an answer. peer: None
+    where WireGuard could not be asked; trouble then says why. unanswered: since the look before, something was sent to
+    the peer and nothing came."""
 
     present: bool
     up: bool = False
+    pinged: bool = False
     ping_ms: float | None = None
     peer: WgPeer | None = None
     trouble: str = ""
@@ -46,10 +47,10 @@ def judge(look: Look, config: VpnConfig) -> tuple[bool, str]:
         return False, f"{config.interface} is not up"
     if look.ping_ms is not None:
         return True, f"{config.ping} answered in {look.ping_ms:.0f} ms"
-    if config.ping is not None:
+    if look.pinged:
         return False, f"{config.ping} does not answer{_handshake(look)}"
     if look.peer is None:
-        return True, f"{config.interface} is up; whether it works is not known: {look.trouble}, and there is no ping"
+        return True, f"{config.interface} is up; whether it works is not known: {look.trouble}, and nothing is pinged"
     fresh = look.age_s is not None and look.age_s <= config.stale_s
     if fresh or (not look.peer.keepalive_s and not look.unanswered):
         return True, f"{config.interface} is up{_handshake(look)}"
@@ -99,12 +100,13 @@ class Looker:
         async with asyncio.TaskGroup() as group:
             pinging = group.create_task(self._pinged(self._config.ping_timeout_s), name="net.vpn_ping")
             peer, trouble = await self.peer()
-        ping_ms = pinging.result()
+        answer = pinging.result()
         found = flags(self._interface)  # it may have gone meanwhile
         return Look(
             present=found is not None,
             up=bool((found or 0) & _IFF_UP),
-            ping_ms=ping_ms,
+            pinged=answer is not None and answer.possible,
+            ping_ms=None if answer is None else answer.rtt_ms,
             peer=peer,
             trouble=trouble,
             age_s=age_s(peer),
@@ -114,11 +116,12 @@ class Looker:
     async def heard(self, before: WgPeer | None, timeout_s: float) -> bool:
         """Sends something through the VPN. Whether the other end answers; where there is no ping to answer, whether
         anything has come from the peer since it was as in `before` (None: since the interface was made)."""
-        if self._config.ping is not None:
-            return await self._pinged(timeout_s) is not None
+        answer = await self._pinged(timeout_s)
+        if answer is not None and answer.possible:
+            return answer.rtt_ms is not None
         address = nudged_address((await self.peer())[0])
         if address is not None:
-            await ping(address, interface=self._interface, timeout_s=timeout_s)
+            await echo(address, interface=self._interface, timeout_s=timeout_s)
         peer, _ = await self.peer()
         return peer is not None and peer.rx_bytes > (0 if before is None else before.rx_bytes)
 
@@ -135,10 +138,11 @@ class Looker:
             return None, "it has no such peer"
         return None, "it has several peers, and peer says not which"
 
-    async def _pinged(self, timeout_s: float) -> float | None:
+    async def _pinged(self, timeout_s: float) -> Echo | None:
+        """None where there is nothing to ping."""
         if self._config.ping is None:
             return None
-        return await ping(self._config.ping, interface=self._interface, timeout_s=timeout_s)
+        return await echo(self._config.ping, interface=self._interface, timeout_s=timeout_s)
 
     def _unanswered(self, peer: WgPeer | None) -> bool:
         before, self._rx_tx = self._rx_tx, (peer.rx_bytes, peer.tx_bytes) if peer is not None else None

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class KeptVpn:
         self.events: list[dict[str, Any]] = []
         self._folder = folder
         self._statuses: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._restarted: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._changed = asyncio.Condition()
         self._keeper: asyncio.subprocess.Process | None = None
         self._helper: asyncio.subprocess.Process | None = None
@@ -62,7 +63,7 @@ class KeptVpn:
         return found()[0]
 
     def say(self, command: str) -> None:
-        """roamed REASON, internet 0, internet 1."""
+        """roamed REASON, internet 0, internet 1, restart, again."""
         assert self._keeper is not None and self._keeper.stdin is not None
         self._keeper.stdin.write(f"{command}\n".encode())
 
@@ -70,6 +71,11 @@ class KeptVpn:
         self.say("status")
         async with asyncio.timeout(10):
             return await self._statuses.get()
+
+    async def restarted(self) -> dict[str, Any]:
+        """The end of a restart that somebody asked for: trouble, text."""
+        async with asyncio.timeout(20):
+            return await self._restarted.get()
 
     async def status_until(self, done: Callable[[dict[str, Any]], bool], timeout_s: float = 20.0) -> dict[str, Any]:
         deadline_s = time.monotonic() + timeout_s
@@ -87,20 +93,28 @@ class KeptVpn:
             "--listen",
             str(self._folder / "helper.sock"),
         )
-        options = ("--state", str(self._folder / "helper.json"), "--vpn", self.vpn.interface)
+        # An empty root: on a machine with systemd the helper would ask that one, which knows nothing of our namespace.
+        options = (
+            "--root",
+            str(self._folder / "root"),
+            "--state",
+            str(self._folder / "helper.json"),
+            "--vpn",
+            self.vpn.interface,
+        )
         self._helper = await self._within(*words, *options)
         await asyncio.to_thread(until, (self._folder / "helper.sock").exists, "the helper did not start")
 
-    async def start_keeper(self, config: dict[str, Any]) -> None:
-        self._keeper = await self._within("tests.net.vpn_process", json.dumps(config))
+    async def start_keeper(self, config: dict[str, Any], env: Mapping[str, str]) -> None:
+        self._keeper = await self._within("tests.net.vpn_process", json.dumps(config), env=env)
 
     async def read(self) -> None:
         """Until the keeper has ended."""
         assert self._keeper is not None and self._keeper.stdout is not None
         while line := await self._keeper.stdout.readline():
             found = json.loads(line)
-            if found.pop("kind") == "status":
-                self._statuses.put_nowait(found)
+            if (kind := found.pop("kind")) != "event":
+                (self._statuses if kind == "status" else self._restarted).put_nowait(found)
                 continue
             async with self._changed:
                 self.events.append(found)
@@ -120,8 +134,8 @@ class KeptVpn:
             logs = "\n".join(log.read_text()[-3000:] for log in self._folder.glob("*.log"))
             raise AssertionError(f"no {text} within {timeout_s} s: {self.events}\n{logs}") from None
 
-    async def _within(self, *module: str) -> asyncio.subprocess.Process:
-        env = os.environ | {"DIALTONE_HELPER": str(self._folder / "helper.sock")}
+    async def _within(self, *module: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
+        env = os.environ | dict(env or {}) | {"DIALTONE_HELPER": str(self._folder / "helper.sock")}
         env["DBUS_SYSTEM_BUS_ADDRESS"] = self.bus.address if self.bus else ""
         pipe = asyncio.subprocess.PIPE
         words = ("ip", "netns", "exec", self.net.host.name, sys.executable, "-m", *module)
@@ -141,14 +155,17 @@ class Connection:
         self._client.send_signal(signal.SIGUSR1)
         return await self._line()
 
-    async def goes_on(self, timeout_s: float = 20.0) -> dict[str, Any]:
-        """Waits until a second's worth more was heard."""
-        first = (await self.since())["heard"]
+    async def goes_on(self, timeout_s: float = 20.0) -> float:
+        """Waits until a second's worth more was heard. The longest pause since it was asked before, in seconds."""
+        found = await self.since()
+        enough, pause_s = found["heard"] + 40, found["longest_pause_s"]
         deadline_s = time.monotonic() + timeout_s
-        while (found := await self.since())["heard"] < first + 40:
+        while found["heard"] < enough:
             assert time.monotonic() < deadline_s and found["error"] is None, found
             await asyncio.sleep(0.05)
-        return found
+            found = await self.since()
+            pause_s = max(pause_s, found["longest_pause_s"])
+        return float(pause_s)
 
     async def end(self) -> dict[str, Any]:
         self._client.terminate()
@@ -192,12 +209,14 @@ async def kept_vpn(
     keepalive_s: int = 25,
     up: bool = True,
     command: Sequence[str] | None = None,
+    ping_sockets: bool = True,
+    keeper_env: Mapping[str, str] | None = None,
     config: dict[str, Any] | None = None,
 ) -> AsyncIterator[KeptVpn]:
     """All of it. systemd: on a private bus, and its restarts run wg-quick, or `command`. named: the endpoint is a name,
     for wg-quick and for the keeper. config: more of [net.vpn]."""
     async with AsyncExitStack() as stack:
-        net = stack.enter_context(network(wwan_up=True))
+        net = stack.enter_context(network(wwan_up=True, ping_sockets=ping_sockets))
         vpn = stack.enter_context(tunnel(net, **({"endpoint": NAME} if named else {}), keepalive_s=keepalive_s, up=up))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dtv")))
         made = KeptVpn(net, vpn, folder)
@@ -210,7 +229,7 @@ async def kept_vpn(
             await made.start_helper()
         wanted = QUICK | {"interface": vpn.interface, "ping": FAR} | ({"endpoint": NAME} if named else {})
         wanted |= config or {}
-        await made.start_keeper({name: value for name, value in wanted.items() if value is not None})
+        await made.start_keeper({name: value for name, value in wanted.items() if value is not None}, keeper_env or {})
         group = await stack.enter_async_context(asyncio.TaskGroup())
         group.create_task(made.read())
         stack.push_async_callback(made.close)

@@ -18,8 +18,10 @@ def peer(*, keepalive_s: int | None = 25, handshake_unix_s: int = 1, allowed: tu
     return WgPeer("key", "203.0.113.10:443", handshake_unix_s, 0, 0, keepalive_s, allowed)
 
 
-def look(age_s: float | None, *, keepalive_s: int | None = 25, unanswered: bool = False) -> Look:
-    return Look(present=True, up=True, peer=peer(keepalive_s=keepalive_s), age_s=age_s, unanswered=unanswered)
+def look(age_s: float | None, *, keepalive_s: int | None = 25, unanswered: bool = False, pinged: bool = False) -> Look:
+    return Look(
+        present=True, up=True, pinged=pinged, peer=peer(keepalive_s=keepalive_s), age_s=age_s, unanswered=unanswered
+    )
 
 
 def test_an_interface_that_is_not_there_or_not_up_does_not_work_whatever_it_answered() -> None:
@@ -34,9 +36,12 @@ def test_an_answer_to_a_ping_is_proof_however_old_the_handshake(age_s: float | N
 
 
 def test_no_answer_is_a_failure_also_with_a_fresh_handshake_and_says_how_old_it_is() -> None:
-    assert judge(look(5.0), PINGED) == (False, "10.100.0.1 does not answer; the last handshake was 5 s ago")
-    assert judge(look(None), PINGED) == (False, "10.100.0.1 does not answer; there was no handshake yet")
-    assert judge(Look(present=True, up=True, trouble="no helper"), PINGED) == (False, "10.100.0.1 does not answer")
+    assert judge(look(5.0, pinged=True), PINGED) == (
+        False,
+        "10.100.0.1 does not answer; the last handshake was 5 s ago",
+    )
+    assert judge(look(None, pinged=True), PINGED) == (False, "10.100.0.1 does not answer; there was no handshake yet")
+    assert judge(Look(present=True, up=True, pinged=True, trouble="-"), PINGED) == (False, "10.100.0.1 does not answer")
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,11 @@ def test_without_a_ping_the_age_counts_where_something_makes_handshakes(
     age_s: float | None, keepalive_s: int | None, unanswered: bool, works: bool
 ) -> None:
     assert judge(look(age_s, keepalive_s=keepalive_s, unanswered=unanswered), UNPINGED)[0] is works
+
+
+def test_where_this_process_may_not_ping_the_age_counts_and_no_silence_is_made_of_it() -> None:
+    assert judge(look(5.0), PINGED)[0] is True
+    assert judge(look(500.0), PINGED) == (False, "the peer is silent; the last handshake was 500 s ago")
 
 
 def test_where_nobody_can_tell_it_is_said_so() -> None:

@@ -1,8 +1,8 @@
 """A VpnKeeper in a process of its own, for a network namespace: `ip netns exec NAME python -m tests.net.vpn_process`.
 
 argv: [net.vpn] as JSON. DIALTONE_HELPER names the helper's socket, DBUS_SYSTEM_BUS_ADDRESS the bus ("" for none). stdin
-has commands, a line each: "roamed REASON", "internet 0", "internet 1", "again" (run is cancelled and called again),
-"status". stdout has a line of JSON for each event and each status.
+has commands, a line each: "roamed REASON", "internet 0", "internet 1", "restart", "again" (run is cancelled and called
+again), "status". stdout has a line of JSON for each event, status and end of a restart.
 """
 
 import asyncio
@@ -18,12 +18,21 @@ from core.events import NetVpn
 from core.log import start_logging
 from core.net.helper_client import HelperClient
 from core.net.system_bus import SystemBus
-from core.net.vpn import VpnKeeper
+from core.net.vpn import RestartFailed, VpnKeeper
 
 
 def say(kind: str, found: object) -> None:
     line = {"kind": kind, "at_s": time.monotonic()} | msgspec.to_builtins(found)
     print(msgspec.json.encode(line).decode(), flush=True)
+
+
+async def by_hand(keeper: VpnKeeper) -> None:
+    try:
+        await keeper.restart()
+    except RestartFailed as failed:
+        say("restarted", {"trouble": failed.trouble, "text": failed.text})
+    else:
+        say("restarted", {"trouble": None})
 
 
 async def main(config: VpnConfig) -> None:
@@ -44,6 +53,8 @@ async def main(config: VpnConfig) -> None:
                 keeper.roamed(rest)
             elif word == "internet":
                 keeper.internet(rest == "1")
+            elif word == "restart":
+                group.create_task(by_hand(keeper))
             elif word == "again":
                 running.cancel()
                 await asyncio.wait([running])
