@@ -13,7 +13,8 @@ def line_data(config: LineConfig, access: Access | None, paths: PortPaths | None
     """access: of the SIM that was read last, as the carriers' list and core.toml have it; None: none was read yet.
     paths: of the ports, while they are open."""
     ports = ports_by_role(paths, usb) if paths is not None else {}
-    path = usb.path if usb is not None else config.usb_path
+    # Ports in a folder (ports_dir) have the folder as their place, which is none on the bus.
+    path = usb.path if usb is not None and not usb.path.startswith("/") else config.usb_path
     places = tuple((role.value, path) for role, path in ports.items())
     if access is None:
         guessed = config.apn_auth or ("none" if config.apn_user is None else "chap")
