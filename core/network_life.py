@@ -290,7 +290,8 @@ class Life:
         self._teller.alarm("net_contested", contested)
         vpn = self.parts.vpn
         if vpn is not None:
-            vpn.internet(not down)
+            # While a backup is being started a VPN can't work either: restarting it would only take it away for longer.
+            vpn.internet(not down and machine.state is not FailoverState.STARTING_BACKUP)
 
     def _part_trouble(self, name: str, text: str | None) -> None:
         if text is None:
