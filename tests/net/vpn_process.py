@@ -40,7 +40,7 @@ async def main(config: VpnConfig) -> None:
         say("event", event)
 
     bus = SystemBus() if os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") else None
-    keeper = VpnKeeper(config, HelperClient(), bus=bus, tell=tell, come_through_s=2.5)
+    keeper = VpnKeeper(config, HelperClient(), bus=bus, tell=tell, come_through_s=2.0)
     commands = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
