@@ -28,6 +28,9 @@ class MainLink:
         """It failed when it was needed at once: one failure counts for all."""
         self.asked_for = ""
         """What for, for people."""
+        self._heard = False
+        """The kernel has said how the links are. Before that nothing is believed of them."""
+        self._asked_early: str | None = None
         self._usable = False
         self._since_s = self._unsettled_s = now_s
         self._stood = False
@@ -52,6 +55,8 @@ class MainLink:
 
     def seen(self, now_s: float, interface: str | None, usable: bool) -> None:
         """How the kernel has it. Another interface is another link: what was learned of the old one is forgotten."""
+        if not self._heard:
+            self._heard, self._since_s, self._unsettled_s = True, now_s, now_s
         if interface != self.interface:
             if self.standing is not None:
                 self._unsettled_s = now_s
@@ -62,7 +67,10 @@ class MainLink:
             self._usable, self._since_s = usable, now_s
 
     def request(self, now_s: float, reason: str) -> ProbePrimary | None:
-        """Somebody needs the internet now."""
+        """Somebody needs the internet now. Before the first word of the kernel it waits for that."""
+        if not self._heard:
+            self._asked_early = reason
+            return None
         self.asked_for = reason
         if not self._usable:
             self._falls("is not connected")
@@ -96,6 +104,11 @@ class MainLink:
             self._probing = None
 
     def tick(self, now_s: float) -> ProbePrimary | None:
+        if not self._heard:
+            return None
+        if self._asked_early is not None:
+            reason, self._asked_early = self._asked_early, None
+            return self.request(now_s, reason)
         self._settle(now_s)
         if self.standing and self._probing is None and now_s >= self._next_s:
             return self._probe(now_s, self._config.ping_timeout_s, priority=False)

@@ -35,8 +35,7 @@ class World:
         self.bearer: str = "down"
         self.route: bool | None = False
         self.do(self.machine.tick(self.now_s))
-        if link is not None:
-            self.link(link, True)
+        self.link(link, link is not None)
 
     def do(self, actions: list[Action]) -> None:
         for action in actions:

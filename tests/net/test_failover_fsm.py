@@ -7,7 +7,8 @@ import pytest
 from core.config import NetConfig
 from core.events import FailoverState, NetVerdict
 from core.net.draw import DOCS, fill
-from core.net.failover_acts import GiveBack, StartBearer, StopBearer, TakeTraffic
+from core.net.failover_acts import GiveBack, ProbePrimary, Report, StartBearer, StopBearer, TakeTraffic
+from core.net.failover_fsm import Failover
 from core.net.failover_table import MEANING, NEXT, STATES, On, diagram
 from tests.net.failover_world import World
 
@@ -158,6 +159,15 @@ def test_no_link_at_all_at_the_start_is_a_failure_after_one_round() -> None:
     world = World(link=None)
     world.pass_time(31.0)
     assert world.at(S.STARTING_BACKUP) and world.reports[-1].cause == "no_link"
+
+
+def test_who_asks_before_the_kernel_has_said_a_word_starts_nothing_by_it() -> None:
+    config = NetConfig()
+    machine = Failover(config, now_s=0.0)
+    assert [type(action) for action in machine.needed(0.0, "incoming call")] == [Report]
+    assert machine.tick(100.0) == [] and machine.state is S.PRIMARY
+    asked = machine.link_seen(101.0, "eth0", True)
+    assert asked == [ProbePrimary(1, config.priority_timeout_s, priority=True)]
 
 
 def test_another_main_link_is_looked_at_by_itself() -> None:
