@@ -16,6 +16,7 @@ from core.events import NetVpn, VpnState
 from core.line import Line
 from core.log import Log
 from core.net.helper_client import HelperFailed
+from core.net.vpn import RestartFailed
 from core.net.wifi import Wifi
 from core.network_care import Care
 from core.network_life import Life
@@ -150,17 +151,16 @@ class NetworkService:
         return self.status()
 
     async def restart_vpn(self) -> None:
-        """NetUnavailable without a VPN; NetFailed."""
-        vpn, interface = self._parts.vpn, self._net.vpn.interface
-        if vpn is None or interface is None:
+        """NetUnavailable without a VPN or a way to restart it; NetFailed."""
+        vpn = self._parts.vpn
+        if vpn is None:
             raise NetUnavailable("No VPN is configured: interface of [net.vpn].", reason="no_vpn")
         try:
-            await self._parts.helper.wg_restart(interface)
-        except HelperFailed as failed:
-            if failed.trouble == "no_helper":
-                raise NetUnavailable(failed.text, reason="no_helper") from None
+            await vpn.restart()
+        except RestartFailed as failed:
+            if failed.trouble in ("no_helper", "program_missing"):
+                raise NetUnavailable(failed.text, reason=failed.trouble) from None
             raise NetFailed(failed.text, trouble=failed.trouble) from None
-        vpn.roamed("restarted by hand")
 
     @property
     def wifi(self) -> Wifi:

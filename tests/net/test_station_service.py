@@ -10,6 +10,8 @@ import dialtone
 from tests.net.namespaces import VPS, needs_namespaces
 from tests.net.rig import NetStation, net_station, reaches
 from tests.net.test_station_failover import back, settled
+from tests.net.test_station_vpn import vpn_up
+from tests.net.wireguard_rig import needs_wireguard
 
 pytestmark = needs_namespaces
 
@@ -123,3 +125,20 @@ async def test_a_helper_that_is_restarted_while_the_backup_carries_costs_a_momen
         await made.sends_by_carrier()
         made.net.mend_main()
         await back(made, watch, routes)
+
+
+@needs_wireguard
+async def test_the_vpn_is_shown_to_all_and_restarted_for_admins() -> None:
+    async with net_station(vpn="every_s = 1.0\nping_timeout_s = 0.5\n") as made, made.phone("net.*") as (phone, _):
+        await settled(made, phone)
+        await vpn_up(phone)
+        shown = await phone.call("net.vpn")
+        assert shown["interface"] and shown["ping_ms"] is not None and shown["endpoint"].startswith(VPS)
+        async with dialtone.connect(made.socket, scopes=["observe"]) as other:
+            assert (await other.call("net.vpn"))["endpoint"] is None
+            with pytest.raises(dialtone.RpcError) as forbidden:
+                await other.call("net.vpn", restart=True)
+            assert forbidden.value.kind == "forbidden"
+        assert (await phone.call("net.vpn", restart=True))["interface"] == shown["interface"]
+        await vpn_up(phone)
+        assert '"verb": "wg_restart"' in made.log.read_text()
