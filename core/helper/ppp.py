@@ -116,6 +116,8 @@ def _up(context: Context, child: Child, unit: int, folder: Path, timeout_s: floa
     in_time = child.wait(timeout_s, until=lambda: bool(report.told(folder)) or context.programs.stopped)
     told = report.told(folder)
     if told and child.code() is None:
+        if told.get("IFNAME") != f"ppp{unit}":  # pppd takes the next free one
+            raise Refused(Trouble.BUSY, f"another program has ppp{unit}")
         address, peer = host(told.get("IPLOCAL")), host(told.get("IPREMOTE"))
         if address is None or peer is None:
             raise Refused(Trouble.FAILED, "the network gave no address of a host")

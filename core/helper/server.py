@@ -107,10 +107,11 @@ class Server:
 
     def _converse(self, client: socket.socket) -> None:
         client.settimeout(PATIENCE_S)
+        line = _line(client)  # read first: who is sent away while still speaking would not hear why
         reply: dict[str, object]
         if _peer_uid(client) not in (0, self._uid):
             reply = {"error": "you are not the user that may ask", "trouble": "not_allowed"}
-        elif not (line := _line(client)).endswith(b"\n"):
+        elif not line.endswith(b"\n"):
             reply = {"error": "a request is one line", "trouble": "bad_request"}
         else:
             shown, reply = self._desk.answer(line)

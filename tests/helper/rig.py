@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -56,9 +57,11 @@ class HelperProcess:
         return self.process is not None and self.process.poll() is not None
 
     def answers(self) -> bool:
+        """This process, not a child of the one that was killed: between fork and exec it holds the socket too."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(self.socket))
-            return True
+            pid, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            return self.process is None or bool(pid == self.process.pid)
         return False
 
     def ask(self, verb: str, **keys: object) -> dict[str, Any]:

@@ -48,6 +48,8 @@ if options.get("user") == '"silent"':
 with open(folder + "/up", "w") as file:
     json.dump(options, file)
 new = {"IFNAME": "ppp" + given["unit"], "IPLOCAL": "10.1.2.3", "IPREMOTE": "10.64.64.64"}
+if options.get("user") == '"second"':
+    new["IFNAME"] = "ppp7"
 new |= {"DNS1": "8.8.8.8", "DNS2": "no"}
 subprocess.run([given["ip-up-script"], new["IFNAME"], tty, speed, "10.1.2.3", "10.64.64.64", ""], env=new, check=True)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
@@ -164,6 +166,7 @@ def test_a_login_is_in_a_file_of_roots_own_while_it_is_needed_and_nowhere_else(
         (b"\r\nCONNECT 115200\r\n", {"auth": "pap", "user": "anna", "password": 'wrong "word" \\'}, "apn_refused"),
         (b"\r\nCONNECT 115200\r\n", {"user": "silent", "timeout_s": 2}, "timeout"),
         (b"", {"timeout_s": 2}, "timeout"),
+        (b"\r\nCONNECT 115200\r\n", {"user": "second"}, "busy"),
     ],
 )
 def test_why_there_is_no_data_has_a_word_and_nothing_stays(
