@@ -22,7 +22,7 @@ async def test_without_a_helper_it_says_so_and_begins_to_work_when_the_helper_co
         told = await watch.wait("net.failover", lambda params: params["cause"] == "no_helper")
         assert told["reason"]
         alarms = (await phone.call("status"))["alarms"]
-        assert [one["alarm"] for one in alarms] == ["net_helper"]
+        assert "net_helper" in [one["alarm"] for one in alarms]
         await made.start_helper()
         await reaches(watch, "backup")
         await watch.wait("alarm.cleared", lambda params: params["alarm"] == "net_helper")
