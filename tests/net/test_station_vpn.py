@@ -41,8 +41,11 @@ async def test_a_vpn_whose_other_end_is_dead_is_told_and_restarted_and_told_when
         made.vpn.silence(True)
         await watch.wait("net.vpn", lambda params: params["state"] == "stale")
         await watch.wait("net.vpn", lambda params: params["state"] == "restarting")
+        assert (await made.command("net", "vpn"))[0] == 1
         made.vpn.silence(False)
         await watch.wait("net.vpn", lambda params: params["state"] == "up")
+        code, out, _ = await made.command("net", "vpn")
+        assert code == 0 and made.vpn.interface in out
 
 
 async def vpn_up(phone: dialtone.Phone) -> None:
