@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from core.helper.programs import Programs
 from core.helper.refused import Refused, Trouble
 
-PROTOCOL = "186"
-"""rtm_protocol of every route that the helper makes. rt_protos(5) calls it bgp, hence ip -N."""
+PROTOCOL = "219"
+"""rtm_protocol of every route that the helper makes: in neither rt_protos nor FRR's list. ip -N, should that change."""
 
 KERNEL = "2"
 """RTPROT_KERNEL of linux/rtnetlink.h: routes that come and go with their addresses."""

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from core.events import NetVerdict
 
-OUR_PROTOCOL = 186
-"""rtm_protocol of every route that dialtone-helper makes (rtnetlink(7): above RTPROT_STATIC, in nobody's list). Routes
-with another one are never touched."""
+OUR_PROTOCOL = 219
+"""rtm_protocol of every route that dialtone-helper makes: above RTPROT_STATIC (linux/rtnetlink.h), and in neither
+iproute2's rt_protos nor FRR's list. Routes with another one are never touched."""
 
 
 class LinkKind(StrEnum):

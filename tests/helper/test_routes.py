@@ -11,7 +11,7 @@ from tests.helper.rig import HelperProcess, Station, helper_process, needs_names
 pytestmark = needs_namespaces
 
 MAIN = "default via 192.168.77.1 dev eth0 proto 16 metric 100"
-OURS = "default via 10.64.0.1 dev wwan0 proto 186 metric 40"
+OURS = "default via 10.64.0.1 dev wwan0 proto 219 metric 40"
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_another_gateway_metric_or_link_replaces_ours(station: Station, helper: 
         {"interface": "usb0", "gateway": "10.65.0.1"},
     ):
         helper.must("route", **way(**changed))
-        [ours] = station.routes("show", "proto", "186")
+        [ours] = station.routes("show", "proto", "219")
         assert str(changed.get("gateway") or changed.get("interface") or "wwan0") in ours
         [held] = helper.must("state")["routes"]
         assert held["gateway"] == way(**changed)["gateway"] and held["metric"] == way(**changed)["metric"]
@@ -72,7 +72,7 @@ def test_a_route_without_a_gateway_is_told_from_one_with(
     before = station.snapshot()
     helper.must("route", **way(gateway=old))
     helper.must("route", **way(gateway=new))
-    [ours] = station.routes("show", "proto", "186")
+    [ours] = station.routes("show", "proto", "219")
     assert ("via" in ours) == (new is not None)
     helper.must("recover")
     assert station.snapshot() == before
@@ -153,7 +153,7 @@ def test_ipv6_is_refused_at_once_while_it_is_blocked(station: Station, helper: H
     before = station.snapshot()
     for _ in range(2):
         helper.must("block_ipv6", add=True, metric=40)
-    assert station.routes6() == ["7 default dev lo proto 186 metric 40 pref medium"]  # 7: RTN_UNREACHABLE
+    assert station.routes6() == ["7 default dev lo proto 219 metric 40 pref medium"]  # 7: RTN_UNREACHABLE
     assert helper.must("state")["block_ipv6"] == [40]
     for _ in range(2):
         helper.must("block_ipv6", add=False, metric=40)

@@ -148,7 +148,7 @@ class Network:
 
     def backup_route(self, on: bool) -> None:
         """Our default route by wwan0, as dialtone-helper makes it."""
-        self.host.ip(f"route {'replace' if on else 'del'} default via {CARRIER_GATEWAY} dev wwan0 proto 186 metric 40")
+        self.host.ip(f"route {'replace' if on else 'del'} default via {CARRIER_GATEWAY} dev wwan0 proto 219 metric 40")
 
     def carrier_traffic(self) -> Traffic:
         """What the host has sent by the carrier."""

@@ -199,8 +199,8 @@ class NetStation(Station):
         return ours + self.net.host.run("ip", "-6", "route", "show", "default").stdout
 
     def our_routes(self) -> list[str]:
-        found = self.net.host.run("ip", "-4", "route", "show", "proto", "186").stdout.splitlines()
-        return found + self.net.host.run("ip", "-6", "route", "show", "proto", "186").stdout.splitlines()
+        found = self.net.host.run("ip", "-4", "route", "show", "proto", "219").stdout.splitlines()
+        return found + self.net.host.run("ip", "-6", "route", "show", "proto", "219").stdout.splitlines()
 
     def wwan0(self) -> str:
         return self.net.host.run("ip", "-br", "addr", "show", "wwan0").stdout

@@ -55,7 +55,7 @@ def test_both_links_reach_the_internet_and_the_counters_tell_which_one_was_used(
     assert net.host.run("ping", "-c1", "-W1", VPS).returncode == 0
     assert (net.main_traffic().packets, net.carrier_traffic().packets) == (1, 1)
     net.backup_route(False)
-    assert "proto 186" not in net.host.run("ip", "route").stdout
+    assert "proto 219" not in net.host.run("ip", "route").stdout
 
 
 def test_the_modems_link_is_down_and_has_no_address_unless_it_was_asked_for() -> None:

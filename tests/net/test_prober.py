@@ -271,7 +271,7 @@ async def test_the_backup_is_looked_at_by_its_route_of_ours(net: Network, prober
     assert (await prober.probe(wwan0(), timeout_s=1)).verdict is NO_LINK
     if halves:
         for half in ("0.0.0.0/1", "128.0.0.0/1"):
-            net.host.ip(f"route add {half} via {CARRIER_GATEWAY} dev wwan0 proto 186 metric 40")
+            net.host.ip(f"route add {half} via {CARRIER_GATEWAY} dev wwan0 proto 219 metric 40")
     else:
         net.backup_route(True)
     before = net.main_traffic()

@@ -126,7 +126,7 @@ async def test_another_daemon_that_keeps_taking_our_route_away_is_named_and_left
         await settled(made, phone)
         made.net.cut_main()
         await reaches(watch, "backup")
-        with made.net.host.popen("sh", "-c", "while :; do ip route flush proto 186; sleep 0.1; done") as other:
+        with made.net.host.popen("sh", "-c", "while :; do ip route flush proto 219; sleep 0.1; done") as other:
             await watch.wait("net.failover", lambda params: params["cause"] == "contested", timeout_s=30)
             alarm = await watch.wait("alarm.raised", lambda params: "route" in str(params))
             assert alarm["severity"] == "warning"
