@@ -15,6 +15,7 @@ from core.errors import PublicError
 from core.events import TtsFailedOver
 from core.guard import Guard, sim_regions
 from core.line import Line
+from core.lines import data_line
 from core.log import Log
 from core.media.stt import SttService
 from core.media.tts import FailedOver, TtsService
@@ -181,7 +182,15 @@ def _line(name: str, table: LineConfig, config: Config, sources: UsbSources) -> 
         personal_wire_log=personal,
         sms=config.sms,
         usb_reset=HelperUsbReset(),
+        ppp_port=_ppp_port(name, config),
     )
+
+
+def _ppp_port(line: str, config: Config) -> str | None:
+    """The AT port that pppd has: nobody else may open it, or both hear half of what the modem says."""
+    if not config.net.enabled or config.net.bearer != "ppp" or line != data_line(config):
+        return None
+    return config.net.ppp_port or "voice"
 
 
 def _runtime_dir(config: Config) -> Path:

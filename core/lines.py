@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from core.config import Config
 from core.errors import NotFound
 from core.line import Line
 
@@ -13,3 +14,8 @@ def line_named(lines: Mapping[str, Line], default: str | None, name: str | None)
     if line is None:
         raise NotFound("There is no such line." if name else "No line is configured; add a [line.<name>] table.")
     return line
+
+
+def data_line(config: Config) -> str | None:
+    """Whose SIM's data is the backup of the internet connection; None without any line."""
+    return config.net.line or config.call.default_line or next(iter(config.line), None)

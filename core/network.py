@@ -14,6 +14,7 @@ from core.config import Config, state_dir
 from core.errors import NetFailed, NetUnavailable
 from core.events import NetVpn, VpnState
 from core.line import Line
+from core.lines import data_line
 from core.log import Log
 from core.net.helper_client import HelperFailed
 from core.net.vpn import RestartFailed
@@ -186,5 +187,5 @@ def _vpn_alarm(happened: NetVpn) -> str | None:
 
 def _line_of(config: Config, lines: Mapping[str, Line]) -> Line | None:
     """Whose data is the backup."""
-    name = config.net.line or config.call.default_line or next(iter(lines), None)
+    name = data_line(config)
     return lines.get(name) if name is not None else None

@@ -7,12 +7,15 @@ from core.modem.packet_plan import Access
 from core.modem.report_ports import ports_by_role
 from core.modem.session import PortPaths
 from core.modem.usb import UsbModem
+from core.modem.usb_roles import Role
 
 
 def line_data(config: LineConfig, access: Access | None, paths: PortPaths | None, usb: UsbModem | None) -> LineData:
     """access: of the SIM that was read last, as the carriers' list and core.toml have it; None: none was read yet.
     paths: of the ports, while they are open."""
     ports = ports_by_role(paths, usb) if paths is not None else {}
+    if ports and config.voice_port is not None:
+        ports[Role.VOICE] = config.voice_port  # also where it is PPP's, and the line does without
     # Ports in a folder (ports_dir) have the folder as their place, which is none on the bus.
     path = usb.path if usb is not None and not usb.path.startswith("/") else config.usb_path
     places = tuple((role.value, path) for role, path in ports.items())

@@ -16,6 +16,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from core.helper.programs import PATH
 from tests.net.namespaces import VPS, Network, network
 from tests.net.wireguard_rig import FAR, Tunnel, tunnel
 from tests.station import ROOT, Station, Watch, _answers
@@ -107,6 +108,7 @@ class NetStation(Station):
         self.helper = await self._within(
             *("core.helper.main", "--for-user", str(CORE_UID), "--listen", str(self.helper_socket)),
             *("--root", str(self.root), "--state", str(self.helper_state), "--interface", "wwan*", *vpn),
+            *("--interface", "ppp*", "--tty", "/dev/pts/*", "--path", f"{self.bin}:{PATH}"),
         )
         await self._until(lambda: _answers(self.helper_socket), self.helper)
 
