@@ -157,7 +157,7 @@ class VpnKeeper:
             return
         on = seen(self._keeping, self._config, works=works, present=look.present, internet=self._internet)
         if on is On.CUT_OFF:
-            reason = f"the internet is down, and {reason}"
+            reason = _cut_off(reason)
         if Do.REPAIR in await self._step(on, reason):
             await self._repair(look, reason)
 
@@ -172,7 +172,9 @@ class VpnKeeper:
                 reason = f"{reason}; {self._lookup_trouble}"
         elif await self._was_stopped():
             allowed, reason = False, f"{self._interface} does not exist: wg-quick@{self._interface} was stopped"
-        on = repaired(self._keeping, self._config, monotonic(), works=works, allowed=allowed and self._internet)
+        if not works and not self._internet:  # it went down meanwhile
+            allowed, reason = False, _cut_off(reason)
+        on = repaired(self._keeping, self._config, monotonic(), works=works, allowed=allowed)
         if Do.RESTART in await self._step(on, reason):
             await self._restart()
 
@@ -308,3 +310,7 @@ class VpnKeeper:
                 handshake_age_s=None if age is None else round(age, 1),
             )
         )
+
+
+def _cut_off(reason: str) -> str:
+    return f"the internet is down, and {reason}"

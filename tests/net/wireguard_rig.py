@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -46,13 +47,14 @@ def in_kernel() -> bool:
 
 
 class Tunnel:
-    """interface: the host's. far_key: the VPS's public key. config_file: wg-quick's."""
+    """interface: the host's. near_key, far_key: public keys of the host and the VPS. config_file: wg-quick's."""
 
     def __init__(self, net: Network, interface: str, far_interface: str, config_file: Path) -> None:
         self.net = net
         self.interface = interface
         self.far_interface = far_interface
         self.config_file = config_file
+        self.near_key = ""
         self.far_key = ""
 
     def up(self) -> None:
@@ -86,6 +88,20 @@ class Tunnel:
                 f"ip daddr {FAR} icmp type echo-request drop; }}; }}\n"
             )
 
+    def say_by(self, endpoint: str) -> None:
+        """The VPS says something to where the host was before, as if it had been on its way when the host moved. An
+        end by wireguard-go goes back to the old way for that, as long as it is there; one by the kernel does not."""
+        # To an endpoint that was set it sends from any address of its own, and the routers' NAT knows only one.
+        self.net.internet.ip(
+            f"route change 198.51.100.0/30 dev r0 src {VPS}", f"route change 198.51.100.4/30 dev c0 src {VPS}"
+        )
+        for _ in range(10):
+            self.net.internet.run("wg", "set", self.far_interface, "peer", self.near_key, "endpoint", endpoint)
+            self.net.internet.run("ping", "-c1", "-W1", NEAR, check=False)
+            time.sleep(0.1)  # what was on its way by the new one has come
+            if in_kernel() or self.shown("endpoints", far=True) == endpoint:
+                return
+
     def ping(self) -> bool:
         return self.net.host.run("ping", "-c1", "-W2", FAR, check=False).returncode == 0
 
@@ -105,7 +121,7 @@ def tunnel(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     vpn = Tunnel(net, near, far, folder / f"{near}.conf")
     near_key, far_key = _key(), _key()
-    vpn.far_key = _public(far_key)
+    vpn.near_key, vpn.far_key = _public(near_key), _public(far_key)
     vpn.config_file.touch(0o600)
     vpn.config_file.write_text(
         f"[Interface]\nPrivateKey = {near_key}\nAddress = {NEAR}/32\n"
@@ -113,7 +129,7 @@ def tunnel(
         + (f"PersistentKeepalive = {keepalive_s}\n" if keepalive_s else "")
     )
     try:
-        _far_end(net.internet, vpn, far_key, _public(near_key))
+        _far_end(net.internet, vpn, far_key)
         if up:
             vpn.up()
         yield vpn
@@ -123,13 +139,14 @@ def tunnel(
             Path(f"/var/run/wireguard/{interface}.sock").unlink(missing_ok=True)
 
 
-def _far_end(where: Namespace, vpn: Tunnel, key: str, peer: str) -> None:
+def _far_end(where: Namespace, vpn: Tunnel, key: str) -> None:
     if where.run("ip", "link", "add", vpn.far_interface, "type", "wireguard", check=False).returncode:
         where.run("wireguard-go", vpn.far_interface)
     file = vpn.net.folder / f"{vpn.far_interface}.conf"
     file.touch(0o600)
     file.write_text(
-        f"[Interface]\nPrivateKey = {key}\nListenPort = {PORT}\n[Peer]\nPublicKey = {peer}\nAllowedIPs = {NEAR}/32\n"
+        f"[Interface]\nPrivateKey = {key}\nListenPort = {PORT}\n"
+        f"[Peer]\nPublicKey = {vpn.near_key}\nAllowedIPs = {NEAR}/32\n"
     )
     where.run("wg", "setconf", vpn.far_interface, str(file))
     where.ip(f"addr add {FAR}/24 dev {vpn.far_interface}", f"link set {vpn.far_interface} up")
