@@ -41,6 +41,7 @@ def internet(ask: Ask, root: Path = Path("/")) -> Iterator[Finding]:
         yield problem("net.helper", f"{found['helper']}.", "systemctl start dialtone-helper: without it no backup.")
     yield from _vpn(found.get("vpn"))
     yield from pings(root)
+    yield from reverse_path(found.get("primary"), root)
 
 
 def _main(found: dict[str, Any]) -> Finding:
@@ -98,4 +99,20 @@ def pings(root: Path = Path("/")) -> Iterator[Finding]:
         yield warning(
             "net.ping", "No group may open ping sockets; the ping program is used instead, which costs more.",
             "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647', and into /etc/sysctl.d.",
+        )  # fmt: skip
+
+
+def reverse_path(interface: str | None, root: Path = Path("/")) -> Iterator[Finding]:
+    """Whether the kernel drops what answers over the main link while the default route is the backup's. The larger of
+    two values counts, and 1 is strict (Linux: Documentation/networking/ip-sysctl.rst, rp_filter)."""
+    if interface is None:
+        return
+    try:
+        values = [int((root / f"proc/sys/net/ipv4/conf/{name}/rp_filter").read_text()) for name in ("all", interface)]
+    except (OSError, ValueError):
+        return
+    if max(values) == 1:
+        yield warning(
+            "net.rp_filter", f"rp_filter of {interface} is strict: from the backup nothing leads back to the main link.",
+            "net.ipv4.conf.all.rp_filter = 2 in /etc/sysctl.d; docs/network.md, Reverse path filter.",
         )  # fmt: skip

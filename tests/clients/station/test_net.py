@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clients.doctor.finding import Verdict
-from clients.doctor.internet import internet, pings
+from clients.doctor.internet import internet, pings, reverse_path
 from core.rpc.methods import load
 from tests.clients.station.conftest import Desk
 from tests.clients.test_cli import run
@@ -223,3 +223,14 @@ def test_ping_sockets_for_nobody_are_a_warning(tmp_path: Path) -> None:
     assert [each.verdict for each in pings(tmp_path)] == [Verdict.WARNING]
     file.write_text("0\t2147483647\n")
     assert list(pings(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "here", "warned"), [("0", "0", False), ("0", "1", True), ("1", "0", True), ("2", "1", False)]
+)
+def test_a_strict_reverse_path_filter_is_told(tmp_path: Path, everywhere: str, here: str, warned: bool) -> None:
+    for name, value in (("all", everywhere), ("eth0", here)):
+        (tmp_path / f"proc/sys/net/ipv4/conf/{name}").mkdir(parents=True)
+        (tmp_path / f"proc/sys/net/ipv4/conf/{name}/rp_filter").write_text(f"{value}\n")
+    assert [each.verdict for each in reverse_path("eth0", tmp_path)] == [Verdict.WARNING] * warned
+    assert list(reverse_path("wlan0", tmp_path)) == list(reverse_path(None, tmp_path)) == []
