@@ -113,6 +113,6 @@ def reverse_path(interface: str | None, root: Path = Path("/")) -> Iterator[Find
         return
     if max(values) == 1:
         yield warning(
-            "net.rp_filter", f"rp_filter of {interface} is strict: from the backup nothing leads back to the main link.",
+            "net.rp_filter", f"rp_filter of {interface} is strict: from the backup no way leads back.",
             "net.ipv4.conf.all.rp_filter = 2 in /etc/sysctl.d; docs/network.md, Reverse path filter.",
         )  # fmt: skip
