@@ -259,6 +259,31 @@ async def test_a_modem_that_is_deaf_while_all_is_given_back_gets_it_back_later(d
     assert desk.is_clean()
 
 
+async def test_a_modem_that_is_mute_to_an_old_client_alone_forgets_all_of_them(desk: QmiDesk, quick: None) -> None:
+    """Firmware answers nothing to a client id that it does not know any more."""
+    await desk.bearer().up(ACCESS)
+    _mute_stop(desk)
+    assert await desk.bearer().up(ACCESS) == UP
+    assert desk.peer.syncs == 1 and len(desk.peer.clients) == len(desk.peer.networks) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["error: couldn't open the QmiDevice: Could not open: Device or resource busy", "Killed", ""],
+)
+async def test_ids_are_not_forgotten_when_the_modem_was_not_even_asked(
+    desk: QmiDesk, tmp_path: Path, words: str
+) -> None:
+    await desk.bearer().up(ACCESS)
+    program = tmp_path / "qmicli"
+    program.write_text(f'#!/bin/sh\necho "{words}"\nexit 1\n')
+    program.chmod(0o755)
+    await QmiBearer(HelperClient(desk.helper.socket), desk.tree.finder(), desk.state, program=str(program)).down()
+    assert desk.peer.clients
+    await desk.bearer().down()
+    assert not desk.peer.clients and not desk.peer.networks
+
+
 async def test_what_the_network_is_asked_is_what_was_wanted(tmp_path: Path) -> None:
     """Quotes, blanks, commas and equal signs reach the modem as they are: the real parser, up to the QMI message."""
     if NO_QMICLI:
@@ -377,6 +402,13 @@ def _mute_start(desk: QmiDesk) -> None:
         desk.peer.order(mute={(0x01, 0x20)})
     else:
         desk.peer.order(hang=["wds-start-network"])
+
+
+def _mute_stop(desk: QmiDesk) -> None:
+    if isinstance(desk.peer, RealQmicli):
+        desk.peer.order(mute={(0x01, 0x21)})
+    else:
+        desk.peer.order(hang=["wds-stop-network"])
 
 
 def _mute(desk: QmiDesk) -> None:

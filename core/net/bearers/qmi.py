@@ -107,7 +107,7 @@ class QmiBearer:
     async def _up(self, access: DataAccess) -> BearerUp:
         self._device = None
         await self._holding.give_back()
-        await self._release()
+        await self._released()
         device = self._finder.find()
         if device is None or device.control is None:
             raise BearerFailed(BearerTrouble.NO_DEVICE, "there is no QMI control device of the modem")
@@ -193,6 +193,19 @@ class QmiBearer:
         opening = qmi_command.opening(self._finder.node(device.control or ""), proxy=self._proxy)
         return await self._qmicli.run((*opening, *words), timeout_s=timeout_s)
 
+    async def _released(self) -> None:
+        """Before a start. A modem that says nothing of an old client is asked to forget all of them: it may be mute to
+        this one alone, as to an id that it does not know any more, and must not be without data for ever."""
+        try:
+            await self._release()
+        except QmiFailed as failed:
+            device = self._finder.find()
+            if failed.trouble is not BearerTrouble.TIMEOUT or device is None or device.control is None:
+                raise
+            _log.warning("the modem does not take back what an earlier client had; all ids are cleared")
+            await self._ask(device, qmi_command.release_all())
+            self._state.clear()
+
     async def _release(self) -> None:
         """Gives the modem back what the file says, unless that was an earlier life of it. BearerFailed: it stays in
         the file, since the modem did not answer."""
@@ -220,7 +233,7 @@ class QmiBearer:
                 await self._ask(device, one, RELEASE_S / len(words))
                 return
             except QmiFailed as failed:
-                if failed.trouble is BearerTrouble.TIMEOUT:
+                if not qmi_output.refused(failed.printed):  # it was not even asked, or did not answer
                     raise
                 _log.info("the modem knows nothing of this client any more", reason=failed.text)
 

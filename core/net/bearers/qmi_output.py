@@ -118,6 +118,11 @@ def protocol_error(text: str) -> str | None:
     return found[1] if found else None
 
 
+def refused(text: str) -> bool:
+    """Whether the modem itself said no. Otherwise it may never have heard what was asked."""
+    return protocol_error(text) is not None or end_reason(text) is not None
+
+
 def end_reason(text: str) -> str | None:
     """Why the network did not start, the longer form where there is one: "[3gpp] unknown-apn"."""
     found = _VERBOSE_END.search(text) or _END.search(text)
