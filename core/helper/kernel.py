@@ -47,13 +47,14 @@ class Kernel:
 
     def link(self, interface: str) -> KernelLink | None:
         """None where there is none. A link that only has that as another name is none."""
-        ended = self._programs.run("ip", "-N", "-j", "link", "show", "dev", interface)
-        for found in _rows(ended.out) if ended.code == 0 else []:
-            if found.get("ifname") == interface:
-                flags = found.get("flags")
-                up = isinstance(flags, list) and "UP" in flags
-                return KernelLink(interface, _number(found, "ifindex"), up, _number(found, "mtu"))
-        return None
+        return next((each for each in self._links("dev", interface) if each.interface == interface), None)
+
+    def same(self, interface: str, index: int) -> KernelLink | None:
+        """The link that had this name and index: it may have been renamed since. None when it is gone."""
+        found = self.link(interface)
+        if found is None or found.index != index:
+            found = next((each for each in self._links() if each.index == index), None)
+        return found
 
     def require(self, interface: str) -> KernelLink:
         found = self.link(interface)
@@ -87,6 +88,10 @@ class Kernel:
             if _text(row, "type") == UNICAST and _text(row, "protocol") not in (KERNEL, PROTOCOL)
         ]
 
+    def _links(self, *selector: str) -> list[KernelLink]:
+        ended = self._programs.run("ip", "-N", "-j", "link", "show", *selector)
+        return [_link(row) for row in (_rows(ended.out) if ended.code == 0 else [])]
+
     def _routes(self, family: str, table: str, *selector: str) -> list[dict[str, object]]:
         ended = self._programs.run("ip", "-N", "-j", "-d", family, "route", "show", "table", table, *selector)
         return _rows(ended.out) if ended.code == 0 else []
@@ -99,6 +104,12 @@ def _rows(text: str) -> list[dict[str, object]]:
     except ValueError:
         raise Refused(Trouble.FAILED, "ip printed no JSON") from None
     return [row for row in found if isinstance(row, dict) and row] if isinstance(found, list) else []
+
+
+def _link(row: dict[str, object]) -> KernelLink:
+    flags = row.get("flags")
+    up = isinstance(flags, list) and "UP" in flags
+    return KernelLink(_text(row, "ifname") or "", _number(row, "ifindex"), up, _number(row, "mtu"))
 
 
 def _number(row: dict[str, object], key: str) -> int:

@@ -75,10 +75,10 @@ def _forget(context: Context, interface: str, address: str) -> None:
 
 def take_address(context: Context, made: AddressMade) -> bool:
     """Whether there was something to take."""
-    found = context.kernel.link(made.interface)
-    there = found is not None and found.index == made.index and made.address in context.kernel.addresses(made.interface)
-    if there:
-        _change_unless_gone(context, made, "-4", "address", "del", made.address, "dev", made.interface)
+    found = context.kernel.same(made.interface, made.index)
+    there = found is not None and made.address in context.kernel.addresses(found.interface)
+    if found is not None and there:
+        _take(context, made.address, found.interface)
     with context.state.done() as held:
         held.addresses = [each for each in held.addresses if each != made]
     return there
@@ -86,17 +86,16 @@ def take_address(context: Context, made: AddressMade) -> bool:
 
 def put_link_back(context: Context, was: LinkWas) -> bool:
     """Whether there was something to put back. A link that came anew is not the one that was changed."""
-    found = context.kernel.link(was.interface)
-    there = found is not None and found.index == was.index
-    if found is not None and there:
+    found = context.kernel.same(was.interface, was.index)
+    if found is not None:
         _put_back(context, was, found)
     with context.state.done() as held:
         held.links.pop(was.interface, None)
-    return there
+    return found is not None
 
 
 def _put_back(context: Context, was: LinkWas, found: KernelLink) -> None:
-    kernel, interface = context.kernel, was.interface
+    kernel, interface = context.kernel, found.interface
     raw = was.raw_ip is not None and _flag(context, interface) not in (None, was.raw_ip)
     if found.up and (raw or not was.up):
         kernel.try_change("link", "set", "dev", interface, "down")
@@ -107,7 +106,8 @@ def _put_back(context: Context, was: LinkWas, found: KernelLink) -> None:
     if was.up:
         kernel.try_change("link", "set", "dev", interface, "up")
         for words in was.lost:  # one that came back by itself is refused as there already
-            kernel.try_change("-4", "route", "append", *words)
+            named = [interface if word == was.interface else word for word in words]
+            kernel.try_change("-4", "route", "append", *named)
 
 
 def _remember(context: Context, found: KernelLink, *, goes_down: bool, raw_ip: bool | None = None) -> None:
@@ -122,9 +122,10 @@ def _remember(context: Context, found: KernelLink, *, goes_down: bool, raw_ip: b
         was.lost += [words for words in lost if words not in was.lost]
 
 
-def _change_unless_gone(context: Context, made: AddressMade, *words: str) -> None:
-    if not context.kernel.try_change(*words) and made.address in context.kernel.addresses(made.interface):
-        raise Refused(Trouble.REFUSED, f"{made.address} can't be taken from {made.interface}")
+def _take(context: Context, address: str, interface: str) -> None:
+    gone = context.kernel.try_change("-4", "address", "del", address, "dev", interface)
+    if not gone and address in context.kernel.addresses(interface):
+        raise Refused(Trouble.REFUSED, f"{address} can't be taken from {interface}")
 
 
 def raw_ip_file(context: Context, interface: str) -> Path:

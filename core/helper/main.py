@@ -5,14 +5,18 @@ the answer one line, {"ok": true, …} or {"error": "…", "trouble": "a stable 
 """
 
 import argparse
+import fcntl
 import json
 import os
 import pwd
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.helper import context, programs
+from core.helper.refused import Refused, Trouble
 from core.helper.server import Server
 from core.helper.undo import go_on, sweep
 from core.helper.verbs import Desk
@@ -29,43 +33,89 @@ def _serve(args: argparse.Namespace) -> int:
         print(f"dialtone helper: there is no user {name!r}", file=sys.stderr)
         return 2
     try:
-        desk = _desk(args)
-        go_on(desk.context)
-        Server(desk, args.listen, uid).run()
+        _make_folder(args.listen.parent)
+        with _only_one(_state(args)):
+            desk = _desk(args)
+            go_on(desk.context)
+            Server(desk, args.listen, uid).run()
     except OSError as problem:
         print(f"dialtone helper: {args.listen}: {problem.strerror}", file=sys.stderr)
         return 1
+    except Refused as refused:
+        print(f"dialtone helper: {refused.text}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _make_folder(folder: Path) -> None:
+    """Of the socket, where systemd has not made it: who may ask has to get there."""
+    old = os.umask(0o022)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    finally:
+        os.umask(old)
+
+
+@contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    """Two would write one state file, and each would take the other's socket away. The lock goes with the process, and
+    unlike flock(2)'s not to its children (fcntl(2))."""
+    with open(state.with_name(f"{state.name}.lock"), "a") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise Refused(Trouble.BUSY, f"another helper has {state}") from None
+        yield
+
+
+def _state(args: argparse.Namespace) -> Path:
+    return Path(args.state or args.listen.with_name("state.json"))
 
 
 def _desk(args: argparse.Namespace) -> Desk:
     patterns = context.Patterns(
         tuple(args.interface or context.INTERFACES), tuple(args.vpn or context.VPNS), tuple(args.tty or context.TTYS)
     )
-    state = args.state or args.listen.with_name("state.json")
-    return Desk(context.make_context(args.root, patterns, state, args.path))
+    return Desk(context.make_context(args.root, patterns, _state(args), args.path))
 
 
 def _recover(args: argparse.Namespace) -> int:
     """By the helper that runs; by this process when none does and it is root's. Nothing to do is no failure."""
     path = Path(os.environ.get("DIALTONE_HELPER") or args.listen)
     try:
-        undone = _asked(path)
+        undone, left = _asked(path)
     except (FileNotFoundError, ConnectionRefusedError):
         if os.geteuid() != 0:
             print(f"dialtone helper: none serves {path}; it undid everything when it ended", file=sys.stderr)
             return 0
-        desk = _desk(args)
-        undone = desk.undo()
-        sweep(desk.context)
+        return _recover_here(args)
     except (OSError, ValueError) as problem:
         print(f"dialtone helper: {path}: {problem}", file=sys.stderr)
         return 1
+    for text in left:
+        print(f"dialtone helper: not undone: {text}", file=sys.stderr)
+    return _told(undone, left)
+
+
+def _recover_here(args: argparse.Namespace) -> int:
+    try:
+        _make_folder(_state(args).parent)
+        with _only_one(_state(args)):
+            desk = _desk(args)
+            undone, left = desk.undo()  # which says itself what is left
+            sweep(desk.context)
+    except (Refused, OSError) as problem:
+        print(f"dialtone helper: {problem}", file=sys.stderr)
+        return 1
+    return _told(undone, left)
+
+
+def _told(undone: list[str], left: list[str]) -> int:
     print(f"undone: {', '.join(undone) or 'nothing'}")
-    return 0
+    return 1 if left else 0
 
 
-def _asked(path: Path) -> list[str]:
+def _asked(path: Path) -> tuple[list[str], list[str]]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as helper:
         helper.settimeout(RECOVER_S)
         helper.connect(str(path))
@@ -74,7 +124,7 @@ def _asked(path: Path) -> list[str]:
             found = json.loads(answer.readline() or b"{}")
     if not isinstance(found, dict) or found.get("ok") is not True:
         raise ValueError(found.get("error") if isinstance(found, dict) else "no answer")
-    return [str(each) for each in found.get("undone", ())]
+    return [str(each) for each in found.get("undone", ())], [str(each) for each in found.get("left", ())]
 
 
 class HelperCommand:

@@ -44,6 +44,8 @@ def put_back(etc: Path) -> bool:
     """Whether there was something to put back. Somebody else's file, written meanwhile, stays."""
     file, kept = etc / NAME, etc / KEPT
     ours = is_ours(file)
+    if ours is None and not os.path.lexists(kept) and not os.path.lexists(etc / NEW):
+        return False  # also where /etc is read-only
     try:
         if ours is not None and os.path.lexists(kept):
             _move(kept, file)

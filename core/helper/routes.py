@@ -68,6 +68,20 @@ def take_route(context: Context, made: RouteMade) -> bool:
     return bool(there)
 
 
+def strays(context: Context, known: list[RouteMade]) -> list[RouteMade]:
+    """With our protocol, and not in the state: that was lost, or their link renamed."""
+    found = [
+        RouteMade(each.to, each.interface, each.gateway, each.metric)
+        for each in context.kernel.ours()
+        if each.interface
+    ]
+    return [each for each in found if each not in known]
+
+
+def stray_blocks(context: Context, known: list[int]) -> list[int]:
+    return [each for each in _blocks(context) if each not in known]
+
+
 def block_ipv6(request: Request, context: Context) -> dict[str, object]:
     """Programs that try IPv6 first are told at once that there is none. Nothing to do where the kernel has no IPv6."""
     add, metric = request.boolean("add"), request.integer("metric", LEAST_METRIC, MOST_METRIC)

@@ -32,7 +32,7 @@ NAME = "dialtone-helper"
 
 
 class Server:
-    """Until SIGTERM or SIGINT; then everything is undone. uid: who may ask, beside root."""
+    """Until SIGTERM, SIGINT or SIGHUP; then everything is undone. uid: who may ask, beside root."""
 
     def __init__(self, desk: Desk, path: Path, uid: int) -> None:
         self._desk, self._path, self._uid = desk, path, uid
@@ -45,13 +45,13 @@ class Server:
         ended, told = os.pipe()
         os.set_blocking(told, False)
         signal.set_wakeup_fd(told)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _only_wake)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
             self._listen(server)
             self._accept(server, ended)
         tell_systemd(b"STOPPING=1")
-        undone = self._desk.undo()
+        undone, _ = self._desk.undo()
         self._path.unlink(missing_ok=True)
         say(f"ends; undone: {', '.join(undone) or 'nothing'}")
 
@@ -106,8 +106,7 @@ class Server:
             self._begun.pop(threading.current_thread(), None)
 
     def _converse(self, client: socket.socket) -> None:
-        client.settimeout(PATIENCE_S)
-        line = _line(client)  # read first: who is sent away while still speaking would not hear why
+        line = read_line(client)  # read first: who is sent away while still speaking would not hear why
         reply: dict[str, object]
         if _peer_uid(client) not in (0, self._uid):
             reply = {"error": "you are not the user that may ask", "trouble": "not_allowed"}
@@ -117,11 +116,13 @@ class Server:
             shown, reply = self._desk.answer(line)
             if shown is not None:
                 say(f"{shown}: {json.dumps(reply)[:300]}")
+        client.settimeout(PATIENCE_S)
         client.sendall(json.dumps(reply).encode() + b"\n")
 
 
 def say(text: str) -> None:
-    print(f"{NAME}: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads it any more; what was asked for is done all the same
+        print(f"{NAME}: {text}", file=sys.stderr, flush=True)
 
 
 def tell_systemd(message: bytes) -> None:
@@ -143,9 +144,11 @@ def _peer_uid(client: socket.socket) -> int:
     return int(uid)
 
 
-def _line(client: socket.socket) -> bytes:
-    data = b""
+def read_line(client: socket.socket) -> bytes:
+    """TimeoutError when it takes longer than PATIENCE_S, in however many pieces."""
+    data, end = b"", time.monotonic() + PATIENCE_S
     while not data.endswith(b"\n") and len(data) < MAX_REQUEST_BYTES:
+        client.settimeout(max(end - time.monotonic(), 0.001))
         piece = client.recv(MAX_REQUEST_BYTES - len(data))
         if not piece:
             break

@@ -68,12 +68,15 @@ class PppRuns:
 
 @dataclass(slots=True)
 class Held:
+    """usb: devices that a reset has off the bus just now."""
+
     links: dict[str, LinkWas] = field(default_factory=dict)
     addresses: list[AddressMade] = field(default_factory=list)
     routes: list[RouteMade] = field(default_factory=list)
     block_ipv6: list[int] = field(default_factory=list)
     resolver: ResolverSet | None = None
     ppp: dict[int, PppRuns] = field(default_factory=dict)
+    usb: list[str] = field(default_factory=list)
 
 
 class StateFile:
@@ -110,11 +113,12 @@ class StateFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_name(f"{self._path.name}.new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        try:
-            os.write(descriptor, json.dumps(asdict(self._held)).encode())
+        with os.fdopen(
+            descriptor, "w"
+        ) as out:  # to the last byte or an error, unlike write(2) on a disk that gets full
+            out.write(json.dumps(asdict(self._held)))
+            out.flush()
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
         os.rename(new, self._path)
         sync_folder(self._path.parent)
 
@@ -138,6 +142,7 @@ def _read(path: Path) -> Held:
             block_ipv6=list(found["block_ipv6"]),
             resolver=ResolverSet(**found["resolver"]) if found["resolver"] else None,
             ppp={int(unit): PppRuns(**each) for unit, each in found["ppp"].items()},
+            usb=list(found.get("usb", ())),
         )
     except FileNotFoundError:
         return Held()

@@ -1,17 +1,20 @@
 """recover and state: what is held, and taking all of it back, also when parts have gone meanwhile."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from core.helper.context import Context
+from core.helper.kernel import KernelRoute
 from core.helper.links import put_link_back, take_address
 from core.helper.ppp import is_running, take_ppp
 from core.helper.refused import Refused
 from core.helper.request import Request
 from core.helper.resolver import take_leftover, take_resolver
-from core.helper.routes import take_block, take_route
-from core.helper.state import Held
+from core.helper.routes import stray_blocks, strays, take_block, take_route
+from core.helper.state import Held, RouteMade
+from core.helper.usb import put_on
 
 
 def recover(request: Request, context: Context) -> dict[str, object]:
@@ -24,7 +27,7 @@ def undo(context: Context) -> tuple[list[str], list[str]]:
     back, then names; then what carried the new way goes."""
     undone, left = [], []
     with context.state.reading() as held:
-        steps = list(_steps(context, held))
+        steps = [*_strays(context, held), *_steps(context, held)]
     steps.append(("resolv.conf of an earlier start", partial(take_leftover, context)))
     for text, step in steps:
         try:
@@ -33,8 +36,36 @@ def undo(context: Context) -> tuple[list[str], list[str]]:
         except (Refused, OSError) as problem:
             left.append(f"{text}: {problem}")
     for text in left:
-        print(f"dialtone-helper: not undone: {text}", file=sys.stderr, flush=True)
+        _say_left(text)
     return undone, left
+
+
+def put_modems_on(context: Context) -> list[str]:
+    """Those that a reset that was broken off had left off the bus. Not for a time in which one may be carried out."""
+    undone = []
+    with context.state.reading() as held:
+        paths = list(held.usb)
+    for path in paths:
+        try:
+            if put_on(context, path):
+                undone.append(f"USB device {path} off the bus")
+        except OSError as problem:
+            _say_left(f"USB device {path} off the bus: {problem}")
+    return undone
+
+
+def _say_left(text: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(f"dialtone-helper: not undone: {text}", file=sys.stderr, flush=True)
+
+
+def _strays(context: Context, held: Held) -> Iterator[tuple[str, Callable[[], bool]]]:
+    """Without ip there are none of ours."""
+    with contextlib.suppress(Refused):
+        for route in strays(context, held.routes):
+            yield f"route {route.to} over {route.interface}", partial(take_route, context, route)
+        for metric in stray_blocks(context, held.block_ipv6):
+            yield "IPv6 blocked", partial(take_block, context, metric)
 
 
 def _steps(context: Context, held: Held) -> Iterator[tuple[str, Callable[[], bool]]]:
@@ -56,21 +87,21 @@ def go_on(context: Context) -> None:
     """At the start: what an earlier life of the helper made goes on, and what has gone meanwhile is nobody's, so that
     the same thing made by another program later is not taken for ours."""
     with context.state.reading() as held:
-        there = {name: link.index for name in _named(held) if (link := context.kernel.link(name)) is not None}
-        given = {(name, address) for name in there for address in context.kernel.addresses(name)}
-        routes = [(each.to, each.interface, each.gateway, each.metric) for each in context.kernel.ours()]
+        there = {each: link for each in _named(held) if (link := context.kernel.same(*each)) is not None}
+        given = {(*each, ip) for each, link in there.items() for ip in context.kernel.addresses(link.interface)}
+        routes = [RouteMade(each.to, each.interface or "", each.gateway, each.metric) for each in _ours(context, held)]
         ended = [runs for runs in held.ppp.values() if not is_running(context, runs)]
     for runs in ended:
         take_ppp(context, runs)
     with context.state.done() as held:
-        held.links = {name: was for name, was in held.links.items() if there.get(name) == was.index}
-        held.addresses = [
-            each
-            for each in held.addresses
-            if there.get(each.interface) == each.index and (each.interface, each.address) in given
-        ]
-        held.routes = [each for each in held.routes if (each.to, each.interface, each.gateway, each.metric) in routes]
-    take_leftover(context)
+        held.links = {name: was for name, was in held.links.items() if (name, was.index) in there}
+        held.addresses = [each for each in held.addresses if (each.interface, each.index, each.address) in given]
+        held.routes = [each for each in held.routes if each in routes]
+    put_modems_on(context)
+    try:
+        take_leftover(context)
+    except Refused as problem:  # /etc may be closed to the service; what needs no resolv.conf is served
+        _say_left(f"resolv.conf of an earlier start: {problem}")
     sweep(context)
 
 
@@ -81,8 +112,14 @@ def sweep(context: Context) -> None:
     context.folders.sweep(used)
 
 
-def _named(held: Held) -> set[str]:
-    return {*held.links, *(each.interface for each in held.addresses)}
+def _named(held: Held) -> set[tuple[str, int]]:
+    links = {(each.interface, each.index) for each in held.links.values()}
+    return links | {(each.interface, each.index) for each in held.addresses}
+
+
+def _ours(context: Context, held: Held) -> list[KernelRoute]:
+    """Not asked for where none is held: a machine without ip has a use for usb_reset, too."""
+    return context.kernel.ours() if held.routes else []
 
 
 def state(request: Request, context: Context) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """usb_reset: takes a modem off the bus and back."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -17,14 +18,17 @@ MODEM_VENDORS = frozenset({"1e0e", "2c7c"})
 
 def usb_reset(request: Request, context: Context) -> dict[str, object]:
     """sysfs `authorized` 0, then 1 (Linux: Documentation/usb/authorization.rst)."""
-    device = context.root / "sys/bus/usb/devices" / request.usb_path()
+    path = request.usb_path()
+    device = _device(context, path)
     try:
-        vendor = (device / "idVendor").read_text().strip()
+        vendor = _vendor(device)
     except OSError:
         raise Refused(Trouble.NO_DEVICE, "there is no such USB device") from None
     if vendor not in MODEM_VENDORS:
         raise Refused(Trouble.NOT_ALLOWED, "that USB device is no modem")
     authorized = device / "authorized"
+    with contextlib.suppress(OSError), context.state.intent() as held:  # a full disk is no reason to leave it hanging
+        held.usb = sorted({*held.usb, path})
     try:
         _set(authorized, b"0")
         time.sleep(OFF_S)
@@ -35,8 +39,35 @@ def usb_reset(request: Request, context: Context) -> dict[str, object]:
             _set(authorized, b"1")
         except OSError as problem:
             raise Refused(Trouble.REFUSED, f"the kernel refused: {problem.strerror}") from None
+    _forget(context, path)
     time.sleep(ON_S)
     return {}
+
+
+def put_on(context: Context, path: str) -> bool:
+    """Whether a reset that was broken off had left it off the bus. OSError when the kernel refuses."""
+    device = _device(context, path)
+    try:
+        off = (device / "authorized").read_text().strip() == "0" and _vendor(device) in MODEM_VENDORS
+    except FileNotFoundError:
+        off = False  # unplugged; it comes back on
+    if off:
+        _set(device / "authorized", b"1")
+    _forget(context, path)
+    return off
+
+
+def _forget(context: Context, path: str) -> None:
+    with contextlib.suppress(OSError), context.state.done() as held:
+        held.usb = [each for each in held.usb if each != path]
+
+
+def _device(context: Context, path: str) -> Path:
+    return context.root / "sys/bus/usb/devices" / path
+
+
+def _vendor(device: Path) -> str:
+    return (device / "idVendor").read_text().strip()
 
 
 def _set(file: Path, value: bytes) -> None:

@@ -16,6 +16,9 @@ LONG_AT_ONCE = 4
 WAIT_S = 15.0
 """For those before it in its lane: longer than the longest of them that others wait for, a resetting USB device."""
 
+LAST_WAIT_S = 5.0
+"""At the end. What takes longer hangs, and is no reason to leave the traffic where it is."""
+
 LEAVE_S = 2.0
 """At the end, for those that wait for a program, to end it. wg-quick is left to finish what it does."""
 
@@ -84,15 +87,17 @@ class Desk:
             traceback.print_exc()
             return shown, {"error": f"the helper failed: {type(problem).__name__}", "trouble": Trouble.FAILED.value}
 
-    def undo(self) -> list[str]:
-        """All of it, at the end. What was begun meanwhile is refused."""
+    def undo(self) -> tuple[list[str], list[str]]:
+        """All of it, at the end. What was begun meanwhile is refused. What was undone, and what could not be."""
         self.context.state.closing = self.context.programs.stopped = True
-        with self._waiting((KERNEL, RESOLVER)):
-            undone = undo.undo(self.context)[0]
+        with self._last((KERNEL, RESOLVER)):
+            undone, left = undo.undo(self.context)
+        with self._last((USB,)):
+            undone += undo.put_modems_on(self.context)
         end = time.monotonic() + LEAVE_S
         while self._long and time.monotonic() < end:
             time.sleep(0.01)
-        return undone
+        return undone, left
 
     def _carry_out(self, request: Request) -> dict[str, object]:
         verb = VERBS.get(request.verb)
@@ -111,6 +116,14 @@ class Desk:
                 if not self._lanes[lane].acquire(timeout=WAIT_S):
                     raise Refused(Trouble.BUSY, "an earlier request is still being carried out")
                 stack.callback(self._lanes[lane].release)
+            yield
+
+    @contextmanager
+    def _last(self, lanes: tuple[str, ...]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for lane in lanes:
+                if self._lanes[lane].acquire(timeout=LAST_WAIT_S):
+                    stack.callback(self._lanes[lane].release)
             yield
 
     @contextmanager
