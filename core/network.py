@@ -32,6 +32,8 @@ STOP_S = 8.0
 RECOVER_S = 2.0
 """Of these, for what giving back left over."""
 BACK_OFF_S = (1.0, 5.0, 30.0)
+STABLE_S = 600.0
+"""What broke after so long breaks for the first time."""
 Mode = Literal["auto", "on", "off"]
 
 _log = Log("net")
@@ -86,7 +88,7 @@ class NetworkService:
                 began_s = monotonic()
                 problem = await tasks.create_task(self._one_life(), name="net.life")
                 self._teller.alarm("net_broke", f"the network service broke ({problem}) and is started again", "error")
-                failures = 0 if monotonic() - began_s > 600.0 else failures + 1
+                failures = 1 if monotonic() - began_s > STABLE_S else failures + 1
                 await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1])
                 if self._stopping:
                     return

@@ -31,6 +31,8 @@ BACKUP_PROBE_S = 5.0
 HELPER_EVERY_S = 10.0
 ANSWER_MARGIN_S = 0.8
 """net.check answers so long after its look's own limit at the latest."""
+ANSWER_S = 2.5
+"""And after so long however high priority_timeout_s is: clients count on it."""
 
 _log = Log("net")
 
@@ -61,6 +63,7 @@ class Life:
         self._line = line
         self.since_unix_s = unix_s()
         self.meter = Meter(config, state_dir / "budget.json", parts.watch.counters, self._on_level)
+        self.machine.spent = self.meter.spent()
         self.ways = Ways(
             config,
             self.machine,
@@ -90,7 +93,6 @@ class Life:
         if self.parts.bus is not None:
             care.keep("bus", self.parts.bus.run)
         if self._wants_helper:
-            await self._ask_helper()  # before anything else: what an earlier run left may be in our way
             care.keep("helper", self._follow_helper)
         care.keep("links", lambda: self.parts.watch.run(self._on_links))
         if self.parts.vpn is not None:
@@ -137,16 +139,18 @@ class Life:
 
     async def check(self, reason: str) -> CheckResult:
         """One look at the main link, shared by all who ask within a second."""
-        began_s = monotonic()
+        began_s, before, looked = monotonic(), self.primary_probe, False
         self.needed(reason)
-        deadline_s = began_s + self._config.priority_timeout_s + ANSWER_MARGIN_S
+        deadline_s = began_s + min(self._config.priority_timeout_s + ANSWER_MARGIN_S, ANSWER_S)
         while (probing := self.machine.main.probing) is not None and probing.priority:
+            looked = True
             if not await self._anything_within(deadline_s - monotonic()):
                 break
         machine = self.machine
+        known = not looked or self.primary_probe is not before or machine.main.verdict is NetVerdict.NO_LINK
         return CheckResult(
-            machine.main.verdict,
-            machine.main.detail,
+            machine.main.verdict if known else None,
+            machine.main.detail if known else "the look at the main link has come to nothing so far",
             machine.state,
             machine.interface,
             machine.state in WITH_BACKUP and machine.barred is None,
@@ -157,6 +161,8 @@ class Life:
         """Gives everything back; whether that came to its end by then."""
         self.do(self.machine.close)
         while not self.machine.backup.resting:
+            if self._broken.done():
+                return False
             if not await self._anything_within(deadline_s - monotonic()):
                 return False
         return True
@@ -290,8 +296,18 @@ class Life:
         self._teller.alarm("net_contested", contested)
         vpn = self.parts.vpn
         if vpn is not None:
-            # While a backup is being started a VPN can't work either: restarting it would only take it away for longer.
-            vpn.internet(not down and machine.state is not FailoverState.STARTING_BACKUP)
+            vpn.internet(self._internet())
+
+    def _internet(self) -> bool | None:
+        """For the VPN, which can't work without. None: not sure; restarting it would only take it away for longer."""
+        match self.machine.state:
+            case FailoverState.BOTH_DOWN | FailoverState.STARTING_BACKUP:
+                return False
+            case FailoverState.SUSPECT:
+                return None
+            case FailoverState.OFF if self.machine.main.fails:
+                return None
+        return True
 
     def _part_trouble(self, name: str, text: str | None) -> None:
         if text is None:
@@ -315,7 +331,9 @@ class Life:
         self._teller.alarm("net_helper", text, "error")
 
     async def _follow_helper(self) -> None:
-        """Notices when it goes while nobody asks it anything, and when it is back."""
+        """Has it undo what an earlier run left, beside everything else: it may hang. Notices when it goes while nobody
+        asks it anything, and when it is back."""
+        await self._ask_helper()
         while True:
             await asyncio.sleep(min(HELPER_EVERY_S, self._config.every_s))
             barred = self.parts.helper.barred()

@@ -26,7 +26,7 @@ _log = Log("net.data")
 
 
 class Meter:
-    """on_level: the level changed, or another day began. counters: received and sent bytes of an interface."""
+    """on_level: the first level, and each that it changes to. counters: received and sent bytes of an interface."""
 
     def __init__(self, config: NetConfig, path: Path, counters: Counters, on_level: Callable[[Level], None]) -> None:
         self.budget = Budget(config.data_mb_per_day * MB, config.warn_at, load(path))
@@ -35,7 +35,7 @@ class Meter:
         self._on_level = on_level
         self._interface: str | None = None
         self._boot = ""
-        self._level = Level.FREE
+        self._level: Level | None = None
         self._wake = asyncio.Event()
         self._looking = asyncio.Lock()
         """Two readings that cross would look like a counter that began anew."""
@@ -62,6 +62,11 @@ class Meter:
         if left is None or self._interface is None:
             return LOOK_S
         return max(LOOK_LEAST_S, min(LOOK_LIMITED_S, left / (2 * max(bytes_per_s, LIVELY_BYTES_PER_S))))
+
+    def spent(self) -> bool:
+        """Before anything is counted: whether the day's data is used up already."""
+        self.budget.today(unix_s())
+        return self.budget.level is Level.SPENT
 
     async def begins(self, interface: str | None) -> None:
         """The SIM's data is about to come up: what that interface counted before is not ours."""

@@ -69,6 +69,8 @@ class Ways:
         self._bearer: Bearer | None = None
         self._turn = asyncio.Lock()
         """A bearer is called by one task at a time."""
+        self._recovering = asyncio.Lock()
+        """A second recover that comes late would undo what was made since."""
         self._step: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._taken: _Taken | None = None
@@ -93,11 +95,15 @@ class Ways:
         self._step = self._tasks.create_task(self._perform(step, self._step), name=f"net.{type(step).__name__}")
 
     async def recover(self) -> None:
-        """Undoes what an earlier life left. HelperFailed."""
-        undone = await self._helper.recover()
-        self.clean = True
+        """Undoes what an earlier life left, once. HelperFailed."""
+        async with self._recovering:
+            if self.clean:
+                return
+            undone = await self._helper.recover()
+            self.clean = True
         if undone:
             _log.warning("what an earlier run had left was undone", undone="; ".join(undone))
+            self._roamed("what an earlier run had left was undone")
 
     def links_seen(self, links: Links) -> None:
         """Tells the machine of our route, and of a bearer whose interface is gone."""
