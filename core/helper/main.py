@@ -60,7 +60,8 @@ def _make_folder(folder: Path) -> None:
 def _only_one(state: Path) -> Iterator[None]:
     """Two would write one state file, and each would take the other's socket away. The lock goes with the process, and
     unlike flock(2)'s not to its children (fcntl(2))."""
-    with open(state.with_name(f"{state.name}.lock"), "a") as lock:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+    with os.fdopen(os.open(state.with_name(f"{state.name}.lock"), flags, 0o600), "w") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):

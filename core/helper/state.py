@@ -6,6 +6,7 @@ machine takes both (resolv.conf is the exception, and says itself whose it is: r
 
 import json
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -112,7 +113,8 @@ class StateFile:
         """Old or new, never half of it: rename(2). fsync, since a state that is older than its changes is none."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_name(f"{self._path.name}.new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(
             descriptor, "w"
         ) as out:  # to the last byte or an error, unlike write(2) on a disk that gets full
@@ -134,7 +136,7 @@ def sync_folder(path: Path) -> None:
 def _read(path: Path) -> Held:
     """Root's own file. One that can't be read is none of this version's, and is said, not followed."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(_own(path))
         return Held(
             links={name: LinkWas(**each) for name, each in found["links"].items()},
             addresses=[AddressMade(**each) for each in found["addresses"]],
@@ -149,3 +151,13 @@ def _read(path: Path) -> Held:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         print(f"dialtone-helper: {path} can't be used and is left: {problem}", file=sys.stderr, flush=True)
         return Held()
+
+
+def _own(path: Path) -> bytes:
+    """ValueError where somebody else may have written it (a socket in /tmp): it names folders to remove, and more."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        there = os.fstat(descriptor)
+        if not stat.S_ISREG(there.st_mode) or there.st_uid != os.geteuid() or there.st_mode & 0o022:
+            raise ValueError("it may be somebody else's")
+        return file.read()

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from core.helper import server
+from core.helper.context import Patterns, make_context
 from core.helper.programs import PATH
 from core.helper.state import RouteMade, StateFile
+from core.helper.undo import go_on
 from tests.helper.programs import RESOLVECTL, install
 from tests.helper.rig import HelperProcess, Station, helper_process, needs_namespaces, small_station
 from tests.helper.test_helper import device
@@ -262,3 +264,37 @@ def test_a_file_of_an_earlier_start_that_cannot_be_put_back_keeps_no_helper_from
         helper.start()
         assert "not undone: resolv.conf" in helper.log
         assert helper.must("state")["resolver"] is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of somebody else")
+@pytest.mark.parametrize("how", ["another user's", "a link", "writable by others", "a pipe"])
+def test_a_state_that_somebody_else_may_have_written_is_not_believed(tmp_path: Path, how: str) -> None:
+    """With --listen in /tmp, say: it names folders to remove, and words for ip."""
+    precious, file = tmp_path / "precious", tmp_path / "dir/state.json"
+    precious.mkdir()
+    file.parent.mkdir()
+    (tmp_path / "etc").mkdir()
+    text = json.dumps(
+        {"links": {}, "addresses": [], "routes": [], "block_ipv6": [], "resolver": None}
+        | {"ppp": {"0": {"unit": 0, "folder": str(precious)}}}
+    )
+    real = tmp_path / "real.json" if how == "a link" else file
+    os.mkfifo(real) if how == "a pipe" else real.write_text(text)
+    if how == "a link":
+        file.symlink_to(real)
+    os.chown(real, 61234 if how == "another user's" else 0, 0)
+    real.chmod(0o666 if how == "writable by others" else 0o600)
+    context = make_context(tmp_path, Patterns(), file, str(tmp_path))
+    go_on(context)
+    assert precious.is_dir()
+    with context.state.reading() as held:
+        assert held.ppp == {}
+
+
+def test_a_file_that_lies_in_the_states_way_is_not_written_to(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    os.link(other, tmp_path / "state.json.new")
+    with StateFile(tmp_path / "state.json").intent() as held:
+        held.block_ipv6.append(40)
+    assert other.read_text() == "mine" and "40" in (tmp_path / "state.json").read_text()
