@@ -14,7 +14,7 @@ from core.net.system_bus import SystemBus
 from core.net.systemd_unit import SystemdUnit, UnitFailed
 from core.net.vpn_endpoint import Endpoint, LookupFailed, Resolver, other
 from core.net.vpn_fsm import Do, Keeping, On, repaired, restarted, roamed, seen, step
-from core.net.vpn_look import Look, Looker, age_s, judge
+from core.net.vpn_look import Look, Looker, judge
 
 COME_THROUGH_S = 10.0
 """For the peer to answer after the way, the endpoint or the whole tunnel is another one. WireGuard sends a handshake
@@ -80,7 +80,7 @@ class VpnKeeper:
         self._keeping = Keeping()
         self._look = Look(present=False)
         self._reason = "not looked at yet"
-        self._internet = True
+        self._internet: bool | None = True
         self._roamed: str | None = None
         self._wake = asyncio.Event()
         self._lookups_in_vain = 0
@@ -96,7 +96,7 @@ class VpnKeeper:
             self._interface,
             self._keeping.state,
             self._reason,
-            age_s(self._look.peer),
+            self._handshake_age_s,
             self._look.ping_ms,
             None if self._look.peer is None else self._look.peer.endpoint,
             self._keeping.restarts,
@@ -108,15 +108,13 @@ class VpnKeeper:
         self._roamed = reason
         self._wake.set()
 
-    def internet(self, ok: bool) -> None:
+    def internet(self, ok: bool | None) -> None:
         """Whether there is any internet, as far as somebody else knows; True until told otherwise. While there is none,
-        nothing is restarted."""
-        if ok is self._internet:
-            return
-        self._internet = ok
-        if ok:
+        or nobody can say (None), nothing is restarted."""
+        before, self._internet = self._internet, ok
+        if ok and before is False:
             self.roamed("the internet is back")
-        else:
+        elif ok is False and before is not False:
             self._wake.set()
 
     async def restart(self) -> None:
@@ -172,8 +170,9 @@ class VpnKeeper:
                 reason = f"{reason}; {self._lookup_trouble}"
         elif await self._was_stopped():
             allowed, reason = False, f"{self._interface} does not exist: wg-quick@{self._interface} was stopped"
-        if not works and not self._internet:  # it went down meanwhile
-            allowed, reason = False, _cut_off(reason)
+        if not works and self._internet is False:  # it went down meanwhile
+            reason = _cut_off(reason)
+        allowed = allowed and self._internet is True
         on = repaired(self._keeping, self._config, monotonic(), works=works, allowed=allowed)
         if Do.RESTART in await self._step(on, reason):
             await self._restart()
@@ -285,6 +284,10 @@ class VpnKeeper:
             return False
         return True
 
+    @property
+    def _handshake_age_s(self) -> float | None:
+        return None if self._look.peer is None else self._looker.handshake.age_s()
+
     async def _looked(self) -> Look:
         self._look = await self._looker.look()
         return self._look
@@ -300,7 +303,7 @@ class VpnKeeper:
     async def _announce(self, before: VpnState) -> None:
         state, reason = self._keeping.state, self._reason
         _log.info("VPN", interface=self._interface, state=state, reason=reason)
-        age = age_s(self._look.peer)
+        age = self._handshake_age_s
         await self._tell(
             NetVpn(
                 interface=self._interface,

@@ -86,14 +86,15 @@ class Keeping:
     not_before_s: float = -math.inf
 
 
-def seen(keeping: Keeping, config: VpnConfig, *, works: bool, present: bool, internet: bool) -> On:
-    """What one look means. present: the interface exists. internet: False only when it is known to be down."""
-    often = keeping.failures + 1 >= config.fail_count
+def seen(keeping: Keeping, config: VpnConfig, *, works: bool, present: bool, internet: bool | None) -> On:
+    """What one look means. present: the interface exists. internet: False only when it is known to be down, None while
+    the main link has failed and it is not sure yet: failures are counted then, and nothing follows from them."""
+    often = keeping.failures + 1 >= config.fail_count and internet is not None
     if works and present:
         return On.PASSED
     if not present:
         return On.GONE_OFTEN if often and internet else On.GONE
-    if not internet:
+    if internet is False:
         return On.CUT_OFF
     return On.FAILED_OFTEN if often else On.FAILED
 

@@ -7,6 +7,8 @@ import ipaddress
 import socket
 import struct
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.clock import unix_s
@@ -79,14 +81,43 @@ def nudged_address(peer: WgPeer | None) -> str | None:
     return None
 
 
+class Handshake:
+    """How old the last one is, by a clock that is never set. WireGuard tells the time of day of it, and a machine
+    without a clock of its own (a Raspberry Pi) learns that from the network while the tunnel is already up."""
+
+    def __init__(self, *, now_s: Callable[[], float] = time.monotonic, unix_s: Callable[[], float] = unix_s) -> None:
+        self._now_s = now_s
+        self._unix_s = unix_s
+        self._told: int | None = None  # as WireGuard told it last; None before the first word of it
+        self._seen_s = 0.0  # when it told so last
+        self._made_s: float | None = None
+
+    def see(self, peer: WgPeer) -> None:
+        """The peer as WireGuard has it now. One that came since the last time is no older than that."""
+        now_s, told = self._now_s(), peer.handshake_unix_s
+        if told != self._told:
+            by_day_s = now_s - max(0.0, self._unix_s() - told)
+            self._made_s = None if not told else by_day_s if self._told is None else max(by_day_s, self._seen_s)
+        self._told, self._seen_s = told, now_s
+
+    def forget(self) -> None:
+        """The interface is gone."""
+        self._told = self._made_s = None
+
+    def age_s(self) -> float | None:
+        """None before the first."""
+        return None if self._made_s is None else self._now_s() - self._made_s
+
+
 class Looker:
-    """Remembers what the look before has counted."""
+    """Remembers what the look before has counted. handshake: of the peer."""
 
     def __init__(self, config: VpnConfig, interface: str, helper: HelperClient) -> None:
         self._config = config
         self._interface = interface
         self._helper = helper
         self._rx_tx: tuple[int, int] | None = None
+        self.handshake = Handshake()
 
     @property
     def present(self) -> bool:
@@ -96,6 +127,7 @@ class Looker:
         """Never raises but CancelledError; takes as long as a ping or the helper's answer."""
         if not self.present:
             self._rx_tx = None
+            self.handshake.forget()
             return Look(present=False)
         async with asyncio.TaskGroup() as group:
             pinging = group.create_task(self._pinged(self._config.ping_timeout_s), name="net.vpn_ping")
@@ -109,7 +141,7 @@ class Looker:
             ping_ms=None if answer is None else answer.rtt_ms,
             peer=peer,
             trouble=trouble,
-            age_s=age_s(peer),
+            age_s=None if peer is None else self.handshake.age_s(),
             unanswered=self._unanswered(peer),
         )
 
@@ -133,6 +165,7 @@ class Looker:
             return None, failed.text
         wanted = [peer for peer in status.peers if self._config.peer in (None, peer.public_key)]
         if len(wanted) == 1:
+            self.handshake.see(wanted[0])
             return wanted[0], ""
         if not wanted:
             return None, "it has no such peer"
@@ -149,13 +182,6 @@ class Looker:
         if before is None or self._rx_tx is None:
             return False
         return self._rx_tx[0] == before[0] and self._rx_tx[1] > before[1]
-
-
-def age_s(peer: WgPeer | None) -> float | None:
-    """Of the last handshake; None before the first. A clock that was set back makes it 0, not negative."""
-    if peer is None or not peer.handshake_unix_s:
-        return None
-    return max(0.0, unix_s() - peer.handshake_unix_s)
 
 
 def _handshake(look: Look) -> str:

@@ -216,6 +216,20 @@ async def test_without_internet_nothing_is_restarted_and_it_is_up_at_once_when_t
         assert kept.bus.restarts() == []
 
 
+@needs_bus
+async def test_while_the_main_link_is_in_doubt_nothing_is_restarted_and_then_at_once() -> None:
+    async with kept_vpn(systemd=True, command=["true"]) as kept:
+        await kept.wait("up")
+        assert kept.bus is not None
+        kept.say("internet ?")
+        kept.vpn.silence(True)
+        await kept.status_until(lambda status: "does not answer" in status["reason"])
+        await asyncio.sleep(2.0)  # some three looks, and two are the count
+        assert kept.states == ["up"] and kept.bus.restarts() == []
+        kept.say("internet 1")
+        await kept.wait("restarting")
+
+
 async def test_internet_that_came_back_is_told_to_the_peer_at_once() -> None:
     async with kept_vpn(config={"every_s": 3600.0}) as kept:
         await kept.wait("up")

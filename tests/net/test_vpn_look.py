@@ -4,10 +4,9 @@ import os
 
 import pytest
 
-from core.clock import unix_s
 from core.config import VpnConfig
 from core.net.helper_client import WgPeer
-from core.net.vpn_look import Look, age_s, flags, judge, nudged_address
+from core.net.vpn_look import Handshake, Look, flags, judge, nudged_address
 from tests.net.namespaces import needs_namespaces, network
 
 PINGED = VpnConfig(interface="wg0", ping="10.100.0.1", stale_s=180)
@@ -74,10 +73,68 @@ def test_where_nobody_can_tell_it_is_said_so() -> None:
     assert works and "not known" in reason and "dialtone-helper is not there" in reason
 
 
-def test_the_age_of_a_handshake_is_never_negative_and_there_may_be_none() -> None:
-    assert age_s(None) is None and age_s(peer(handshake_unix_s=0)) is None
-    assert age_s(peer(handshake_unix_s=int(unix_s()) + 3600)) == 0  # the clock was set back
-    assert 99 <= (age_s(peer(handshake_unix_s=int(unix_s()) - 100)) or 0) <= 102
+class Clocks:
+    """Both as they are told, and one handshake as WireGuard tells it: by the time of day."""
+
+    def __init__(self) -> None:
+        self.now_s, self.unix_s = 100.0, 1_800_000_000.0
+        self.handshake = Handshake(now_s=lambda: self.now_s, unix_s=lambda: self.unix_s)
+        self._made = 0
+
+    def shakes(self) -> None:
+        self._made = int(self.unix_s)
+
+    def pass_(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.unix_s += seconds
+
+    def age_s(self) -> float | None:
+        self.handshake.see(peer(handshake_unix_s=self._made))
+        return self.handshake.age_s()
+
+
+def test_the_age_of_a_handshake_is_what_has_passed_since_and_there_may_be_none() -> None:
+    clocks = Clocks()
+    assert clocks.age_s() is None
+    clocks.shakes()
+    clocks.pass_(20)
+    assert clocks.age_s() == 20
+    clocks.pass_(100)
+    assert clocks.handshake.age_s() == 120 == clocks.age_s()  # also between two looks
+    clocks.shakes()
+    assert clocks.age_s() == 0
+    clocks.handshake.forget()
+    assert clocks.handshake.age_s() is None
+
+
+@pytest.mark.parametrize("step_s", [86_400.0, -86_400.0, 300.0, -300.0])
+def test_a_clock_that_is_set_makes_no_handshake_older_or_younger(step_s: float) -> None:
+    clocks = Clocks()
+    clocks.shakes()
+    clocks.pass_(5)
+    assert clocks.age_s() == 5
+    clocks.unix_s += step_s
+    clocks.pass_(30)
+    assert clocks.age_s() == 35
+    clocks.shakes()
+    clocks.unix_s -= step_s  # set between a handshake and the look at it
+    clocks.pass_(10)
+    assert 0 <= (clocks.age_s() or 0) <= 10
+    clocks.pass_(200)
+    assert 200 <= (clocks.age_s() or 0) <= 210  # a dead VPN does not stay young
+
+
+def test_of_a_handshake_from_before_the_first_look_the_time_of_day_is_believed_but_never_a_future() -> None:
+    clocks = Clocks()
+    clocks.shakes()
+    clocks.pass_(1000)
+    assert clocks.age_s() == 1000
+    clocks = Clocks()
+    clocks.shakes()
+    clocks.unix_s -= 3600
+    assert clocks.age_s() == 0
+    clocks.pass_(50)
+    assert clocks.age_s() == 50
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,16 @@ def test_a_drawing_that_is_not_the_table_is_seen_and_made_anew(tmp_path: Path) -
     assert diagram() in docs.read_text() and "\nstays\n" in docs.read_text()
 
 
+def test_while_nobody_knows_whether_there_is_internet_failures_are_counted_and_nothing_follows() -> None:
+    up = Keeping(VpnState.UP)
+    for count in range(1, 6):
+        on = seen(up, CONFIG, works=False, present=True, internet=None)
+        up, todo = step(up, on, 1000.0 + count, CONFIG)
+        assert (up.state, up.failures, todo) == (VpnState.UP, count, ())
+        assert seen(up, CONFIG, works=False, present=False, internet=None) is On.GONE
+    assert seen(up, CONFIG, works=False, present=True, internet=True) is On.FAILED_OFTEN
+
+
 def test_every_state_is_reached_and_every_happening_is_used() -> None:
     assert {after for after, _ in TABLE.values()} == set(VpnState)
     assert {on for _, on in TABLE} == set(On)

@@ -1,8 +1,8 @@
 """A VpnKeeper in a process of its own, for a network namespace: `ip netns exec NAME python -m tests.net.vpn_process`.
 
 argv: [net.vpn] as JSON. DIALTONE_HELPER names the helper's socket, DBUS_SYSTEM_BUS_ADDRESS the bus ("" for none). stdin
-has commands, a line each: "roamed REASON", "internet 0", "internet 1", "restart", "again" (run is cancelled and called
-again), "status". stdout has a line of JSON for each event, status and end of a restart.
+has commands, a line each: "roamed REASON", "internet 0", "internet 1", "internet ?", "restart", "again" (run is
+cancelled and called again), "status". stdout has a line of JSON for each event, status and end of a restart.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ async def main(config: VpnConfig) -> None:
             if word == "roamed":
                 keeper.roamed(rest)
             elif word == "internet":
-                keeper.internet(rest == "1")
+                keeper.internet(None if rest == "?" else rest == "1")
             elif word == "restart":
                 group.create_task(by_hand(keeper))
             elif word == "again":
