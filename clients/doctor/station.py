@@ -116,6 +116,8 @@ def messages(ask: Ask) -> Iterator[Finding]:
 def notes(ask: Ask) -> Iterator[Finding]:
     """What is configured and not there, while something else stands in."""
     for note in ask("health", {}).get("notes", []):
+        if note.startswith("net: "):
+            continue  # net.backup and the alarms say it, and what to do
         yield warning("engine", f"{note}.", "docs/speech.md; dialtone models lists what can be fetched.")
 
 
@@ -133,6 +135,6 @@ def brains(status: dict[str, Any]) -> Finding:
 
 def alarms(status: dict[str, Any]) -> Iterator[Finding]:
     for alarm in status["alarms"]:
-        yield problem(
-            "alarm", f"{alarm['alarm']}: {alarm.get('text') or 'text hidden from this user'}", "See docs/recovery.md."
-        )
+        finding = warning if alarm.get("severity") in ("info", "warning") else problem
+        docs = "docs/network.md" if alarm["alarm"].startswith("net_") else "docs/recovery.md"
+        yield finding("alarm", f"{alarm['alarm']}: {alarm.get('text') or 'text hidden from this user'}", f"See {docs}.")

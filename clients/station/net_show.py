@@ -19,7 +19,9 @@ def leads_out(found: Json) -> bool:
     """Whether something is said to lead out: the backup, or a main link that answers or was not looked at yet."""
     if found.get("state") in CARRIED:
         return True
-    return found.get("state") not in ("both_down", "starting_backup") and found.get("verdict") not in BAD
+    if found.get("state") == "starting_backup":  # also because somebody said so, while the main link answers
+        return found.get("verdict") == "ok"
+    return found.get("state") != "both_down" and found.get("verdict") not in BAD
 
 
 def print_status(found: Json) -> None:
@@ -91,7 +93,7 @@ def _backup(backup: Json) -> str:
     words = f"{backup.get('interface') or backup.get('kind') or 'SIM'}: {backup.get('state')}"
     if backup.get("address"):
         words += f", {backup['address']}"
-    if backup.get("probe"):
+    if backup.get("probe") and backup.get("state") == "up":  # else it was another life of it
         words += f", {backup['probe']['verdict']}"
     if backup.get("barred"):
         return f"{words}, may not be started: {backup['barred']}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clients.doctor import station
 from clients.doctor.finding import Verdict
 from clients.doctor.internet import internet, pings, reverse_path
 from core.rpc.methods import load
@@ -116,7 +117,8 @@ async def test_the_status_says_which_way_is_used_and_why_without_steering_the_te
 @pytest.mark.parametrize(
     ("state", "verdict", "code"),
     [("primary", "ok", 0), ("primary", None, 0), ("backup", "down", 0), ("recovering", "ok", 0), ("off", "ok", 0),
-     ("suspect", "down", 1), ("starting_backup", "down", 1), ("both_down", "down", 1), ("off", "down", 1)],
+     ("suspect", "down", 1), ("starting_backup", "down", 1), ("both_down", "down", 1), ("off", "down", 1),
+     ("starting_backup", "ok", 0), ("starting_backup", None, 1), ("both_down", "ok", 1)],
 )  # fmt: skip
 async def test_the_exit_code_of_status_says_whether_something_leads_out(
     core: TinyCore, desk: Desk, state: str, verdict: str | None, code: int
@@ -136,6 +138,12 @@ async def test_what_is_wrong_with_the_backup_is_said_with_its_next_try(core: Tin
     assert "no helper" in ran.out and "Being started again: watch broke" in ran.out and "VPN" not in ran.out
     serve(core, STATUS | {"backup": wrong | {"barred": "the day's data is used up"}})
     assert "may not be started: the day's data is used up" in (await desk.run("net", "status", socket=core.path)).out
+
+
+async def test_what_was_seen_of_a_backup_that_is_down_by_now_is_not_said_of_it(core: TinyCore, desk: Desk) -> None:
+    serve(core, STATUS | {"backup": STATUS["backup"] | {"state": "down", "address": None}})
+    shown = (await desk.run("net", "status", socket=core.path)).out
+    assert "wwan0: down" in shown and "wwan0: down, ok" not in shown
 
 
 async def test_what_a_user_may_not_see_is_named_as_hidden(core: TinyCore, desk: Desk) -> None:
@@ -207,6 +215,15 @@ def test_the_doctor_warns_of_what_somebody_switched_by_hand_and_of_a_backup_that
     assert doctor(WELL | {"mode": "off"})["net.backup"][0] is Verdict.WARNING
     barred = STATUS["backup"] | {"barred": "bearer is none"}
     assert "bearer is none" in doctor(WELL | {"backup": barred})["net.backup"][1]
+
+
+def test_the_doctor_says_once_that_the_sim_carries_the_traffic_and_calls_no_warning_a_problem() -> None:
+    told = {"notes": ["net: the SIM's data carries the traffic", "media.vad: silero stands in"]}
+    assert ["media.vad" in each.text for each in station.notes(lambda _method, _params: told)] == [True]
+    raised = [{"alarm": "net_backup", "severity": "warning"}, {"alarm": "net_down", "severity": "error"}]
+    found = list(station.alarms({"alarms": raised}))
+    assert [each.verdict for each in found] == [Verdict.WARNING, Verdict.PROBLEM]
+    assert all("docs/network.md" in (each.advice or "") for each in found)
 
 
 def test_a_core_that_does_not_watch_the_internet_is_no_problem() -> None:
