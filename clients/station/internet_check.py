@@ -30,7 +30,7 @@ MOST_CHARS = 200
 STALE_S = 60.0
 """What was needed at once so long ago is not any more; the old monitor looked once in 30 s."""
 GAP_S = 1.0
-"""Between two requests; the core makes one of what comes within a second anyway."""
+"""Between two looks that found one; the core makes one of what comes within a second anyway."""
 RETRY_S = 2.0
 """While there is no core."""
 POLL_S = 5.0
@@ -174,8 +174,8 @@ class Follower:
                 continue
             if found.age_s > STALE_S:
                 _log.info("a signal that is %.0f s old is not acted on", found.age_s)
-                continue
-            await self._ask(found)
+            else:
+                await self._ask(found)
             await asyncio.sleep(GAP_S)
 
     async def _ask(self, found: Signal) -> None:

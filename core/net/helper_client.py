@@ -231,7 +231,7 @@ class HelperClient:
                 return msgspec.json.decode(line, type=result)
             error = msgspec.json.decode(found.get("error", b'""'), type=str)
             trouble = msgspec.json.decode(found.get("trouble", b'"failed"'), type=str)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise HelperFailed("failed", f"dialtone-helper's answer to {verb} makes no sense") from None
         raise HelperFailed(trouble, error or f"dialtone-helper did not answer {verb}")
 

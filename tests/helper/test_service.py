@@ -241,6 +241,8 @@ subprocess.run([words[words.index("-s") + 1], "bound"], env=env, check=True)
         (b'{"error": "x"}\n', "failed"),
         (b'{"error": "x", "trouble": "busy"}\n', "busy"),
         (b"x" * (1 << 21), "failed"),
+        (b'{"error": "\xff", "trouble": "busy"}\n', "failed"),
+        (b'{"ok": true, "up": ' + b"[" * 100_000 + b"\n", "failed"),
     ],
 )
 async def test_an_answer_that_makes_no_sense_is_a_failure_with_a_word(

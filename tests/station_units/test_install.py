@@ -114,3 +114,10 @@ def test_a_whole_station_is_installed_from_wheels_without_a_network(tmp_path: Pa
     subprocess.run(checked, check=True, cwd="/")
     make("uninstall", f"DESTDIR={root}")
     assert files(root) == {"etc/dialtone/core.toml"}
+
+
+def test_every_kind_of_device_that_a_rule_is_about_has_its_rule_at_once() -> None:
+    """Else the control channel of a modem that was there before the install would stay root's until a replug."""
+    rules = (SYSTEMD / "udev/77-dialtone.rules").read_text()
+    triggered = re.findall(r"--subsystem-match=(\w+)", (ROOT / "tools/install").read_text())
+    assert set(re.findall(r'SUBSYSTEM[!=]="(\w+)"', rules)) == set(triggered)

@@ -203,3 +203,51 @@ async def test_what_is_old_is_cleared_away_and_not_acted_on(folder: Path) -> Non
         await _until(lambda: not (folder / "signal").exists())
         _written(folder / "signal", "of now")
         await _until(lambda: _checks(core) == ["of now"])
+
+
+async def test_a_flood_of_old_files_and_odd_names_fills_no_log_and_the_next_call_is_heard(folder: Path) -> None:
+    """Anyone can put these into /tmp, thousands a second."""
+    async with _core(folder) as core, _watching(folder) as process:
+        _written(folder / "signal", "first")
+        await _until(lambda: _checks(core) == ["first"])
+        for number in range(500):
+            _written(folder / "old", f"{number}")
+            os.utime(folder / "old", (1_000_000_000, 1_000_000_000))
+            (folder / "old").rename(folder / "signal")
+            _written(folder / os.fsdecode(b"\xff\xfe\n"), "odd")
+            await asyncio.sleep(0.005)
+        await _until(lambda: not (folder / "signal").exists())
+        _written(folder / "signal", "last")
+        await _until(lambda: _checks(core)[1:] == ["last"])
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        lines = (await process.stderr.read()).decode().splitlines()
+        assert len([line for line in lines if "not acted on" in line]) < 12
+
+
+async def test_a_folder_that_goes_and_comes_is_watched_again(folder: Path) -> None:
+    inner = folder / "inner"
+    inner.mkdir()
+    command = [
+        str(BIN / "dialtone"),
+        "net",
+        "watch-file",
+        "--file",
+        str(inner / "signal"),
+        "--socket",
+        str(folder / "s"),
+    ]
+    async with _core(folder) as core:
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL, cwd=ROOT)
+        try:
+            _written(inner / "signal", "one")
+            await _until(lambda: _checks(core) == ["one"])
+            inner.rename(folder / "away")
+            (folder / "away/signal").symlink_to("/etc/passwd")
+            await asyncio.sleep(0.1)
+            inner.mkdir()
+            _written(inner / "signal", "two")
+            await _until(lambda: _checks(core)[1:] == ["two"])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
