@@ -10,6 +10,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal
 
+from msgspec.structs import replace
+
 from core.config import Config, state_dir
 from core.errors import NetFailed, NetUnavailable
 from core.events import NetVpn, VpnState
@@ -22,6 +24,7 @@ from core.net.wifi import Wifi
 from core.network_care import Care
 from core.network_life import Life
 from core.network_parts import NetParts, make_parts
+from core.network_private import without_addresses
 from core.network_show import status_of
 from core.network_status import CheckResult, NetStatus
 from core.network_teller import Teller
@@ -62,12 +65,14 @@ class NetworkService:
         self._troubles: dict[str, str] = {}
         self._life: Life | None = None
         self._stopping = False
+        endpoint = config.net.vpn.endpoint
+        self._vpn_names = () if endpoint is None else (endpoint.rpartition(":")[0],)
         self._parts = parts(self) if parts is not None else self._real_parts()
 
     def _real_parts(self) -> NetParts:
         return make_parts(
             self._net,
-            self.directory,
+            self.directory.parent,
             self.line,
             modem_interface=self.modem_interface,
             tell_vpn=self.tell_vpn,
@@ -133,7 +138,7 @@ class NetworkService:
 
     def status(self) -> NetStatus:
         """NetUnavailable while it is being started anew."""
-        return status_of(self._living(), self._parts.watch.snapshot)
+        return status_of(self._living(), self._parts.watch.snapshot, self._vpn_names)
 
     async def check(self, reason: str) -> CheckResult:
         """Looks at the main link at once, and starts the backup when it is down. Within 2.5 s."""
@@ -170,8 +175,8 @@ class NetworkService:
         return self._parts.wifi
 
     async def tell_vpn(self, happened: NetVpn) -> None:
-        """From the keeper of the VPN."""
-        self._teller.fact(happened)
+        """From the keeper of the VPN. Whoever may read events may not see every address."""
+        self._teller.fact(replace(happened, reason=without_addresses(happened.reason, self._vpn_names)))
         self._teller.alarm("net_vpn", _vpn_alarm(happened))
 
     def _living(self) -> Life:

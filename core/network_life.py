@@ -23,6 +23,7 @@ from core.network_care import Care
 from core.network_ears import Ears
 from core.network_meter import Meter
 from core.network_parts import NetParts
+from core.network_private import without_addresses
 from core.network_status import CheckResult, DatedProbe
 from core.network_teller import Teller
 from core.network_ways import Ways
@@ -221,6 +222,7 @@ class Life:
         self.do(lambda now_s: self.machine.bearer_lost(now_s, "modem_reset", text))
 
     def _modem_back(self) -> None:
+        self.parts.watch.look_again()  # its network card, if it has one, is no main link
         self.do(self.machine.hurry)
 
     def _roamed(self, reason: str) -> None:
@@ -279,7 +281,8 @@ class Life:
         )  # fmt: skip
         self._teller.fact(
             NetFailover(
-                state=report.state, from_state=report.from_state, reason=report.reason, cause=report.cause,
+                state=report.state, from_state=report.from_state, cause=report.cause,
+                reason=without_addresses(report.reason),  # whoever may read events may not see every address
                 interface=report.interface,
             )
         )  # fmt: skip
@@ -302,7 +305,7 @@ class Life:
         """For the VPN, which can't work without. None: not sure; restarting it would only take it away for longer."""
         match self.machine.state:
             case FailoverState.BOTH_DOWN | FailoverState.STARTING_BACKUP:
-                return False
+                return self.machine.main.answers > 0  # switched on by hand, without data, and the main link is well
             case FailoverState.SUSPECT:
                 return None
             case FailoverState.OFF if self.machine.main.fails:

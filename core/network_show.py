@@ -7,7 +7,7 @@ from core.network_life import Life
 from core.network_status import BackupStatus, DataStatus, NetStatus
 
 
-def status_of(life: Life, links: Links) -> NetStatus:
+def status_of(life: Life, links: Links, vpn_names: tuple[str, ...]) -> NetStatus:
     machine, budget, vpn = life.machine, life.meter.budget, life.parts.vpn
     return NetStatus(
         state=machine.state,
@@ -26,6 +26,7 @@ def status_of(life: Life, links: Links) -> NetStatus:
         vpn=vpn.status() if vpn is not None else None,
         helper=life.no_helper,
         troubles=tuple(life.troubles.values()),
+        vpn_names=vpn_names,
     )
 
 

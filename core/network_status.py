@@ -47,7 +47,7 @@ class DataStatus:
 @dataclass(frozen=True, slots=True)
 class NetStatus:
     """interface: what carries the traffic, as far as it is decided here. since_unix_s: of the state. helper: why
-    dialtone-helper can't be asked; None when it can."""
+    dialtone-helper can't be asked; None when it can. vpn_names: that stand for its endpoint."""
 
     state: FailoverState
     mode: str
@@ -66,6 +66,7 @@ class NetStatus:
     helper: str | None
     troubles: tuple[str, ...] = field(default=())
     """Parts of the service that broke and are being restarted."""
+    vpn_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

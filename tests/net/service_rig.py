@@ -94,7 +94,7 @@ class Watched:
     def __post_init__(self) -> None:
         self._tell: Callable[[Links], None] | None = None
         self._broken = asyncio.Event()
-        self.lives = 0
+        self.lives = self.looked_again = 0
 
     async def run(self, on_change: Callable[[Links], None]) -> None:
         self.lives += 1
@@ -103,6 +103,9 @@ class Watched:
         await self._broken.wait()
         self._broken.clear()
         raise OSError("netlink is gone")
+
+    def look_again(self) -> None:
+        self.looked_again += 1
 
     def fall(self) -> None:
         self._broken.set()
@@ -131,6 +134,7 @@ class Probes:
     verdicts: dict[str, NetVerdict | None] = field(default_factory=lambda: {"eth0": NetVerdict.OK})
     made: list[tuple[str, float, bool]] = field(default_factory=list)
     takes_s: float = 0.01
+    says: str = ""
 
     async def probe(
         self, link: Link, *, timeout_s: float, thorough: bool = True, addresses: tuple[str, ...] | None = None
@@ -140,7 +144,7 @@ class Probes:
         verdict = self.verdicts.get(link.interface, NetVerdict.OK)
         if verdict is None:
             raise RuntimeError("the prober broke")
-        return Probe(link.interface, verdict, f"{link.interface} is {verdict}", 1.0)
+        return Probe(link.interface, verdict, self.says or f"{link.interface} is {verdict}", 1.0)
 
 
 @dataclass

@@ -10,9 +10,14 @@ from msgspec.structs import replace
 
 from core import network
 from core.clock import unix_s
-from core.config import NetConfig
-from core.events import NetVerdict
+from core.config import Config, NetConfig
+from core.events import ModemState, NetVerdict
+from core.line import LineState
+from core.net.bearers.qmi import QmiBearer
 from core.net.budget import Ledger, save
+from core.net.types import BearerFailed, BearerTrouble
+from core.registry import ClientRegistry
+from core.store.store import Store
 from tests.net.service_rig import QUICK, Rig, service
 
 LIMITED = NetConfig(
@@ -115,3 +120,35 @@ async def test_a_check_answers_within_2_5_s_however_long_a_look_may_take(tmp_pat
         assert (await rig.network.check("a client")).verdict is None
         assert monotonic() - began_s < 6.0
         rig.probes.takes_s = 0.0
+
+
+async def test_a_vpn_is_kept_up_over_a_good_main_link_while_the_backup_that_is_switched_on_does_not_come_up(
+    tmp_path: Path,
+) -> None:
+    def no_data(rig: Rig) -> None:
+        rig.modem.trouble = BearerFailed(BearerTrouble.NO_DEVICE, "there is none")
+
+    async with service(tmp_path, replace(QUICK, mode="on"), prepare=no_data) as rig:
+        await rig.until(lambda: len(rig.modem.starts) >= 1 and rig.network.status().answers > 0)
+        assert rig.states[-1] == "starting_backup" and rig.network._living()._internet() is True
+        rig.probes.verdicts["eth0"] = NetVerdict.DOWN
+        await rig.reaches("both_down")
+        assert rig.network._living()._internet() is False
+
+
+async def test_links_are_looked_at_again_when_the_modem_is_back_since_its_network_card_is_no_main_link(
+    tmp_path: Path,
+) -> None:
+    async with service(tmp_path) as rig:
+        await rig.until(lambda: len(rig.probes.made) >= 1)
+        await rig.store.write(lambda tx: tx.fact(ModemState(line="sim", state=LineState.READY)))
+        await rig.until(lambda: rig.watch.looked_again == 1)
+
+
+async def test_what_the_modem_must_get_back_is_kept_where_the_docs_say(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "store.db", journal_days=1, journal_events=10)
+    config = Config(net=NetConfig(enabled=True, bearer="qmi"))
+    made = network.NetworkService(config, store, {}, ClientRegistry(store), directory=tmp_path / "net")
+    bearer = made._parts.make_bearer()
+    assert isinstance(bearer, QmiBearer) and bearer._state.path == tmp_path / "net" / "qmi.json"
+    await store.close()

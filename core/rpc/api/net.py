@@ -83,7 +83,7 @@ async def status(request: Request, params: Empty) -> NetStatusInfo:
 async def check(request: Request, params: NetCheckParams) -> NetCheckInfo:
     """Look at the main link now, with the short timeout, and start the backup when it is down; answers within 2.5 s.
     Requests within a second share one look."""
-    return check_of(await network_of(request).check(params.reason))
+    return check_of(await network_of(request).check(params.reason), clear=Scope.ADMIN in request.session.scopes)
 
 
 @method("net.failover", scope=Scope.ADMIN, errors=(NetUnavailable, NetFailed), since="0.3")
@@ -101,10 +101,10 @@ async def vpn(request: Request, params: NetVpnParams) -> NetVpnInfo:
         if not clear:
             raise Forbidden("Restarting the VPN needs the scope admin.")
         await network.restart_vpn()
-    found = network.status().vpn
-    if found is None:
+    now = network.status()
+    if now.vpn is None:
         raise NetUnavailable("No VPN is configured: interface of [net.vpn] in core.toml.", reason="no_vpn")
-    return vpn_of(found, clear=clear)
+    return vpn_of(now.vpn, now.vpn_names, clear=clear)
 
 
 _WIFI = (NetUnavailable, NetFailed)

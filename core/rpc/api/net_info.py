@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field, structs
 from core.clock import rfc3339
 from core.events import FailoverState, NetVerdict, VpnState
 from core.net.types import Link
+from core.network_private import without_addresses
 from core.network_status import BackupStatus, CheckResult, DatedProbe, NetStatus
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class NetCheckInfo(Struct, frozen=True, kw_only=True):
 
 
 def status_of(found: NetStatus, *, clear: bool) -> NetStatusInfo:
-    """clear: whoever asks may see addresses and names."""
+    """clear: whoever asks may see addresses and names, in texts, too."""
     shown = NetStatusInfo(
         state=found.state,
         mode=found.mode,
@@ -131,18 +132,19 @@ def status_of(found: NetStatus, *, clear: bool) -> NetStatusInfo:
             day=found.data.day, used_mb=round(found.data.spent_bytes / 1e6, 1), limit_mb=found.data.limit_bytes // 10**6
         ),
         primary_probe=_probe(found.primary_probe),
-        vpn=vpn_of(found.vpn, clear=True) if found.vpn is not None else None,
+        vpn=vpn_of(found.vpn, found.vpn_names, clear=True) if found.vpn is not None else None,
         helper=found.helper,
         troubles=list(found.troubles),
     )
-    return shown if clear else _redacted(shown)
+    return shown if clear else _redacted(shown, found.vpn_names)
 
 
-def vpn_of(found: "VpnStatus", *, clear: bool) -> NetVpnInfo:
+def vpn_of(found: "VpnStatus", names: tuple[str, ...], *, clear: bool) -> NetVpnInfo:
+    """names: of its endpoint."""
     return NetVpnInfo(
         interface=found.interface,
         state=found.state,
-        reason=found.reason,
+        reason=found.reason if clear else without_addresses(found.reason, names),
         handshake_age_s=_rounded(found.handshake_age_s),
         ping_ms=_rounded(found.ping_ms),
         endpoint=found.endpoint if clear else None,
@@ -151,9 +153,10 @@ def vpn_of(found: "VpnStatus", *, clear: bool) -> NetVpnInfo:
     )
 
 
-def check_of(found: CheckResult) -> NetCheckInfo:
+def check_of(found: CheckResult, *, clear: bool) -> NetCheckInfo:
+    detail = found.detail if clear else without_addresses(found.detail)
     return NetCheckInfo(
-        verdict=found.verdict, detail=found.detail, state=found.state, interface=found.interface,
+        verdict=found.verdict, detail=detail, state=found.state, interface=found.interface,
         backup_starting=found.starting, took_s=found.took_s,
     )  # fmt: skip
 
@@ -190,14 +193,34 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _redacted(shown: NetStatusInfo) -> NetStatusInfo:
-    """Without addresses, gateways, name servers and names of connections."""
+def _redacted(shown: NetStatusInfo, names: tuple[str, ...]) -> NetStatusInfo:
+    """Without addresses, gateways, name servers and names of connections, also where a text for people has them."""
     private = ("addresses", "gateway", "dns", "connection")
     hidden = {name for name in private if any(getattr(link, name) for link in shown.links)}
     links = [structs.replace(link, addresses=[], gateway=None, dns=[], connection=None) for link in shown.links]
-    backup = structs.replace(shown.backup, address=None, gateway=None, dns=[])
-    vpn = structs.replace(shown.vpn, endpoint=None) if shown.vpn is not None else None
-    names = [f"links.{name}" for name in sorted(hidden)]
-    names += ["backup.address"] if shown.backup.address is not None else []
-    names += ["vpn.endpoint"] if vpn != shown.vpn else []
-    return structs.replace(shown, links=links, backup=backup, vpn=vpn, redacted=names)
+    text = without_addresses(shown.backup.text) if shown.backup.text is not None else None
+    backup = structs.replace(
+        shown.backup, address=None, gateway=None, dns=[], text=text, probe=_private(shown.backup.probe)
+    )
+    vpn = shown.vpn
+    if vpn is not None:
+        vpn = structs.replace(vpn, endpoint=None, reason=without_addresses(vpn.reason, names))
+    reason, probe = without_addresses(shown.reason), _private(shown.primary_probe)
+    listed = [f"links.{name}" for name in sorted(hidden)]
+    listed += ["backup.address"] if shown.backup.address is not None else []
+    listed += ["vpn.endpoint"] if shown.vpn is not None and shown.vpn.endpoint is not None else []
+    texts = {
+        "reason": reason != shown.reason,
+        "primary_probe.detail": probe != shown.primary_probe,
+        "backup.text": text != shown.backup.text,
+        "backup.probe.detail": backup.probe != shown.backup.probe,
+        "vpn.reason": vpn is not None and shown.vpn is not None and vpn.reason != shown.vpn.reason,
+    }
+    listed += [name for name, changed in texts.items() if changed]
+    return structs.replace(
+        shown, links=links, backup=backup, vpn=vpn, reason=reason, primary_probe=probe, redacted=listed
+    )
+
+
+def _private(probe: NetProbeInfo | None) -> NetProbeInfo | None:
+    return None if probe is None else structs.replace(probe, detail=without_addresses(probe.detail))
