@@ -110,7 +110,21 @@ def test_the_helper_has_what_its_verbs_need() -> None:
     assert {"/dev/ppp rw", "char-ttyUSB rw", "char-ttyACM rw"} == set(helper.values["DeviceAllow"])
     assert helper.one("ReadWritePaths") == "/etc -/run/resolvconf"  # resolv.conf is replaced by rename
     guarded = " ".join(helper.values["ReadOnlyPaths"] + helper.values["InaccessiblePaths"])
-    assert all(f"-/etc/{name}" in guarded for name in ("systemd", "cron.d", "sudoers.d", "pam.d", "dialtone", "ssh"))
+    runs = (
+        "systemd",
+        "cron.d",
+        "crontab",
+        "sudoers",
+        "sudoers.d",
+        "pam.d",
+        "alternatives",
+        "dbus-1",
+        "dhcp",
+        "profile",
+    )
+    runs += ("bash.bashrc", "environment", "ld.so.cache", "ld.so.conf", "update-motd.d", "rc.local", "logrotate.d")
+    secret = ("passwd", "group", "shadow", "gshadow", "nsswitch.conf", "hosts", "ssl", "ca-certificates.conf")
+    assert {f"-/etc/{name}" for name in (*runs, *secret, "dialtone", "ssh")} <= set(guarded.split())
     # A state that systemd removed between a kill and the next start would be a change that nobody undoes.
     assert helper.one("RuntimeDirectoryPreserve") == "yes"
 
