@@ -64,6 +64,8 @@ def test_the_example_shows_every_table_and_key() -> None:
         ("[net.vpn]\nretry_s = []", "net.vpn.retry_s must have at least one pause"),
         ("[net]\nping = []\nhttp_url = ''", "net.ping and http_url are both empty"),
         ("[net]\nping = ['8.8.8.256']", "net.ping: '8.8.8.256' is no IPv4 address"),
+        ("[net]\nping = ['08.8.8.8']", "net.ping: '08.8.8.8' is no IPv4 address"),
+        ("[net]\ninterface = 'eth0'\nprimary = 'eth0'", "net.interface and primary are both 'eth0'"),
         ("[net.vpn]\nendpoint = 'vps.example.org:70000'", "net.vpn.endpoint: there is no such port"),
         ("[net]\nmode = 'on'\nbearer = 'none'", 'net.mode = "on" keeps'),
         ("[net]\nbearer = 'satellite'", "net.bearer: Invalid enum value"),

@@ -1,6 +1,7 @@
 """What the types of core.toml can't say: values that contradict each other."""
 
 import re
+from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from core.config.line import CallConfig
@@ -36,6 +37,8 @@ def _check_net(config: Config, source: str) -> None:
     problem = None
     if net.line is not None and net.line not in config.line:
         problem = f"line names {net.line!r}, which has no [line] table"
+    elif net.interface is not None and net.interface == net.primary:
+        problem = f"interface and primary are both {net.interface!r}: one is the modem's, the other the main link's"
     elif net.mode == "on" and net.bearer == "none":
         problem = 'mode = "on" keeps the SIM\'s data in use, and bearer = "none" says that there is none'
     elif not net.retry_s:
@@ -55,7 +58,12 @@ def _check_net(config: Config, source: str) -> None:
 
 
 def _is_address(text: str) -> bool:
-    return all(int(part) <= 255 for part in text.split("."))
+    """Without zeros before a number: what they mean depends on who reads it."""
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
 
 
 def check(config: Config, raw: dict[str, Any], source: str) -> None:

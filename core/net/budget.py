@@ -16,7 +16,8 @@ from msgspec.structs import replace
 MB = 1_000_000
 CLOCK_DAYS = 2
 """A host without a battery-backed clock wakes up hours or a day too early: so far back is no other day, and what was
-counted stays counted. Further back the day on record was the wrong one."""
+counted stays counted. Further back the day on record was the wrong one, unless the clock comes back to it: a host
+without any clock begins in 1970, until it has asked somebody."""
 
 
 class Level(StrEnum):
@@ -26,12 +27,14 @@ class Level(StrEnum):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """What is kept on disk. day: "2026-11-21". life and seen_bytes: which counter was read last, and what it said."""
+    """What is kept on disk. day: "2026-11-21". life and seen_bytes: which counter was read last, and what it said.
+    before: the day on record when the clock went far back; it may be today after all."""
 
     day: str = ""
     spent_bytes: int = 0
     life: str = ""
     seen_bytes: int = 0
+    before: str = ""
 
 
 @dataclass(slots=True)
@@ -79,10 +82,12 @@ class Budget:
             self.ledger = replace(self.ledger, day=now.isoformat())
             return False
         if now > known:
-            self.ledger = replace(self.ledger, day=now.isoformat(), spent_bytes=0)
-            return True
+            again = now.isoformat() == self.ledger.before
+            spent_bytes = self.ledger.spent_bytes if again else 0
+            self.ledger = replace(self.ledger, day=now.isoformat(), spent_bytes=spent_bytes, before="")
+            return not again
         if (known - now).days > CLOCK_DAYS:
-            self.ledger = replace(self.ledger, day=now.isoformat())
+            self.ledger = replace(self.ledger, day=now.isoformat(), before=self.ledger.day)
         return False
 
 

@@ -107,6 +107,16 @@ def test_a_clock_that_was_years_ahead_does_not_stop_the_days() -> None:
     assert budget.today(NOON + DAY_S)
 
 
+def test_a_host_without_a_clock_that_begins_in_1970_gives_nobody_a_second_day() -> None:
+    budget = _budget()
+    budget.count("wwan0/1", 100 * MB)
+    assert not budget.today(3600.0)
+    budget.count("wwan0/1", 103 * MB)
+    assert not budget.today(NOON + 60)
+    assert budget.level is Level.SPENT and budget.spent_bytes == 103 * MB
+    assert budget.today(NOON + DAY_S) and budget.spent_bytes == 0
+
+
 def test_it_is_kept_over_a_restart_and_a_torn_file_is_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "net" / "budget.json"
     assert load(path) == Ledger()
