@@ -76,6 +76,10 @@ class Look:
             self._echoes_over.set()
 
     async def _ask_echoes(self) -> None:
+        if not self._addresses:  # [net] ping may be empty: the page alone decides
+            self.seen.icmp = Icmp.IMPOSSIBLE
+            self._echoes_over.set()
+            return
         self._silence[Part.ICMP] = f"no answer from {', '.join(self._addresses)}"
         tries = (echo(one, interface=self._interface, timeout_s=self._timeout_s) for one in self._addresses)
         results = await race(tries, lambda one: one.rtt_ms is not None, name="net.icmp.echo")
@@ -94,7 +98,8 @@ class Look:
                 await self._echoes_over.wait()
         except TimeoutError:
             pass
-        if self.seen.icmp is Icmp.ANSWERED or (self.seen.icmp is Icmp.SILENT and not at_silence):
+        needless = self.seen.icmp is Icmp.ANSWERED or (self.seen.icmp is Icmp.SILENT and not at_silence)
+        if needless or not self._addresses:
             self.seen.tcp = False
             return
         self._silence[Part.TCP] = f"no connection to {', '.join(self._addresses)}"

@@ -37,12 +37,15 @@ class Prober:
     ) -> Probe:
         """One look, at most timeout_s long (and 0.2 s); it ends as soon as nothing could change the verdict.
 
-        thorough False: ICMP alone, for a link whose bytes cost money. addresses: instead of [net] ping. Raises nothing;
-        may be cancelled at any moment. A default route of ours is as good as the link's own.
+        thorough False: ICMP alone, for a link whose bytes cost money; all of it where there is nothing to ping.
+        addresses: instead of [net] ping. Raises nothing; may be cancelled at any moment. A default route of ours is as
+        good as the link's own.
         """
         if (missing := _missing(link)) is not None:
             return Probe(link.interface, NetVerdict.NO_LINK, missing)
-        look = Look(link, timeout_s, addresses or self._config.ping, self._servers.of(link.interface))
+        pinged = addresses or self._config.ping
+        thorough = thorough or not pinged
+        look = Look(link, timeout_s, pinged, self._servers.of(link.interface))
         page, name = (self._page, self._config.dns_name) if thorough else (None, "")
         await look.run(page, self._pages.of(link.interface), name, by_tcp=thorough)
         self._servers.add(link.interface, look.spoke)

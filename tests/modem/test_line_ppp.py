@@ -58,6 +58,7 @@ async def _phone_works(phone: Desk, modem: Emulator) -> None:
     await modem("sms.deliver", **{"from": FRIEND, "text": "in"})
     (item,) = await phone.receives(1)
     assert isinstance(item, HeldPdu)
+    assert (await phone.line.ussd("*100#", timeout_s=5.0)).text == "Balance: 10.00"
 
 
 @pytest.mark.parametrize("ppp_port", ["voice", "if03"])

@@ -402,3 +402,14 @@ def test_without_any_icmp_pages_and_names_decide_and_it_is_said_once() -> None:
         assert looks["thorough"]["verdict"] == "ok" and looks["thorough"]["rtt_ms"] is None
         assert looks["icmp"]["verdict"] == "down" and "no ICMP may be sent here" in str(looks["icmp"]["detail"])
         assert log.count("no ICMP echo") == 1
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+async def test_without_anything_to_ping_the_page_decides_also_over_the_backup(
+    net: Network, caplog: pytest.LogCaptureFixture, thorough: bool
+) -> None:
+    prober = Prober(NetConfig(ping=()))
+    assert (await prober.probe(eth0(), timeout_s=2.0, thorough=thorough)).verdict is OK
+    net.cut_main()
+    assert (await prober.probe(eth0(), timeout_s=0.8, thorough=thorough)).verdict is DOWN
+    assert not caplog.records
