@@ -297,6 +297,9 @@ class Life:
         self._teller.alarm("net_backup", "the SIM's data carries the traffic" if carried else None)
         contested = "another program keeps taking our default route away" if machine.backup.contested else None
         self._teller.alarm("net_contested", contested)
+        missing = self.ways.incomplete
+        incomplete = f"the SIM's data carries the traffic, but not all is set for it: {missing}"
+        self._teller.alarm("net_incomplete", incomplete if carried and missing is not None else None)
         vpn = self.parts.vpn
         if vpn is not None:
             vpn.internet(self._internet())

@@ -40,7 +40,7 @@ def _backup_of(life: Life) -> BackupStatus:
         traffic=backup.traffic.value != "primary",
         contested=backup.contested,
         cause=backup.cause if troubled else None,
-        text=backup.text if troubled else None,
+        text=backup.text if troubled else ways.incomplete,
         retry_s=round(waits_s, 1) if machine.waiting and waits_s > 0 else None,
         barred=machine.barred[1] if machine.barred is not None else None,
         interface=ways.interface,

@@ -76,6 +76,8 @@ class Ways:
         self._taken: _Taken | None = None
         self._addressed = False
         self.up: BearerUp | None = None
+        self.incomplete: str | None = None
+        """What could not be set although the traffic goes over it: name servers, the end of IPv6."""
         self.clean = False
         """What an earlier life of the daemon left behind has been undone."""
 
@@ -256,10 +258,28 @@ class Ways:
             await self._route(before, add=False)
         self._taken = _Taken(up, halves)
         await self._route(self._taken, add=True)
+        beside: list[Awaitable[None]] = []
         if self._config.block_ipv6:
-            await self._helper.block_ipv6(True, self._config.metric)
+            beside.append(self._helper.block_ipv6(True, self._config.metric))
         if self._config.use_dns and up.dns:
-            await self._helper.resolver(up.interface, up.dns[:3], True)
+            beside.append(self._helper.resolver(up.interface, up.dns[:3], True))
+        failed = await self._all_of(beside)
+        if failed is not None and failed.trouble == "no_helper":  # and with it, perhaps, what it had made
+            raise failed
+        self.incomplete = failed.text if failed is not None else None
+        if failed is not None:
+            _log.warning("the traffic goes over the SIM's data, but not all is set for it", reason=failed.text)
+
+    async def _all_of(self, steps: list[Awaitable[None]]) -> HelperFailed | None:
+        """Each of them, whatever becomes of the others; the last failure."""
+        failed: HelperFailed | None = None
+        for step in steps:
+            try:
+                await step
+            except HelperFailed as problem:
+                if problem.trouble != "no_interface":  # gone, and its routes with it
+                    failed = problem
+        return failed
 
     async def _give_back(self, ticket: int) -> None:
         """Each part of it, whatever becomes of the others."""
@@ -272,20 +292,14 @@ class Ways:
             steps.append(self._helper.block_ipv6(False, self._config.metric))
         if self._config.use_dns and interface is not None:
             steps.append(self._helper.resolver(interface, (), False))
-        failed: HelperFailed | None = None
-        for step in steps:
-            try:
-                await step
-            except HelperFailed as problem:
-                if problem.trouble != "no_interface":  # gone, and its routes with it
-                    failed = problem
+        failed = await self._all_of(steps)
         self._helper_trouble(failed)
         if failed is not None:
             trouble, text = self._blamed(failed)
             _log.warning("the traffic could not be given back", reason=text)
             self._do(lambda now_s: self._machine.give_back_failed(now_s, ticket, trouble, text))
             return
-        self._taken = None
+        self._taken = self.incomplete = None
         self._do(lambda now_s: self._machine.given_back(now_s, ticket))
         self._roamed("the traffic goes over the main link")
 

@@ -130,7 +130,7 @@ async def test_a_vpn_is_kept_up_over_a_good_main_link_while_the_backup_that_is_s
 
     async with service(tmp_path, replace(QUICK, mode="on"), prepare=no_data) as rig:
         await rig.until(lambda: len(rig.modem.starts) >= 1 and rig.network.status().answers > 0)
-        assert rig.states[-1] == "starting_backup" and rig.network._living()._internet() is True
+        assert rig.network.status().state == "starting_backup" and rig.network._living()._internet() is True
         rig.probes.verdicts["eth0"] = NetVerdict.DOWN
         await rig.reaches("both_down")
         assert rig.network._living()._internet() is False

@@ -191,13 +191,26 @@ async def test_a_helper_that_goes_before_the_traffic_is_given_back_does_it_when_
 
 async def test_a_route_that_can_not_be_set_leaves_nothing_behind(tmp_path: Path) -> None:
     async with service(tmp_path) as rig:
-        rig.helper.refuse["resolver"] = "failed"
+        rig.helper.refuse["route"] = "failed"
         rig.probes.verdicts["eth0"] = NetVerdict.DOWN
         await rig.reaches("both_down")
         rig.helper.refuse.clear()
         await rig.reaches("backup")
         verbs = rig.helper.verbs()
         assert verbs.index("route-") < len(verbs) - 1 - verbs[::-1].index("route+")
+
+
+async def test_name_servers_that_can_not_be_set_do_not_keep_the_traffic_on_a_dead_link(tmp_path: Path) -> None:
+    """A station whose /etc is read-only has its VPN, and whoever needs no names."""
+    async with service(tmp_path) as rig:
+        rig.helper.refuse["resolver"] = rig.helper.refuse["block_ipv6"] = "refused"
+        await rig.on_backup()
+        await rig.until(lambda: "net_incomplete" in rig.alarms)
+        assert rig.network.status().backup.text == "it says refused" and "both_down" not in rig.states
+        assert "route+" in rig.helper.verbs() and "route-" not in rig.helper.verbs()
+        rig.helper.refuse.clear()
+        rig.probes.verdicts["eth0"] = NetVerdict.OK
+        await rig.until(lambda: "net_incomplete" not in rig.alarms and not rig.network.status().backup.traffic)
 
 
 async def test_a_part_that_breaks_is_started_again_with_an_alarm(tmp_path: Path) -> None:
