@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -82,6 +83,9 @@ class VpnKeeper:
         self._reason = "not looked at yet"
         self._internet: bool | None = True
         self._roamed: str | None = None
+        self._settled = True
+        """Since the last move nothing has come between."""
+        self._looked_s = -math.inf
         self._wake = asyncio.Event()
         self._lookups_in_vain = 0
         self._lookup_trouble: str | None = None
@@ -120,11 +124,7 @@ class VpnKeeper:
     async def restart(self) -> None:
         """Now, because somebody said so, whatever the state. One that is under way is waited for instead.
         RestartFailed."""
-        under_way = self._restarting.locked()
-        async with self._restarting:
-            if not under_way:
-                self._restart_failure = await self._restart_unit()
-            failure = self._restart_failure
+        failure = await self._restart_once()
         self.roamed("restarted by hand")
         if failure is not None:
             raise failure
@@ -138,6 +138,8 @@ class VpnKeeper:
             while (reason := self._roamed) is not None:
                 self._roamed = None
                 await self._come_through(reason)
+                if monotonic() >= self._looked_s + self._config.every_s:
+                    break  # links that flap must not hide that the VPN is dead
             await self._round()
             await self._woken(self._config.every_s)
 
@@ -179,15 +181,21 @@ class VpnKeeper:
 
     async def _restart(self) -> None:
         self._lookups_in_vain, self._lookup_trouble = 0, None
-        async with self._restarting:
-            self._restart_failure = failure = await self._restart_unit()
-        if failure is None:
+        if (failure := await self._restart_once()) is None:
             await self._heard(None)
         look = await self._looked()
         works, reason = judge(look, self._config)
         if failure is not None:
             reason = f"{failure.text}; {reason}"
         await self._step(restarted(works=works, present=look.present), f"restarted: {reason}")
+
+    async def _restart_once(self) -> RestartFailed | None:
+        """One that is under way is waited for instead."""
+        under_way = self._restarting.locked()
+        async with self._restarting:
+            if not under_way:
+                self._restart_failure = await self._restart_unit()
+            return self._restart_failure
 
     async def _restart_unit(self) -> RestartFailed | None:
         """Through systemd, or by the helper where systemd is not there or refuses."""
@@ -218,7 +226,9 @@ class VpnKeeper:
         """Sends through the VPN once a second, for all of come_through_s: an answer may still have come by the old way,
         which is taken away a moment later. Then looks and counts as ever; where nobody answers, the peer's name may
         mean another address here."""
-        self._keeping = roamed(self._keeping)
+        if self._settled:  # else links flap: what fails between one move and the next counts
+            self._keeping = roamed(self._keeping)
+        self._settled = False
         self._wake.clear()
         began_s, heard, after_s = monotonic(), False, None
         while self._looker.present and (now_s := monotonic()) < began_s + self._come_through_s:
@@ -232,6 +242,7 @@ class VpnKeeper:
                 await self._set_endpoint(peer, peer.endpoint)
             if await self._woken(max(0.0, now_s + PING_EVERY_S - monotonic())):
                 return
+        self._settled = True
         if not heard and self._internet and self._looker.present:
             await self._mend_endpoint()
 
@@ -289,7 +300,7 @@ class VpnKeeper:
         return None if self._look.peer is None else self._looker.handshake.age_s()
 
     async def _looked(self) -> Look:
-        self._look = await self._looker.look()
+        self._look, self._looked_s = await self._looker.look(), monotonic()
         return self._look
 
     async def _step(self, on: On, reason: str) -> tuple[Do, ...]:

@@ -230,6 +230,33 @@ async def test_while_the_main_link_is_in_doubt_nothing_is_restarted_and_then_at_
         await kept.wait("restarting")
 
 
+@needs_bus
+async def test_links_that_flap_do_not_hide_a_dead_vpn() -> None:
+    async with kept_vpn(systemd=True, command=["true"]) as kept:
+        await kept.wait("up")
+        for _ in range(10):  # 2 s of moves, five looks
+            kept.say("roamed flap")
+            await asyncio.sleep(0.2)
+        assert kept.states == ["up"]
+        kept.vpn.silence(True)
+        async with asyncio.timeout(20):
+            while "stale" not in kept.states:
+                kept.say("roamed flap")
+                await asyncio.sleep(0.2)
+
+
+@needs_bus
+async def test_a_restart_by_hand_that_is_under_way_spares_the_keeper_its_own() -> None:
+    async with kept_vpn(systemd=True, command=["sleep", "4"], config={"retry_s": [60.0]}) as kept:
+        await kept.wait("up")
+        assert kept.bus is not None
+        kept.vpn.silence(True)
+        kept.say("restart")
+        await kept.wait("restarting")
+        await kept.wait("down")
+        assert len(kept.bus.restarts()) == 1
+
+
 async def test_internet_that_came_back_is_told_to_the_peer_at_once() -> None:
     async with kept_vpn(config={"every_s": 3600.0}) as kept:
         await kept.wait("up")
