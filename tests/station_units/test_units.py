@@ -125,6 +125,11 @@ def test_the_helper_has_what_its_verbs_need() -> None:
     runs += ("bash.bashrc", "environment", "ld.so.cache", "ld.so.conf", "update-motd.d", "rc.local", "logrotate.d")
     secret = ("passwd", "group", "shadow", "gshadow", "nsswitch.conf", "hosts", "ssl", "ca-certificates.conf")
     assert {f"-/etc/{name}" for name in (*runs, *secret, "dialtone", "ssh")} <= set(guarded.split())
+    from core.helper.ppp import STOP_S
+    from core.helper.resolver import TIMEOUT_S
+    from core.helper.verbs import LAST_WAIT_S, LEAVE_S
+
+    assert helper.seconds("TimeoutStopSec") > 3 * LAST_WAIT_S + TIMEOUT_S + STOP_S + LEAVE_S + 10
     # A state that systemd removed between a kill and the next start would be a change that nobody undoes.
     assert helper.one("RuntimeDirectoryPreserve") == "yes"
 
