@@ -122,9 +122,9 @@ def test_the_helper_has_what_its_verbs_need() -> None:
         "dhcp",
         "profile",
     )
-    runs += ("bash.bashrc", "environment", "ld.so.cache", "ld.so.conf", "update-motd.d", "rc.local", "logrotate.d")
+    logins = ("bash.bashrc", "environment", "ld.so.cache", "ld.so.conf", "update-motd.d", "rc.local", "logrotate.d")
     secret = ("passwd", "group", "shadow", "gshadow", "nsswitch.conf", "hosts", "ssl", "ca-certificates.conf")
-    assert {f"-/etc/{name}" for name in (*runs, *secret, "dialtone", "ssh")} <= set(guarded.split())
+    assert {f"-/etc/{name}" for name in (*runs, *logins, *secret, "dialtone", "ssh")} <= set(guarded.split())
     from core.helper.ppp import STOP_S
     from core.helper.resolver import TIMEOUT_S
     from core.helper.verbs import LAST_WAIT_S, LEAVE_S
