@@ -42,8 +42,8 @@ Step = StartBearer | StopBearer | TakeTraffic | GiveBack
 
 
 class Backup:
-    """interface: of the bearer while it is up. cause and text: of its last trouble. failed: it has not come up since
-    `enter`. broken: it is up and of no use, so it has to be made anew; dead: since its own looks failed."""
+    """interface: of the bearer while it is up. cause and text: of its last trouble. failed: it did not come up
+    at the last try. broken: it is up and of no use, so it has to be made anew; dead: since its own looks failed."""
 
     def __init__(self, config: NetConfig) -> None:
         self._config = config
@@ -137,7 +137,7 @@ class Backup:
         if ticket != self._ticket or self.bearer is not Bearer.STARTING:
             return False
         self.bearer, self.interface = Bearer.UP, interface
-        self.broken = self.dead = False
+        self.failed = self.broken = self.dead = False
         return True
 
     def bearer_failed(self, now_s: float, ticket: int, cause: str, text: str) -> bool:

@@ -305,7 +305,7 @@ class Failover:
         return None
 
     def _carries(self) -> _Turn:
-        cause = "manual" if self.mode == "on" else self._problem()[1]
+        cause = "manual" if self.mode == "on" else self._problem()[1] if self.main.fails else None
         return _Turn(On.CARRYING, f"the SIM's data carries the traffic, over {self.backup.interface}", cause)
 
     def _problem(self) -> tuple[str, str | None]:

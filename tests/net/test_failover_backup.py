@@ -38,6 +38,29 @@ def test_another_trouble_of_the_bearer_is_told_although_the_state_stays() -> Non
     assert world.reports[-1] == Report(S.BOTH_DOWN, S.BOTH_DOWN, "it failed: dhcp_silent", "dhcp_silent", "eth0")
 
 
+def test_a_trouble_that_is_over_is_not_told_again_while_the_backup_carries() -> None:
+    world = World(NetConfig(fail_count=1))
+    world.rounds(1, V.DOWN)
+    world.fail("no_network")
+    world.pass_time(6.0)
+    world.settle()
+    assert world.at(S.BACKUP)
+    world.pass_time(1.0)
+    world.rounds(1, V.OK)
+    assert world.at(S.RECOVERING) and world.machine.cause is None
+    told = [report for report in world.reports if report.cause == "no_network"]
+    assert [report.state for report in told] == [S.BOTH_DOWN] and not world.machine.backup.failed
+
+
+def test_a_backup_that_carries_although_the_main_link_has_just_answered_is_not_there_because_of_ok() -> None:
+    world = World(NetConfig(fail_count=1, back_count=2))
+    world.rounds(1, V.DOWN)
+    world.rounds(1, V.OK)
+    world.settle()
+    assert world.at(S.BACKUP) or world.at(S.RECOVERING)
+    assert "ok" not in {report.cause for report in world.reports}
+
+
 def test_with_both_down_one_answer_of_the_main_link_is_enough() -> None:
     world = World(NetConfig(fail_count=1))
     world.rounds(1, V.DOWN)
