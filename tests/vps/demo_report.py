@@ -81,16 +81,18 @@ def _said(call: str, seen: Sequence[Seen]) -> list[str]:
 
 
 def turn_times(seen: Sequence[Seen], server: Vps) -> list[dict[str, float]]:
-    """Of each turn with the VPS, in ms: the end of the turn to its end signal, the answer's way to the first byte."""
+    """Of each turn with the VPS, in ms: the end of the turn to its end signal, the answer's way to the first byte. The
+    bridge may be told of the end before us: turns are seconds apart, so the nearest one is meant."""
     found = []
     ends = [one for one in seen if one.event.name == "call.turn_end"]
     for request in server.ends:
-        before = [one for one in ends if one.at_s <= request.arrived_s and one.event.call_id == request.body["call_id"]]
+        of_call = [one.at_s for one in ends if one.event.call_id == request.body["call_id"]]
         after = [one for one in seen if one.event.name == "call.speaking" and one.at_s > request.arrived_s]
-        if before and after:
+        if of_call and after:
+            ended_s = min(of_call, key=lambda at_s: abs(at_s - request.begun_s))
             found.append(
                 {
-                    "end_signal_ms": round((request.begun_s - before[-1].at_s) * 1000, 1),
+                    "end_signal_ms": round(max(0.0, request.begun_s - ended_s) * 1000, 1),
                     "first_byte_ms": round((after[0].at_s - request.arrived_s) * 1000, 1),
                 }
             )
