@@ -143,6 +143,34 @@ async def test_a_link_whose_framing_is_lost_is_not_alive(desk: QmiDesk) -> None:
     assert not await bearer.alive()
 
 
+@pytest.mark.parametrize(
+    ("said", "alive"),
+    [
+        (["error: operation failed: Transaction timed out"], True),  # the next one is qmicli's own
+        (["error: operation failed: Transaction timed out"] * 2, False),
+        (["error: couldn't get packet service status: QMI protocol error (7): 'InvalidClientId'"], False),
+        (["[/dev/cdc-wdm0] Connection status: 'suspended'"], True),  # by a call over GSM
+        (["[/dev/cdc-wdm0] Connection status: 'disconnected'"], False),
+    ],
+)
+async def test_one_answer_that_got_lost_ends_no_data_that_flow(
+    desk: QmiDesk, tmp_path: Path, said: list[str], alive: bool
+) -> None:
+    await desk.bearer().up(ACCESS)
+    program = tmp_path / "qmicli"
+    words = "\n".join(f'[ $n = {number} ] && {{ echo "{text}"; exit {int("error" in text)}; }}'
+                      for number, text in enumerate(said))  # fmt: skip
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *packet-service-status*) ;; *) exec {desk.peer.program} "$@";; esac\n'
+        f'n=$(cat "$0.n" 2>/dev/null || echo 0); echo $((n + 1)) > "$0.n"\n{words}\nexec {desk.peer.program} "$@"\n'
+    )
+    program.chmod(0o755)
+    helper, finder = HelperClient(desk.helper.socket), desk.tree.finder()
+    bearer = QmiBearer(helper, finder, desk.state, program=str(program), proxy=False)
+    await bearer.up(ACCESS)
+    assert await bearer.alive() is alive
+
+
 async def test_a_network_that_has_ended_is_not_alive(desk: QmiDesk) -> None:
     bearer = desk.bearer()
     await bearer.up(ACCESS)

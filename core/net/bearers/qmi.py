@@ -23,6 +23,8 @@ ASK_S = 5.0
 """For what the modem answers by itself. Firmware that hangs (field reports of OpenWrt's users) hangs for ever."""
 START_S = 25.0
 """For the network's yes; it says no within seconds, and seconds too late is too late for a backup."""
+STATUS_TRIES = 2
+"""Another program's qmicli may have taken the answer: data that flow are not ended for that."""
 RELEASE_S = 5.0
 HELPER_S = 3.0
 
@@ -91,12 +93,18 @@ class QmiBearer:
             return False
         if not self._raw(device) or not self._lease.valid:
             return False
-        try:
-            text = await self._ask(device, qmi_command.get_status(kept.client))
-        except BearerFailed as failed:
-            _log.info("the modem says nothing of its data", reason=failed.text)
-            return False
-        return qmi_output.status(text) == "connected"
+        for _ in range(STATUS_TRIES):
+            try:
+                text = await self._ask(device, qmi_command.get_status(kept.client))
+            except BearerFailed as failed:
+                _log.info("the modem says nothing of its data", reason=failed.text)
+                if failed.trouble in (BearerTrouble.MODEM_RESET, BearerTrouble.NO_DEVICE):
+                    return False
+                if isinstance(failed, QmiFailed) and qmi_output.refused(failed.printed):
+                    return False
+            else:
+                return qmi_output.status(text) in ("connected", "suspended")  # a call over GSM suspends it
+        return False
 
     async def renew(self) -> None:
         if self._device is not None and self._device.interface is not None:
