@@ -124,7 +124,7 @@ def _unique(words: Iterable[str]) -> tuple[str, ...]:
 
 def _is_address(word: str) -> bool:
     try:
-        ip_address(word.partition("%")[0])
+        ip_address(word)  # IPv6 with a zone (fe80::1%eth0) is one, too
     except ValueError:
         return False
     return True

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.config import NetConfig
+from core.net.resolver_info import ResolverInfo
 from core.net.types import OUR_PROTOCOL, LinkKind, Links
 from tests.net.link_follower import following, netlink_fds
 from tests.net.namespaces import MAIN_GATEWAY, needs_namespaces, network
@@ -320,3 +321,10 @@ async def test_servers_of_each_link_are_read_where_systemd_and_resolvconf_keep_t
                 ("10.64.0.1",),
                 ("192.168.78.1", "9.9.9.9"),
             ]
+
+
+@pytest.mark.parametrize("server", ["9.9.9.9%eth0", "::1%", "fe80::1%", "%", "256.1.1.1", "127.0.0.53%lo"])
+def test_a_name_server_that_is_no_address_is_passed_over(tmp_path: Path, server: str) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/resolv.conf").write_text(f"nameserver {server}\nnameserver fe80::1%eth0\nnameserver 9.9.9.9\n")
+    assert ResolverInfo(tmp_path).read().servers == ("fe80::1%eth0", "9.9.9.9")
