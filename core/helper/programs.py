@@ -42,7 +42,7 @@ class Child:
             with _given(stdin) as given:
                 self._process = subprocess.Popen(
                     words, stdin=given, stdout=self._out, stderr=self._err, cwd=cwd or "/", env=environment,
-                    start_new_session=True,
+                    start_new_session=True, umask=0o022,  # what resolvconf makes is for everybody to read
                 )  # fmt: skip
         except BaseException:
             self.close()

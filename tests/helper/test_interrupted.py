@@ -19,7 +19,7 @@ from core.helper.context import Patterns, make_context
 from core.helper.programs import PATH
 from core.helper.state import RouteMade, StateFile
 from core.helper.undo import go_on
-from tests.helper.programs import RESOLVECTL, install
+from tests.helper.programs import RESOLVCONF, RESOLVECTL, install
 from tests.helper.rig import HelperProcess, Station, helper_process, needs_namespaces, small_station
 from tests.helper.test_helper import device
 from tests.net.netns import run_program, until
@@ -298,3 +298,11 @@ def test_a_file_that_lies_in_the_states_way_is_not_written_to(tmp_path: Path) ->
     with StateFile(tmp_path / "state.json").intent() as held:
         held.block_ipv6.append(40)
     assert other.read_text() == "mine" and "40" in (tmp_path / "state.json").read_text()
+
+
+def test_a_resolv_conf_that_another_program_writes_for_the_helper_can_be_read_by_everybody(tmp_path: Path) -> None:
+    """Debian's resolvconf makes it anew with the umask that it was given; the helper's own is 0077."""
+    install(tmp_path, "resolvconf", RESOLVCONF)
+    with helper_process(None, "--path", f"{tmp_path}:{PATH}") as helper:
+        helper.must("resolver", interface="wwan0", dns=["9.9.9.9"], set=True)
+        assert (tmp_path / "record.wwan0.dialtone").stat().st_mode & 0o777 == 0o644
