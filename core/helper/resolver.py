@@ -44,7 +44,8 @@ def take_resolver(context: Context, made: ResolverSet) -> bool:
     if made.by == "resolved":
         there = _give_back_to_resolved(context, made)
     elif made.by == "resolvconf":
-        there = context.programs.run("resolvconf", "-d", _record(context, made.interface), "-f").code == 0
+        context.programs.must("resolvconf", "-d", _record(context, made.interface), "-f", timeout_s=TIMEOUT_S)
+        there = True
     else:
         there = resolver_file.put_back(context.root / "etc")
     with context.state.done() as held:

@@ -306,3 +306,16 @@ def test_a_resolv_conf_that_another_program_writes_for_the_helper_can_be_read_by
     with helper_process(None, "--path", f"{tmp_path}:{PATH}") as helper:
         helper.must("resolver", interface="wwan0", dns=["9.9.9.9"], set=True)
         assert (tmp_path / "record.wwan0.dialtone").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_resolvconf_that_cannot_take_back_now_is_asked_again_later(tmp_path: Path) -> None:
+    """Debian's gives up when another holds its lock for 10 s; the modem's servers would stay for good."""
+    install(tmp_path, "resolvconf", RESOLVCONF)
+    with helper_process(None, "--path", f"{tmp_path}:{PATH}") as helper:
+        helper.must("resolver", interface="wwan0", dns=["9.9.9.9"], set=True)
+        install(tmp_path, "resolvconf", "\nwrong('Run lock held by another process')\n")
+        assert "Run lock held" in helper.ask("resolver", interface="wwan0", dns=[], set=False)["error"]
+        assert len(helper.must("recover")["left"]) == 1
+        install(tmp_path, "resolvconf", RESOLVCONF)
+        assert helper.must("recover")["undone"] == ["name servers of wwan0"]
+        assert not (tmp_path / "record.wwan0.dialtone").exists()
