@@ -333,7 +333,7 @@ class Life:
         gone = failed is not None and failed.trouble == "no_helper"
         self.no_helper = failed.text if failed is not None and gone else None
         wanted = self.no_helper is not None and self._wants_helper
-        text = "dialtone-helper is not there: the network can't be changed" if wanted else None
+        text = "dialtone-helper is not there, or does not answer: the network can't be changed" if wanted else None
         self._teller.alarm("net_helper", text, "error")
 
     async def _follow_helper(self) -> None:
@@ -356,4 +356,5 @@ class Life:
                 await self.ways.recover()
             self._on_helper(None)
         except HelperFailed as failed:
-            self._on_helper(failed)
+            hangs = failed.trouble == "timeout"  # both of these are done at once
+            self._on_helper(HelperFailed("no_helper", failed.text) if hangs else failed)

@@ -13,6 +13,7 @@ from core.clock import unix_s
 from core.config import Config, NetConfig
 from core.events import ModemState, NetVerdict
 from core.line import LineState
+from core.net import helper_client
 from core.net.bearers.qmi import QmiBearer
 from core.net.budget import Ledger, save
 from core.net.types import BearerFailed, BearerTrouble
@@ -42,6 +43,21 @@ async def test_a_helper_that_hangs_at_the_start_keeps_nobody_from_watching_and_l
         found = await rig.network.check("incoming call")
         assert found.verdict is NetVerdict.DOWN and found.starting
         assert rig.modem.starts == [], "nothing is begun before what an earlier run left is undone"
+
+
+async def test_a_helper_that_hangs_is_an_alarm_as_one_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(helper_client, "ANSWER_S", 0.2)
+
+    def hangs(rig: Rig) -> None:
+        rig.helper.hangs = {"recover", "state"}
+
+    async with service(tmp_path, prepare=hangs) as rig:
+        await rig.until(lambda: "net_helper" in rig.alarms)
+        assert rig.network.status().helper is not None
+        rig.helper.hangs.clear()
+        await rig.until(lambda: "net_helper" not in rig.alarms and "recover" in rig.helper.verbs())
 
 
 async def test_what_an_earlier_run_left_is_undone_once_and_not_after_something_new_was_made(tmp_path: Path) -> None:
