@@ -12,6 +12,7 @@ from core.line import Line
 from core.log import Log
 from core.net.failover_acts import GiveBack, StartBearer, StopBearer, TakeTraffic
 from core.net.failover_fsm import Actions, Failover
+from core.net.failover_table import CARRIED
 from core.net.helper_client import HelperClient, HelperFailed
 from core.net.types import Bearer, BearerFailed, BearerTrouble, BearerUp, DataAccess, Link, LinkKind, Links
 from core.network_meter import Meter
@@ -69,6 +70,8 @@ class Ways:
         self._bearer: Bearer | None = None
         self._turn = asyncio.Lock()
         """A bearer is called by one task at a time."""
+        self._moving = asyncio.Lock()
+        """What the traffic needs is set, set again or taken back by one task at a time."""
         self._recovering = asyncio.Lock()
         """A second recover that comes late would undo what was made since."""
         self._step: asyncio.Task[None] | None = None
@@ -207,7 +210,7 @@ class Ways:
             _log.exception("stopping the SIM's data broke")
 
     async def _watched(self, bearer: Bearer) -> None:
-        """Notices a session that is over, and has its lease renewed."""
+        """Notices a session that is over, has its lease renewed, and sets again what the traffic needs."""
         renewed_s = monotonic()
         while True:
             await asyncio.sleep(ALIVE_EVERY_S)
@@ -215,6 +218,7 @@ class Ways:
             if (lost := await self._looked_after(bearer, renew=renew)) is not None:
                 self._do(partial(self._lost, *lost))
                 return
+            await self._set_again()
             renewed_s = monotonic() if renew else renewed_s
 
     def _lost(self, cause: str, text: str, now_s: float) -> Actions:
@@ -243,7 +247,8 @@ class Ways:
             self._do(lambda now_s: self._machine.take_failed(now_s, ticket, "failed", "the SIM's data went down"))
             return
         try:
-            await self._take_by(up)
+            async with self._moving:
+                await self._take_by(up)
         except HelperFailed as failed:
             trouble, text = self._blamed(failed)
             self._do(lambda now_s: self._machine.take_failed(now_s, ticket, trouble, text))
@@ -258,17 +263,28 @@ class Ways:
             await self._route(before, add=False)
         self._taken = _Taken(up, halves)
         await self._route(self._taken, add=True)
+        failed = await self._set_beside(up)
+        if failed is not None and failed.trouble == "no_helper":  # and with it, perhaps, what it had made
+            raise failed
+        if failed is not None:
+            _log.warning("the traffic goes over the SIM's data, but not all is set for it", reason=failed.text)
+
+    async def _set_again(self) -> None:
+        """Another program may write its own name servers at any time: DHCP of the main link, NetworkManager."""
+        async with self._moving:
+            if self._taken is not None and self._machine.state in CARRIED:
+                await self._set_beside(self._taken.up)
+
+    async def _set_beside(self, up: BearerUp) -> HelperFailed | None:
+        """Name servers and the end of IPv6, which the traffic can do without."""
         beside: list[Awaitable[None]] = []
         if self._config.block_ipv6:
             beside.append(self._helper.block_ipv6(True, self._config.metric))
         if self._config.use_dns and up.dns:
             beside.append(self._helper.resolver(up.interface, up.dns[:3], True))
         failed = await self._all_of(beside)
-        if failed is not None and failed.trouble == "no_helper":  # and with it, perhaps, what it had made
-            raise failed
         self.incomplete = failed.text if failed is not None else None
-        if failed is not None:
-            _log.warning("the traffic goes over the SIM's data, but not all is set for it", reason=failed.text)
+        return failed
 
     async def _all_of(self, steps: list[Awaitable[None]]) -> HelperFailed | None:
         """Each of them, whatever becomes of the others; the last failure."""
@@ -283,6 +299,18 @@ class Ways:
 
     async def _give_back(self, ticket: int) -> None:
         """Each part of it, whatever becomes of the others."""
+        async with self._moving:
+            failed = await self._take_back()
+        self._helper_trouble(failed)
+        if failed is not None:
+            trouble, text = self._blamed(failed)
+            _log.warning("the traffic could not be given back", reason=text)
+            self._do(lambda now_s: self._machine.give_back_failed(now_s, ticket, trouble, text))
+            return
+        self._do(lambda now_s: self._machine.given_back(now_s, ticket))
+        self._roamed("the traffic goes over the main link")
+
+    async def _take_back(self) -> HelperFailed | None:
         taken, up = self._taken, self.up
         interface = taken.up.interface if taken is not None else up.interface if up is not None else None
         steps: list[Awaitable[None]] = []
@@ -293,15 +321,9 @@ class Ways:
         if self._config.use_dns and interface is not None:
             steps.append(self._helper.resolver(interface, (), False))
         failed = await self._all_of(steps)
-        self._helper_trouble(failed)
-        if failed is not None:
-            trouble, text = self._blamed(failed)
-            _log.warning("the traffic could not be given back", reason=text)
-            self._do(lambda now_s: self._machine.give_back_failed(now_s, ticket, trouble, text))
-            return
-        self._taken = self.incomplete = None
-        self._do(lambda now_s: self._machine.given_back(now_s, ticket))
-        self._roamed("the traffic goes over the main link")
+        if failed is None:
+            self._taken = self.incomplete = None
+        return failed
 
     async def _route(self, taken: _Taken, *, add: bool) -> None:
         up = taken.up

@@ -156,7 +156,7 @@ class Connection:
         return await self._line()
 
     async def goes_on(self, timeout_s: float = 20.0) -> float:
-        """Waits until some half a second's worth more was heard. The longest pause since it was asked before, in seconds."""
+        """Waits until half a second's worth more was heard. The longest pause since it was asked before, in seconds."""
         found = await self.since()
         enough, pause_s = found["heard"] + 20, found["longest_pause_s"]
         deadline_s = time.monotonic() + timeout_s

@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 
+from core import network_ways
 from core.errors import NetFailed, NetUnavailable
 from core.events import CallIncoming, CallRinging, Event, ModemRecovery, ModemState, NetVerdict, SmsState, SmsStatus
 from core.line import LineState
@@ -33,6 +34,20 @@ async def test_address_route_ipv6_and_names_are_set_in_this_order_and_taken_back
         assert rig.states == [
             "primary", "suspect", "starting_backup", "backup", "recovering", "primary",
         ]  # fmt: skip
+
+
+async def test_name_servers_that_another_program_may_have_replaced_are_set_again_until_the_main_link_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_ways, "ALIVE_EVERY_S", 0.05)
+    async with service(tmp_path) as rig:
+        await rig.on_backup()
+        await rig.until(lambda: rig.helper.verbs().count("resolver+") >= 4)
+        assert rig.helper.verbs().count("route+") == 1, "a route that goes is seen"
+        rig.probes.verdicts["eth0"] = NetVerdict.OK
+        await rig.until(lambda: not rig.modem.up_now)
+        await rig.reaches("primary")
+        assert rig.helper.verbs()[-3:] == ["route-", "block_ipv6-", "resolver-"]
 
 
 async def test_the_traffic_is_taken_within_a_second_of_the_bearer(tmp_path: Path) -> None:
