@@ -128,6 +128,8 @@ class Life:
         except Exception as problem:  # a mistake of ours ends this life, and nothing else
             self._broken.set_exception(problem)
             return
+        if self.ways.up is None:
+            self.backup_probe = None  # it was of one that is gone
         self._alarms()
         news, self._news = self._news, asyncio.Event()
         news.set()

@@ -50,6 +50,16 @@ async def test_name_servers_that_another_program_may_have_replaced_are_set_again
         assert rig.helper.verbs()[-3:] == ["route-", "block_ipv6-", "resolver-"]
 
 
+async def test_a_look_over_the_backup_is_forgotten_with_it(tmp_path: Path) -> None:
+    async with service(tmp_path) as rig:
+        await rig.on_backup()
+        await rig.until(lambda: rig.network.status().backup.probe is not None)
+        rig.probes.verdicts["eth0"] = NetVerdict.OK
+        await rig.until(lambda: not rig.modem.up_now)
+        await rig.reaches("primary")
+        await rig.until(lambda: rig.network.status().backup.probe is None)
+
+
 async def test_the_traffic_is_taken_within_a_second_of_the_bearer(tmp_path: Path) -> None:
     async with service(tmp_path) as rig:
         await rig.on_backup()
