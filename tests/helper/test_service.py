@@ -16,6 +16,7 @@ from core.net.helper_client import HelperClient, HelperFailed, HelperState
 from tests.helper.programs import install
 from tests.helper.rig import HelperProcess, Station, helper_process, needs, needs_namespaces, small_station
 from tests.net.netns import until
+from tests.net.rig import UNPRIVILEGED
 from tests.station import ROOT
 from tests.station_units.unit_file import SYSTEMD, manager_socket, read_unit
 
@@ -90,7 +91,7 @@ def test_recover_on_the_command_line_does_it_itself_where_none_runs(station: Sta
 
 def test_recover_without_a_helper_and_without_a_right_is_no_failure() -> None:
     """ExecStopPost of the core, which is the user dialtone."""
-    drop = ["setpriv", "--reuid=61234", "--clear-groups"] if os.geteuid() == 0 else []
+    drop = UNPRIVILEGED if os.geteuid() == 0 else ()
     words = ["-m", "clients.cli.main", "helper", "--recover", "--listen", "/run/dialtone-helper-of-nobody/none"]
     environment = {key: value for key, value in os.environ.items() if key != "DIALTONE_HELPER"}
     done = subprocess.run(

@@ -56,7 +56,8 @@ def test_a_caller_who_speaks_over_us_interrupts_as_soon_as_without_an_echo(echo_
     for at_ms in wanted:
         # In the first seconds of a call an echo is not known yet, and a caller is not told from one so soon.
         late_ms = 100 if at_ms > 3000 or echo_db is None else 400
-        assert any(-20 <= each - at_ms <= late_ms for each in found), (wanted, found)
+        # Where speech begins softly, what is left of an echo may make it count some frames sooner.
+        assert any(-100 <= each - at_ms <= late_ms for each in found), (wanted, found)
 
 
 def test_a_caller_who_speaks_with_our_first_words_is_told_from_an_echo_by_what_is_said() -> None:
