@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,9 +95,7 @@ def test_recover_without_a_helper_and_without_a_right_is_no_failure() -> None:
     drop = UNPRIVILEGED if os.geteuid() == 0 else ()
     words = ["-m", "clients.cli.main", "helper", "--recover", "--listen", "/run/dialtone-helper-of-nobody/none"]
     environment = {key: value for key, value in os.environ.items() if key != "DIALTONE_HELPER"}
-    done = subprocess.run(
-        [*drop, str(ROOT / ".venv/bin/python"), *words], cwd=ROOT, capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run([*drop, sys.executable, *words], cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "none serves" in done.stderr
 
@@ -226,6 +225,7 @@ async def test_a_lease_comes_back_as_one(station: Station) -> None:
 
 _UDHCPC = """
 import subprocess
+import sys
 env = {"ip": "10.0.0.2", "mask": "30", "router": "10.0.0.1", "dns": "9.9.9.9", "mtu": "", "lease": "x"}
 subprocess.run([words[words.index("-s") + 1], "bound"], env=env, check=True)
 """
