@@ -106,7 +106,7 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
             tasks.create_task(speech.vads.load(), name="vad")
             pruning = tasks.create_task(_prune(store), name="prune")
             positions = tasks.create_task(modems.run(), name="modems")
-            networking = tasks.create_task(network.run(), name="net") if network is not None else None
+            networking = tasks.create_task(_watched_over(network), name="net") if network is not None else None
             log.info("started", lines=len(lines), journal=store.head_seq)
             with systemd.told(lambda: _status(lines, calls)):
                 await stop.wait()
@@ -128,12 +128,25 @@ async def _serve(config: Config, store: Store, runtime_dir: Path) -> None:
 def _network(
     config: Config, store: Store, lines: Mapping[str, Line], clients: ClientRegistry
 ) -> "NetworkService | None":
-    """Loaded only where it is wanted: it brings netlink, the system bus and what probes need."""
+    """Loaded only where it is wanted: it brings netlink, the system bus and what probes need. The phone works without
+    it."""
     if not config.net.enabled:
         return None
-    from core.network import NetworkService
+    try:
+        from core.network import NetworkService
 
-    return NetworkService(config, store, lines, clients)
+        return NetworkService(config, store, lines, clients)
+    except Exception:
+        log.exception("the internet connection is not looked after: that part of the daemon can't be started")
+        return None
+
+
+async def _watched_over(network: "NetworkService") -> None:
+    """It starts its parts anew by itself; whatever else it may do, it does not end the daemon."""
+    try:
+        await network.run()
+    except Exception:
+        log.exception("the internet connection is not looked after any more")
 
 
 def _status(lines: Mapping[str, Line], calls: CallService) -> str:

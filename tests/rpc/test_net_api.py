@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ METHODS: dict[str, dict[str, Any]] = {
     "net.wifi.set_priority": {"uuid": "8a4b3fb4-cba6-589a-75b9-d91f180c3020", "priority": 1},
 }  # fmt: skip
 
+HALF_INSTALLED = """
+import sys
+class Half:
+    def find_spec(self, name, path=None, target=None):
+        if name == "core.network":
+            raise ImportError("half an installation")
+sys.meta_path.insert(0, Half())
+"""
+
 
 async def test_a_core_without_net_says_so_to_every_method_and_is_well() -> None:
     async with station(emulator=False) as made, made.phone() as (phone, _):
@@ -25,6 +35,20 @@ async def test_a_core_without_net_says_so_to_every_method_and_is_well() -> None:
         for method in ("status", "state.get"):
             assert (await phone.call(method))["net"] is None
         assert not [note for note in (await phone.call("health"))["notes"] if "net" in note]
+
+
+async def test_a_part_that_can_not_be_loaded_is_said_and_takes_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HALF_INSTALLED)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    async with station("[net]\nenabled = true\n") as made, made.phone() as (phone, _):
+        await made.ready(phone)
+        with pytest.raises(dialtone.RpcError) as refused:
+            await phone.call("net.status")
+        assert (refused.value.kind, refused.value.data["reason"]) == ("net_unavailable", "broken")
+        assert any("internet" in note for note in (await phone.call("health"))["notes"])
+        assert "half an installation" in made.log.read_text()
 
 
 @pytest.mark.parametrize(

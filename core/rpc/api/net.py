@@ -154,8 +154,10 @@ async def wifi_connect(request: Request, params: WifiConnectParams) -> Empty:
 
 
 def network_of(request: Request) -> "NetworkService":
-    """NetUnavailable where core.toml doesn't want it."""
+    """NetUnavailable where core.toml doesn't want it, or where it could not be started."""
     network = request.core.services.network
+    if network is None and request.core.config.net.enabled:
+        raise NetUnavailable("It could not be started: the daemon's log says why.", reason="broken")
     if network is None:
         raise NetUnavailable("[net] is not enabled in core.toml; see docs/network.md.", reason="disabled")
     return network

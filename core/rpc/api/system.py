@@ -198,6 +198,8 @@ def _notes(request: Request) -> list[str]:
     """What was configured and is not there while something else stands in, and the internet: calls do without it."""
     vads = request.core.services.speech.vads
     found = [] if vads.fault is None else [f"media.vad: {vads.engine} stands in for {vads.wanted}: {vads.fault.text}"]
+    if request.core.services.network is None and request.core.config.net.enabled:
+        found.append("net: the internet connection is not looked after; the daemon's log says why")
     net = _net(request)
     if net is not None and net.state in (FailoverState.BOTH_DOWN, FailoverState.BACKUP, FailoverState.RECOVERING):
         says = "there is no internet" if net.state is FailoverState.BOTH_DOWN else "the SIM's data carries the traffic"
