@@ -4,6 +4,7 @@ import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -134,3 +135,13 @@ def _enter(fd: int) -> None:
     if _libc.setns(fd, _CLONE_NEWNET) != 0:
         problem = ctypes.get_errno()
         raise OSError(problem, os.strerror(problem))
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody takes connections there. The file alone is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.net.netns import until
+from tests.net.netns import listens, until
 from tests.net.systemd_bus import PYTHON
 
 NAME = "org.freedesktop.NetworkManager"
@@ -58,7 +58,7 @@ class NetworkManagerBus:
         config = self._folder / "bus.conf"
         config.write_text(_CONFIG.format(folder=self._folder))
         self._daemon = _start("dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile")
-        until(lambda: (self._folder / "bus").exists(), "dbus-daemon did not start")
+        until(lambda: listens(self._folder / "bus"), "dbus-daemon did not start")
 
     def stop_bus(self) -> None:
         """kill -9, as a crash. The mock ends with it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.net.netns import until
+from tests.net.netns import listens, until
 
 PYTHON = "/usr/bin/python3"
 """Debian's: python3-dbusmock is its package, and a venv does not see it."""
@@ -84,7 +84,7 @@ def systemd_bus(folder: Path, *, command: Sequence[str] = (), systemd: bool = Tr
     (folder / "bus.conf").write_text(_CONFIG.format(path=folder / "bus"))
     with ExitStack() as stack:
         daemon = _start(stack, "dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile")
-        until(lambda: (folder / "bus").exists(), f"dbus-daemon did not start: {daemon.poll()}")
+        until(lambda: listens(folder / "bus"), f"dbus-daemon did not start: {daemon.poll()}")
         if systemd:
             parameters = json.dumps({"command": list(command), "log": str(folder / "restarts")})
             words = (PYTHON, "-m", "dbusmock", "--system", "--template", str(MOCK), "--parameters", parameters)
