@@ -1,5 +1,6 @@
 """What speech services have in common besides HTTP: whether they may be asked, one connection ahead, and an end."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from core.media.cloud_keys import Access, Denied
@@ -7,7 +8,7 @@ from core.media.cloud_speech import CloudSession
 from core.media.engines import Failure, SpeechFailed
 
 
-class CloudSynthesiser:
+class CloudSynthesiser(ABC):
     """Part of a core.media.engines.Synthesiser. base: where its requests go unless an endpoint says otherwise."""
 
     base = ""
@@ -34,6 +35,6 @@ class CloudSynthesiser:
             raise SpeechFailed(Failure.MISSING, found.reason)
         return found
 
+    @abstractmethod
     def _access(self, keys: Mapping[str, str]) -> Access | Denied:
         """What a request with these keys of a call is made with."""
-        raise NotImplementedError

@@ -2,21 +2,17 @@
 
 import asyncio
 import contextlib
-import fcntl
 import ipaddress
-import socket
-import struct
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.clock import unix_s
 from core.config import VpnConfig
+from core.net.carrier import flags
 from core.net.helper_client import HelperClient, HelperFailed, WgPeer
 from core.net.icmp import Echo, echo
 
-_SIOCGIFFLAGS = 0x8913  # netdevice(7)
 _IFF_UP = 1
 
 
@@ -57,16 +53,6 @@ def judge(look: Look, config: VpnConfig) -> tuple[bool, str]:
     if fresh or (not look.peer.keepalive_s and not look.unanswered):
         return True, f"{config.interface} is up{_handshake(look)}"
     return False, f"the peer is silent{_handshake(look)}"
-
-
-def flags(interface: str) -> int | None:
-    """IFF_ flags of an interface (netdevice(7)); None without such an interface."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks:
-        try:
-            found = fcntl.ioctl(asks, _SIOCGIFFLAGS, struct.pack("16s24x", interface.encode()))
-        except OSError:
-            return None
-    return int.from_bytes(found[16:18], sys.byteorder)
 
 
 def nudged_address(peer: WgPeer | None) -> str | None:

@@ -5,8 +5,9 @@ import os
 import pytest
 
 from core.config import VpnConfig
+from core.net.carrier import flags
 from core.net.helper_client import WgPeer
-from core.net.vpn_look import Handshake, Look, flags, judge, nudged_address
+from core.net.vpn_look import Handshake, Look, judge, nudged_address
 from tests.net.namespaces import needs_namespaces, network
 
 PINGED = VpnConfig(interface="wg0", ping="10.100.0.1", stale_s=180)

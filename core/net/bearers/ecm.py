@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from core.net.bearers import carrier
+from core.net import carrier
 from core.net.bearers.device import DataDevice, DeviceFinder
 from core.net.bearers.holding import Holding
 from core.net.bearers.lease import LeaseKeeper

@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from core.log import Log
-from core.net.bearers import carrier
+from core.net import carrier
 from core.net.bearers.device import ModemDevice
 from core.net.bearers.troubles import by_helper
 from core.net.helper_client import HelperClient, HelperFailed

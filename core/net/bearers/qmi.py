@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.log import Log
-from core.net.bearers import carrier, qmi_command, qmi_output
+from core.net import carrier
+from core.net.bearers import qmi_command, qmi_output
 from core.net.bearers.device import DataDevice, DeviceFinder
 from core.net.bearers.holding import Holding
 from core.net.bearers.lease import LeaseKeeper
