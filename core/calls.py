@@ -320,6 +320,8 @@ class CallService:
         check(wish, call.state)
         line = self.lines[call.line]
         before, answering, hint, watched = call.state, call.answering, call.end_hint, call.watched
+        talks = wish in (Wish.ACCEPT, Wish.RESUME_HELD)
+        displaced = [other for other in self.book.on_line(line.name) if talks and other.state is CallState.ACTIVE]
         call.cause = CAUSE.get()
         try:
             match wish:
@@ -340,6 +342,8 @@ class CallService:
                     await line.resume_held(call.handle)
             ends = wish in (Wish.REJECT, Wish.HANGUP)
             await _settles(call, call.over.is_set if ends else lambda: call.state is not before)
+            for other in displaced:
+                await _settles(other, lambda other=other: other.state is not CallState.ACTIVE)  # type: ignore[misc]
         except PublicError:
             call.answering, call.end_hint, call.watched = answering, hint, watched  # nothing came of it
             raise
@@ -364,7 +368,19 @@ class CallService:
         await self.care.farewell(call, text)
 
     async def swap(self, line_name: str | None) -> None:
-        await self.line_named(line_name).swap()
+        """Waits for the facts that fulfil it."""
+        line = self.line_named(line_name)
+        both = [call for call in self.book.on_line(line.name) if call.state in (CallState.ACTIVE, CallState.HELD)]
+        before = [call.state for call in both]
+        for call in both:
+            call.cause = CAUSE.get()
+        try:
+            await line.swap()
+            for call, state in zip(both, before, strict=True):
+                await _settles(call, lambda call=call, state=state: call.state is not state)  # type: ignore[misc]
+        finally:
+            for call in both:
+                call.cause = None
 
     async def dtmf(self, call: Call, digits: str) -> None:
         check(Wish.DTMF, call.state)

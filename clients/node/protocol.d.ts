@@ -1461,7 +1461,7 @@ export interface CallStopParams {
   token?: string | null;
 }
 
-/** call.swap: Exchanges the active and the held call of a line. */
+/** call.swap: Exchanges the active and the held call of a line; answers with the one that is active now. */
 export interface CallSwapParams {
   /** Left out: the default line */
   line?: string | null;

@@ -1672,7 +1672,7 @@ class CallStopParams(TypedDict):
 
 
 class CallSwapParams(TypedDict):
-    """call.swap: Exchanges the active and the held call of a line."""
+    """call.swap: Exchanges the active and the held call of a line; answers with the one that is active now."""
 
     # Left out: the default line
     line: NotRequired[str | None]

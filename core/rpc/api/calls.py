@@ -286,7 +286,7 @@ async def resume_held(request: Request, params: OneCall) -> CallInfo:
 
 @method("call.swap", scope=Scope.CALLS, errors=CALL_ERRORS, since="0.1", facts=True)
 async def swap(request: Request, params: SwapParams) -> CallStatus:
-    """Exchanges the active and the held call of a line."""
+    """Exchanges the active and the held call of a line; answers with the one that is active now."""
     calls = request.core.services.calls
     for call in calls.book.on_line(calls.line_named(params.line).name):
         allowed(request, call, Right.STEER, params.token)

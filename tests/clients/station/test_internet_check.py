@@ -222,6 +222,7 @@ async def test_a_flood_of_old_files_and_odd_names_fills_no_log_and_the_next_call
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         lines = (await process.stderr.read()).decode().splitlines()
+        await process.wait()
         assert len([line for line in lines if "not acted on" in line]) < 12
 
 
