@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -18,6 +19,8 @@ from tests.rpc.schema import ProtocolSchema
 ROOT = Path(__file__).parent.parent
 START_S = 30.0
 """A loaded machine of two cores starts a Python process in seconds, not in tens of them."""
+STOP_S = 20.0
+"""The core gives a call and a mute modem some seconds; the rest is the machine's."""
 
 
 class Control:
@@ -82,8 +85,16 @@ class Watch:
 class Station:
     """Made by `station()`. `toml` is appended to the generated core.toml."""
 
-    def __init__(self, directory: Path, toml: str, answer_after_rings: int, lines: int = 1) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        toml: str,
+        answer_after_rings: int,
+        lines: int = 1,
+        emulator_options: tuple[str, ...] = (),
+    ) -> None:
         self.dir = directory
+        self._emulator_options = emulator_options
         self.socket = directory / "core.sock"
         self.legacy_socket = directory / "voice.sock"
         self.lines = ["sim", *(f"sim{number}" for number in range(2, lines + 1))]
@@ -120,7 +131,8 @@ answer_after_rings = {answer_after_rings}
     async def start_emulator(self) -> None:
         for name, control in zip(self.lines, self.controls, strict=True):
             ports = self.dir / name
-            process = await self._process("core.modem.emulator", "--dir", str(ports), "--control", str(control.path))
+            where = ("--dir", str(ports), "--control", str(control.path))
+            process = await self._process("core.modem.emulator", *where, *self._emulator_options)
             self.emulators.append(process)
         for name, control, process in zip(self.lines, self.controls, self.emulators, strict=True):
             last_port = self.dir / name / "if04"
@@ -134,7 +146,7 @@ answer_after_rings = {answer_after_rings}
         assert self.core is not None
         if self.core.returncode is None:
             self.core.send_signal(how)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(STOP_S):
             return await self.core.wait()
 
     async def close(self) -> None:
@@ -142,7 +154,7 @@ answer_after_rings = {answer_after_rings}
             if process is not None and process.returncode is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    async with asyncio.timeout(12):
+                    async with asyncio.timeout(STOP_S):
                         await process.wait()
                 except TimeoutError:
                     process.kill()
@@ -163,7 +175,7 @@ answer_after_rings = {answer_after_rings}
 
     async def ready(self, phone: dialtone.Phone, line: str = "sim") -> None:
         """Until the line can take calls."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(START_S):
             while True:
                 status = await phone.call("status")
                 if any(found["name"] == line and found["state"] == "ready" for found in status["lines"]):
@@ -199,6 +211,37 @@ answer_after_rings = {answer_after_rings}
             print(self.log.read_text()[-8000:])
 
 
+def carried(audio: dict[str, Any]) -> bool:
+    """Whether a call's audio came up at once and both sides heard each other to the end. The verdict of a call is also
+    suspect where the emulator got no time to take our frames; that is the machine's fault."""
+    return bool(audio["attempts"] == 1) and (
+        audio["verdict"] == "healthy"
+        or (audio["verdict"] == "suspect" and audio["uplink_stalls"] > 0 and audio["alignment_shifts"] == 0)
+    )
+
+
+PORTS = range(20_000, 30_000)
+"""Below those that the kernel gives out by itself."""
+_taken: list[socket.socket] = []
+
+
+def free_port() -> int:
+    """One of TCP, for a server that is started later: as long as this process lives no other test gets it."""
+    for port in random.sample(PORTS, len(PORTS)):
+        mark = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe:
+            try:
+                mark.bind(f"\0dialtone-tests-{port}")
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                mark.close()
+                continue
+        _taken.append(mark)
+        return port
+    raise AssertionError("no port is free")
+
+
 def _answers(path: Path) -> bool:
     """Whether somebody listens there: a core that was killed leaves its socket behind."""
     with socket.socket(socket.AF_UNIX) as trying:
@@ -211,11 +254,17 @@ def _answers(path: Path) -> bool:
 
 @asynccontextmanager
 async def station(
-    toml: str = "", *, answer_after_rings: int = 1, emulator: bool = True, core: bool = True, lines: int = 1
+    toml: str = "",
+    *,
+    answer_after_rings: int = 1,
+    emulator: bool = True,
+    core: bool = True,
+    lines: int = 1,
+    emulator_options: tuple[str, ...] = (),
 ) -> AsyncIterator[Station]:
     """Both processes, up and ready; torn down whatever happens. The folder is short: socket paths have 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="dt") as directory:
-        async with Station(Path(directory), toml, answer_after_rings, lines) as made:
+        async with Station(Path(directory), toml, answer_after_rings, lines, emulator_options) as made:
             if emulator:
                 await made.start_emulator()
             if core:

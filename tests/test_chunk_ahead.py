@@ -47,9 +47,10 @@ def test_what_was_fed_and_is_not_in_the_chunk_is_not_heard() -> None:
 
 
 def test_its_thread_ends_with_it() -> None:
+    before = set(threading.enumerate())  # those of the tests before may just be ending
     encoder = AheadEncoder(RATE_HZ)
     assert encoder.cut(tone(100, 440)).result(WAIT_S) is not None
-    [thread] = [one for one in threading.enumerate() if one.name.startswith("chunks")]
+    [thread] = [one for one in threading.enumerate() if one.name.startswith("chunks") and one not in before]
     del encoder
     gc.collect()
     thread.join(WAIT_S)

@@ -90,7 +90,7 @@ def test_an_unreadable_file_ends_the_program_with_2(tmp_path: Path, content: byt
     elif content:
         path.mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "core", "--config", str(path)], capture_output=True, text=True, timeout=30, cwd=ROOT
+        [sys.executable, "-m", "core", "--config", str(path)], capture_output=True, text=True, timeout=50, cwd=ROOT
     )
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1 and str(path) in done.stderr

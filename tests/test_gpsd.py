@@ -9,7 +9,8 @@ from core import gpsd_words as words
 from core.gpsd import UNREAD_BYTES, GpsdServer
 from core.line import LineFix
 from tests.modem.scripted import until
-from tests.test_location import free_port, gpsd
+from tests.station import free_port
+from tests.test_location import gpsd
 
 FIX = LineFix(52.52, 13.405, altitude_m=34.0, speed_mps=1.0, course_deg=90.0, satellites=8, hdop=0.9, fixed_unix_s=1e9)
 WATCH = '?WATCH={"enable":true,"json":true};\n'
@@ -38,7 +39,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_the_others_miss_nothin
         with socket.create_connection(("127.0.0.1", port)) as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             await asyncio.get_running_loop().run_in_executor(None, slow.sendall, WATCH.encode())
-            await until(lambda: len(server.clients) == 2 and all(client.watches for client in server.clients))
+            await until(lambda: len(server.clients) == 2 and all(client.watches for client in server.clients), 20)
             async with asyncio.timeout(20):
                 told = 0
                 while len(server.clients) == 2:
@@ -70,7 +71,7 @@ async def test_clients_are_hung_up_on_when_the_server_ends() -> None:
         async with serving(port):
             client = await clients.enter_async_context(gpsd(port))
             await client.next("VERSION")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             with suppress(ConnectionError):
                 assert await client.reader.read() == b""
 

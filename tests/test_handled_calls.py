@@ -79,6 +79,7 @@ async def test_a_caller_on_hold_whose_brain_is_gone_is_taken_back_and_what_a_los
         await watch.wait("call.spoken", lambda params: params["text"] is None)
         await made.control("far.say", text="this is my message", voice="en-gb-x-rp+f5")
         made.emulators[0].kill()
+        await made.emulators[0].wait()
         assert (await watch.wait("call.ended"))["reason"] == "modem_lost"
         told = await watch.wait("voicemail.received")
         assert told["partial"] and told["duration_s"] > 0.5

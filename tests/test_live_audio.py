@@ -106,7 +106,7 @@ async def test_a_talker_does_the_speech_instead_and_the_core_takes_over_again_wh
             await made.control("far.say", text="what are your opening hours", voice=VOICE, wait=False)
             await talker.hear(3000)
             talker.writer.write(beep(1.0))
-            await made.control("far.wait_speech")
+            await made.control("far.wait_quiet", quiet_ms=1000)  # all of the beep was heard
             await asyncio.sleep(2.0)
             assert watch.named("call.turn_end") == [] and watch.named("call.speech") == []
         left = await watch.wait("call.detached")
@@ -135,7 +135,7 @@ async def test_a_listener_that_sleeps_costs_neither_the_call_nor_the_others_anyt
             }
         slow, quick = told[asleep.info["attachment"]], told[awake.info["attachment"]]
         assert slow["dropped_out"] > 20 and slow["dropped_out"] + slow["frames_out"] >= quick["frames_out"]
-        assert quick["dropped_out"] == 0 or quick["dropped_out"] < slow["dropped_out"] / 2
+        assert quick["dropped_out"] < slow["dropped_out"]
         assert len(awake.heard) == quick["frames_out"] * FRAME
 
 
@@ -190,21 +190,21 @@ async def command(made: Station, *words: str, stdin: bytes = b"") -> tuple[int, 
         sys.executable, "-m", "clients.cli.main", "call", *words, "--socket", str(made.socket),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(50):
         out, err = await process.communicate(stdin)
     return process.returncode or 0, out, err
 
 
 async def test_the_command_line_listens_to_stdout_and_plays_stdin_to_its_end() -> None:
-    async with station() as made, made.phone("*") as (phone, watch):
+    async with station("silence_limit_s = 600.0") as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)
         async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(
-                command(made, "listen", "--mix", "uplink", "--rate", "16000", "--seconds", "5")
-            )
+            listening = tasks.create_task(command(made, "listen", "--mix", "uplink", "--rate", "16000"))
             await watch.wait("call.attached")
             code, out, err = await command(made, "listen", "--attach", "--direction", "in", stdin=beep(1.5))
             assert (code, out) == (0, b"") and b"8000 Hz" in err
+            assert (await command(made, "listen", "--seconds", "0.5"))[0] == 0, "it stops by itself in mid-call"
+            await phone.call("call.hangup")
         played = await watch.wait("call.detached", lambda params: params["role"] == "talker")
         assert played["reason"] == "all_played" and played["frames_in"] == 75 and played["dropped_in"] == 0
         code, heard, err = listening.result()

@@ -72,8 +72,8 @@ def line() -> ByHand:
 
 
 @asynccontextmanager
-async def running(store: Store, line: ByHand) -> AsyncIterator[SendQueue]:
-    queue = SendQueue(CONFIG, store, line, NoPace(), on_alarm=lambda what: None)  # type: ignore[arg-type]
+async def running(store: Store, line: ByHand, config: SmsConfig = CONFIG) -> AsyncIterator[SendQueue]:
+    queue = SendQueue(config, store, line, NoPace(), on_alarm=lambda what: None)  # type: ignore[arg-type]
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(queue.run())
         yield queue
@@ -183,14 +183,14 @@ async def test_a_report_from_before_a_crash_clears_up_what_the_crash_left(store:
 
 async def test_a_late_answer_to_a_message_that_waits_to_be_sent_again_sends_nothing(store: Store, line: ByHand) -> None:
     message_id = await accept(store, on_unknown="resend")
-    async with running(store, line) as queue:
+    async with running(store, line, SmsConfig(retry_s=(4.0,), answer_timeout_s=5.0)) as queue:
         (await line.given(1)).set_exception(SendUncertain("no answer"))
         await until(store, message_id, "queued")
         await queue.late(LineLateReference(9))
         await until(store, message_id, "sent")
         await report(store, 9)
         await until(store, message_id, "delivered")
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(4.5)  # until it would have been sent again
     assert len(line.handed) == 1
 
 
@@ -234,6 +234,21 @@ async def test_a_report_is_never_booked_to_a_message_that_asked_for_none(store: 
     assert (await found(store, message_id)).state == "sent"
 
 
+class Disk:
+    """A disk that hangs in a write until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+        self._hangs = threading.Event()
+
+    def hang(self, tx: Tx) -> None:
+        self._hangs.set()
+        assert self.goes_on.wait(30)
+
+    async def hangs(self) -> None:
+        assert await asyncio.to_thread(self._hangs.wait, 20)
+
+
 async def given_up(store: Store, work: Callable[[Tx], object]) -> None:
     with pytest.raises(StoreFailed):
         await store.write(work)
@@ -242,19 +257,31 @@ async def given_up(store: Store, work: Callable[[Tx], object]) -> None:
 async def test_a_write_that_was_given_up_and_happened_yet_skips_no_part(
     store: Store, line: ByHand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.store.worker.ANSWER_LIMIT_S", 0.3)
     message_id = await accept(store, text="long " * 60)
     other = await accept(store, BEN)
-    gate = threading.Event()
+    disk, write, failures = Disk(), store.write, 0
+
+    async def watched(work: Callable[[Tx], Any]) -> Any:
+        nonlocal failures
+        try:
+            return await write(work)
+        except StoreFailed:
+            failures += 1
+            raise
+
+    monkeypatch.setattr(store, "write", watched)
     async with running(store, line) as queue:
         first = await line.given(1)
         async with asyncio.TaskGroup() as tasks:
-            hangs = tasks.create_task(given_up(store, lambda tx: gate.wait(10)))
-            await asyncio.sleep(0.1)
-            first.set_result(1)
-            await hangs
-            await asyncio.sleep(0.2)  # by now the queue's own write was given up as well
-            gate.set()
+            with monkeypatch.context() as impatient:
+                impatient.setattr("core.store.worker.ANSWER_LIMIT_S", 0.3)
+                tasks.create_task(given_up(store, disk.hang))
+                await disk.hangs()
+                first.set_result(1)
+                async with asyncio.timeout(20):
+                    while failures < 2:  # noqa: ASYNC110 - the queue's own write is given up as well
+                        await asyncio.sleep(0.01)
+            disk.goes_on.set()
         (await line.given(2)).set_result(2)
         assert (await until(store, message_id, "sent")).parts_sent == 2
         (await line.given(3)).set_result(3)
@@ -267,15 +294,16 @@ async def test_nothing_is_handed_over_after_the_stop(store: Store, line: ByHand)
     async with running(store, line) as queue:
         await asyncio.sleep(0.1)
         message_id = await accept(store)
-        queue.wake()
         async with asyncio.TaskGroup() as tasks:
-            gate = threading.Event()
-            tasks.create_task(store.write(lambda tx: gate.wait(10)))
+            disk = Disk()
+            tasks.create_task(store.write(disk.hang))
+            await disk.hangs()
+            queue.wake()
             await asyncio.sleep(0.1)  # its pick waits for the disk
-            stopped = tasks.create_task(queue.stop(5.0))
+            stopped = tasks.create_task(queue.stop(20.0))
             await asyncio.sleep(0.1)
             assert not stopped.done()
-            gate.set()
+            disk.goes_on.set()
         assert (await found(store, message_id)).state == "queued"
     assert line.handed == []
 

@@ -265,7 +265,7 @@ def test_numbering_plans_are_not_loaded_before_they_are_needed() -> None:
         "preload('GB')\n"
         "assert 'phonenumbers.data.region_GB' in sys.modules and 'phonenumbers.shortdata.region_GB' in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
 
 

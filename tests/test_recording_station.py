@@ -24,8 +24,8 @@ from tests.test_talking import PHRASES, VOICE, answered
 
 
 @asynccontextmanager
-async def recording_station(keys: str, *, enabled: bool = True) -> AsyncIterator[Station]:
-    async with station(core=False) as made:
+async def recording_station(keys: str, *, enabled: bool = True, **options: Any) -> AsyncIterator[Station]:
+    async with station(core=False, **options) as made:
         text = made.config.read_text()
         switch = f"enabled = {str(enabled).lower()}\n{keys}\n"
         made.config.write_text(text.replace("enabled = true\n", switch, 1))
@@ -113,7 +113,7 @@ async def test_a_call_leaves_an_ogg_and_all_files_under_their_old_names() -> Non
 
 async def files_of(phone: dialtone.Phone, call_id: str, last: str) -> dict[str, bytes]:
     """All files of a call, fetched in small pieces, once the last of them is there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             page = await phone.call("call.recordings", call_id=call_id)
             if any(file["name"] == last for file in page["files"]):
@@ -131,11 +131,14 @@ async def files_of(phone: dialtone.Phone, call_id: str, last: str) -> dict[str, 
 
 
 async def test_the_caller_is_told_first_and_only_then_recorded() -> None:
-    keys = 'consent_text = "This call is recorded."'
+    consent = (
+        "This call is recorded, so that we can look up later what was agreed, and nobody but us will ever hear it."
+    )
+    keys = f'consent_text = "{consent}"'
     async with recording_station(keys) as made, made.phone("*") as (phone, watch):
         await answered(made, phone, watch)
         told = await watch.wait("call.spoken")
-        assert told["text"] == "This call is recorded." and told["completed"]
+        assert told["text"] == consent and told["completed"]
         await phone.call("call.speak", text="Hello.", wait="spoken")
         await phone.call("call.hangup")
         ended = await watch.wait("call.ended")
@@ -157,12 +160,12 @@ async def answered_again(made: Station, phone: dialtone.Phone, watch: Watch) -> 
 
 
 async def test_whoever_steers_a_call_decides_what_of_it_is_recorded_and_the_command_line_fetches_it() -> None:
-    async with recording_station("") as made, made.phone("*") as (phone, watch):
+    async with recording_station("", answer_after_rings=10) as made, made.phone("*") as (phone, watch):
         await made.ready(phone)
-        await made.control("call.incoming", number="+447700900123", ring_s=0.5)
+        await made.control("call.incoming", number="+447700900123", ring_s=5)
         call_id = str((await watch.wait("call.incoming"))["call_id"])
         await phone.call("call.configure", call_id=call_id, record=False)
-        await watch.wait("call.connected")
+        await phone.call("call.accept", call_id=call_id)
         await phone.call("call.speak", text="Not this.", wait="spoken")
         assert not (made.dir / "recordings").exists()
         first = await phone.call("call.record", enabled=True)
@@ -196,7 +199,7 @@ async def test_after_kill_9_in_mid_call_the_recording_is_whole_and_finished_at_t
             assert left.getnframes() > 8000
         await made.start_core()
         async with made.phone("*") as (phone, _):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 record = await phone.call("call.get", call_id=call_id)
                 while not record["recordings"]:
                     record = await phone.call("call.get", call_id=call_id)
@@ -270,7 +273,7 @@ async def command(made: Station, *words: str) -> bytes:
         sys.executable, "-m", "clients.cli.main", "call", *words, "--socket", str(made.socket),
         stdout=asyncio.subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(50):
         out, _ = await process.communicate()
     assert process.returncode == 0
     return out

@@ -231,7 +231,7 @@ async def known_call(tmp_path: Path, call_id: str, reason: EndReason) -> None:
 
 
 async def eventually(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not true():  # noqa: ASYNC110 - of files and threads there is no event
             await asyncio.sleep(0.01)
 
@@ -272,7 +272,7 @@ async def test_too_old_files_go_with_a_word_in_the_calls_row(tmp_path: Path) -> 
         os.utime(file.path, (unix_s() - 31 * DAY_S,) * 2)
     async with recordings(tmp_path, config) as (_, store):
         await eventually(lambda: not path.exists())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 (row,) = await store.read(lambda connection: recordings_of(connection, CALL))
                 if row.removed_at is not None:
@@ -329,7 +329,7 @@ async def test_forgetting_waits_for_the_job_that_is_done_and_what_waits_is_not_d
             def work() -> None:
                 if wait:
                     began.set()
-                    assert go.wait(10)
+                    assert go.wait(30)
                 write_whole(tmp_path / "r" / name, b"x")
 
             await made.in_thread(work)
