@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from tests.rpc.schema import ProtocolSchema
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 """Deadline of every wait in these tests; reached only when something is broken."""
 
 

@@ -37,7 +37,11 @@ class Echo(Struct, frozen=True):
 
 class CountParams(Struct, frozen=True, forbid_unknown_fields=True):
     count: int = 1
-    after_ms: int = 0
+
+
+class FactsParams(Struct, frozen=True, forbid_unknown_fields=True):
+    count: int = 1
+    hold: bool = False
 
 
 class Counted(Struct, frozen=True):
@@ -54,7 +58,7 @@ class Waits:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
@@ -70,11 +74,12 @@ async def echo(request: Request, params: EchoParams) -> Echo:
 
 
 @method("test.incoming", facts=True, errors=(LineBusy,), into=TEST_METHODS)
-async def incoming(request: Request, params: CountParams) -> Counted:
-    """Write facts, then answer (a little later)."""
+async def incoming(request: Request, params: FactsParams) -> Counted:
+    """Write facts, then answer (with hold: once the test lets go)."""
     for number in range(params.count):
         await tell(request.core.store, CallIncoming(line="sim", call_id="call_1_aaaa", number=f"+4477009{number:05d}"))
-    await asyncio.sleep(params.after_ms / 1000)
+    if params.hold:
+        await WAITS[id(request.core)].go_on.wait()
     return Counted(params.count)
 
 
@@ -149,7 +154,7 @@ class Running:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something that has no event of its own to wait for."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.005)
 

@@ -122,18 +122,20 @@ async def test_a_replay_longer_than_the_ring_has_no_hole(tmp_path: Path) -> None
 
 async def test_a_new_choice_of_topics_loses_nothing_on_the_way(server: Running, client: Client) -> None:
     await client.call("test.echo", text="hello")
-    asked = client.ask("test.incoming", after_ms=150)
+    asked = client.ask("test.incoming", hold=True)
     await server.until(lambda: server.store.head_seq == 1)  # the fact waits for the reply to its own request
     await client.call("events.subscribe", topics=["call.*"])
+    server.waits.go_on.set()
     await client.reply(asked)
     assert (await client.event())["seq"] == 1
 
 
 async def test_a_replay_does_not_run_ahead_of_the_reply_to_what_it_replays(server: Running, client: Client) -> None:
     await client.call("events.unsubscribe")
-    asked = client.ask("test.incoming", after_ms=150)
+    asked = client.ask("test.incoming", hold=True)
     await server.until(lambda: server.store.head_seq == 1)
     await client.call("events.subscribe", since=0)
+    server.waits.go_on.set()
     message = await client.receive()
     assert message.get("id") == asked
     assert (await client.event())["seq"] == 1

@@ -28,7 +28,7 @@ async def output(*command: str, until: bytes | None = None) -> bytes:
     )
     assert process.stdout is not None
     said = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         while (until is None or until not in said) and (more := await process.stdout.read(4096)):
             said += more
         if process.returncode is None and until is not None:

@@ -231,7 +231,7 @@ async def test_a_peer_that_only_half_closed_still_gets_its_answers(server: Runni
     await other.call("test.incoming")  # nobody asked for events there: the reply stays alone
     assert (await other.event())["seq"] == 1
     server.waits.go_on.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         everything = await client.reader.read()
     assert json.loads(everything) == {"jsonrpc": "2.0", "id": 1, "result": {"count": 1}}
 
@@ -262,18 +262,20 @@ async def test_more_requests_than_allowed_in_flight_get_an_error_and_the_others_
         assert await client.call("test.echo", text="free again")
 
 
-async def test_the_facts_a_request_caused_come_after_its_reply_and_stand_in_it(client: Client) -> None:
+async def test_the_facts_a_request_caused_come_after_its_reply_and_stand_in_it(server: Running, client: Client) -> None:
     await client.call("test.echo", text="first")
-    client.ask("test.incoming", count=3, after_ms=50)
+    client.ask("test.incoming", count=3, hold=True)
+    await server.until(lambda: server.store.head_seq == 3)
+    server.waits.go_on.set()
     reply = await client.receive()
     assert reply["result"] == {"count": 3, "seq": 3}
     assert [(await client.event())["seq"] for _ in range(3)] == [1, 2, 3]
 
 
-async def test_a_cancelled_request_lets_its_facts_go(client: Client) -> None:
+async def test_a_cancelled_request_lets_its_facts_go(server: Running, client: Client) -> None:
     await client.call("test.echo", text="first")
-    waiting = client.ask("test.incoming", count=1, after_ms=60_000)
-    await asyncio.sleep(0.05)
+    waiting = client.ask("test.incoming", count=1, hold=True)
+    await server.until(lambda: server.store.head_seq == 1)
     client.send({"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": waiting}})
     assert (await client.receive())["error"]["code"] == -32800
     assert (await client.event())["seq"] == 1
@@ -282,8 +284,9 @@ async def test_a_cancelled_request_lets_its_facts_go(client: Client) -> None:
 async def test_another_client_gets_a_fact_before_the_request_that_caused_it_is_answered(server: Running) -> None:
     asking, watching = await server.client(), await server.client()
     await watching.call("test.echo", text="hello")
-    asked = asking.ask("test.incoming", after_ms=300)
+    asked = asking.ask("test.incoming", hold=True)
     assert (await watching.event())["seq"] == 1
+    server.waits.go_on.set()
     assert "result" in await asking.reply(asked)
 
 

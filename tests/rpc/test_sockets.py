@@ -16,6 +16,7 @@ import pytest
 
 from core.config import AccessConfig, SocketConfig
 from core.events import CallIncoming, Scope
+from core.rpc import pipe
 from core.rpc.access import Access, PeerId, peer_of
 from core.rpc.listen import ListenError, listen
 from tests.rpc.client import Client, RpcFailure
@@ -72,7 +73,7 @@ def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) -> Non
     path = tmp_path / "core.sock"
     bind = f"s = socket.socket(socket.AF_UNIX); s.bind({str(path)!r}); s.listen()"
     program = f"import os, socket; {bind}; os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", program], check=False, timeout=20)
+    subprocess.run([sys.executable, "-c", program], check=False, timeout=50)
     assert path.is_socket()
     listener = listen(SocketConfig(path=str(path)))
     with socket.socket(socket.AF_UNIX) as client:
@@ -163,7 +164,7 @@ def test_the_kernel_says_who_the_peer_is() -> None:
 def test_the_supplementary_groups_of_a_peer_count(tmp_path: Path) -> None:
     path = tmp_path / "core.sock"
     listener = listen(SocketConfig(path=str(path)))
-    listener.sock.settimeout(20)
+    listener.sock.settimeout(50)
     connect = f"s = socket.socket(socket.AF_UNIX); s.connect({str(path)!r}); s.recv(1)"
     child = subprocess.Popen([sys.executable, "-c", f"import os, socket; os.setgroups([4711, 4712]); {connect}"])
     try:
@@ -214,9 +215,14 @@ async def test_connections_over_the_limit_get_an_error_and_the_others_go_on(tmp_
         assert failure.value.kind == "limit"
         await third.closed()
         await first.close()
-        await server.until(lambda: len(server.core.sessions) == 1)
+        await server.until(lambda: len(served()) == 1)
         assert await (await server.client()).call("test.echo", text="hello")
         assert await second.call("test.echo", text="still here")
+
+
+def served() -> list[str]:
+    """The server's tasks of connections: a session is no longer listed before its place is free."""
+    return [name for task in asyncio.all_tasks() if (name := task.get_name()) == "rpc.session"]
 
 
 # --- framings and misbehaviour
@@ -275,8 +281,9 @@ async def test_a_message_over_the_limit_closes_that_connection_alone(tmp_path: P
 
 
 async def test_a_client_that_does_not_read_its_replies_is_closed_and_others_do_not_feel_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pipe, "REPLY_GRACE_S", 6.0)
     async with serving(tmp_path, config={"rpc": {"unread_bytes": 65536}}) as server:
         flooding, good = await server.raw(), await server.client()
         flooding.stop_reading()
@@ -291,7 +298,7 @@ async def test_a_client_that_does_not_read_its_replies_is_closed_and_others_do_n
             except OSError:
                 pass  # closed, as it should be
 
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(50), asyncio.TaskGroup() as group:
             task = group.create_task(flood())
             slowest_s = 0.0
             while len(server.core.sessions) == 2 or not good.seen:
@@ -300,7 +307,7 @@ async def test_a_client_that_does_not_read_its_replies_is_closed_and_others_do_n
                 slowest_s = max(slowest_s, asyncio.get_running_loop().time() - began_s)
                 await asyncio.sleep(0.01)
             task.cancel()
-        assert slowest_s < 1.0  # a stuck server would need the grace of 2 s
+        assert slowest_s < 5.0  # a stuck server would need the grace of 6 s
         reasons = [record.__dict__["fields"].get("cause") for record in caplog.records if record.name == "dialtone.rpc"]
         assert "unread" in reasons
 
@@ -331,7 +338,7 @@ async def test_a_socket_takes_connections_again_after_it_ran_out_of_descriptors(
     waiting.setblocking(True)
     reader, writer = await asyncio.open_unix_connection(sock=waiting)
     writer.write(b'{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"x"}}\n')
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert b'"x"' in await reader.readline()
     writer.close()
     await client.close()

@@ -44,10 +44,10 @@ class Gate:
 
     def work(self, _: Tx | sqlite3.Connection) -> None:
         self._loop.call_soon_threadsafe(self._reached.set)
-        assert self._open.wait(10)
+        assert self._open.wait(30)
 
     async def reached(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self._reached.wait()
 
     def open(self) -> None:

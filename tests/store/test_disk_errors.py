@@ -124,7 +124,7 @@ async def test_a_limit_of_the_kernel_loses_nothing_that_was_acknowledged(path: P
         sys.executable, "-m", "tests.store.writer_process", str(path), "--file-limit", "300000",
         stdout=subprocess.PIPE, cwd=REPOSITORY,
     )  # fmt: skip
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         output, _ = await process.communicate()
     assert process.returncode == 0
     said = [line.split() for line in output.decode().splitlines()[1:]]

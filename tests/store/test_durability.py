@@ -21,7 +21,7 @@ async def killed_after(path: Path, lines: int) -> dict[int, str]:
     assert process.stdout is not None
     said: list[bytes] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(50):
             assert await process.stdout.readline() == b"open\n"
             while len(said) < lines:
                 said.append(await process.stdout.readline())

@@ -208,7 +208,7 @@ async def test_what_comes_while_it_goes_on_is_erased_as_well(store: Store, path:
     def judge(number: str, line: str) -> bool:
         if number == "+19":  # only a fact speaks of it: all rows have been looked for by now
             late = fill(store, received("sms_late", "07700 900123", SECRET), sent("sms_later", ANNE, SECRET))
-            asyncio.run_coroutine_threadsafe(late, loop).result(10)
+            asyncio.run_coroutine_threadsafe(late, loop).result(30)
         return is_anne(number, line)
 
     assert (await erase(store, judge)).messages == 5

@@ -1,16 +1,17 @@
 """Opening: private files, one process at a time, and migrations from every earlier version."""
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from core.errors import StoreFailed
 from core.store import calls
+from core.store import migrate as migrate_module
 from core.store.migrate import known_migrations, migrate
 from core.store.store import Store, StoreTooNew
 from tests.store.conftest import fact, raw_rows
@@ -106,41 +107,31 @@ async def test_all_tables_are_strict(store: Store) -> None:
     assert [name for name in loose if not name.startswith("sqlite_")] == []
 
 
-async def test_an_open_that_is_cancelled_lets_go_of_the_store(path: Path) -> None:
+async def test_an_open_that_is_cancelled_lets_go_of_the_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = threading.Event()
+
+    def migrating(connection: sqlite3.Connection) -> int:
+        taken.set()
+        return migrate(connection)
+
+    monkeypatch.setattr(migrate_module, "migrate", migrating)
+    monkeypatch.setattr(migrate_module, "BUSY_TIMEOUT_S", 60.0)
     make_version(path, 1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA journal_mode = WAL")
     other.execute("BEGIN IMMEDIATE")  # the migration waits for this
     async with asyncio.TaskGroup() as group:
         opening = group.create_task(Store.open(path))
-        await until_refused(path)
+        assert await asyncio.to_thread(taken.wait, 20), "it has the lock, and waits"
         opening.cancel()
     other.execute("ROLLBACK")
     other.close()
     await (await opened(path)).close()
 
 
-async def until_refused(path: Path) -> None:
-    """Until the store is taken by someone."""
-    async with asyncio.timeout(5):
-        while not is_locked(path.with_name("dialtone.db.lock")):  # noqa: ASYNC110 - a file lock tells nobody
-            await asyncio.sleep(0.005)
-
-
-def is_locked(file: Path) -> bool:
-    if not file.exists():
-        return False
-    with file.open() as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
 async def opened(path: Path) -> Store:
     """The store, as soon as nobody else has it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             try:
                 return await Store.open(path)

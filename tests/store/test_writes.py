@@ -37,7 +37,7 @@ async def test_writes_that_come_together_share_commits(store: Store, gate: Gate)
 async def test_after_a_group_the_next_write_waits_a_moment_for_the_others(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "GROUP_WINDOW_S", 5.0)
+    monkeypatch.setattr(store_module, "GROUP_WINDOW_S", 20.0)
     store = await Store.open(path)
     gate = Gate()
     async with asyncio.TaskGroup() as group:
@@ -234,7 +234,7 @@ async def test_close_waits_for_the_writes_before_it(path: Path) -> None:
         await gate.reached()
         writes = [group.create_task(store.write(fact(str(n)))) for n in range(50)]
         closing = group.create_task(store.close())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await _until_closing(store)
             gate.open()
             await closing
