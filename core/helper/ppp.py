@@ -18,6 +18,9 @@ LEAST_S, MOST_S = 2.0, 60.0
 STOP_S = 4.0
 """For LCP's good-bye (RFC 1661 §5.5: Terminate-Request, again after 3 s) and the port's release."""
 
+KILLED_S = 1.0
+"""Until the kernel has done it: milliseconds, but on a busy machine."""
+
 AUTHS = ("none", "pap", "chap")
 
 
@@ -141,6 +144,9 @@ def _end(pid: int, folder: str) -> None:
         time.sleep(LOOK_EVERY_S)
     if _is_of(pid, folder):
         signal_group(pid, signal.SIGKILL)
+        end = time.monotonic() + KILLED_S
+        while _is_of(pid, folder) and time.monotonic() < end:
+            time.sleep(LOOK_EVERY_S)
 
 
 def _by_folder(folder: str) -> int | None:

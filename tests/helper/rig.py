@@ -50,7 +50,7 @@ class HelperProcess:
             self.process = subprocess.Popen(
                 self.words("--for-user", str(os.getuid())), stderr=log, cwd=ROOT, env=os.environ | environment
             )
-        until(lambda: self.answers() or self.ended(), "the helper serves", 20)
+        until(lambda: self.answers() or self.ended(), "the helper serves")
         assert not self.ended(), self.log
 
     def ended(self) -> bool:
@@ -96,7 +96,7 @@ class HelperProcess:
         """-9. The whole of it: `ip netns exec` becomes the program, it does not start it."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def stop(self) -> int:
         assert self.process is not None
@@ -132,7 +132,7 @@ class HelperProcess:
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(30)
 
 
 @contextmanager

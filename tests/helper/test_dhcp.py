@@ -60,14 +60,14 @@ def test_what_the_server_gives_is_told_and_nothing_of_it_is_set(station: Station
     options = ("--dhcp-option=option:mtu,1420", "--dhcp-option=option:dns-server,10.64.0.1,9.9.9.9")
     with server(station, tmp_path, *options), helper_process(station.host) as helper:
         before = station.snapshot()
-        found = helper.must("dhcp", interface="wwan0", timeout_s=10)
+        found = helper.must("dhcp", interface="wwan0", timeout_s=20)
         assert found == {
             "ok": True, "address": f"10.64.0.{KNOWN}/24", "gateway": "10.64.0.1",
             "dns": ["10.64.0.1", "9.9.9.9"], "mtu": 1420, "lease_s": 600,
         }  # fmt: skip
         assert station.snapshot() == before
         helper.must("address", interface="wwan0", address=found["address"], add=True)
-        assert helper.must("dhcp", interface="wwan0", timeout_s=10) == found  # asked again before it ends
+        assert helper.must("dhcp", interface="wwan0", timeout_s=20) == found  # asked again before it ends
         assert os.listdir(helper.folder) and not list(helper.folder.glob("dialtone-*-dhcp-*"))
 
 
@@ -79,7 +79,7 @@ def test_busybox_is_as_good(station: Station, tmp_path: Path) -> None:
         only("busybox") as folder,
         helper_process(station.host, "--path", str(folder)) as helper,
     ):
-        assert helper.must("dhcp", interface="wwan0", timeout_s=10)["address"] == f"10.64.0.{KNOWN}/24"
+        assert helper.must("dhcp", interface="wwan0", timeout_s=20)["address"] == f"10.64.0.{KNOWN}/24"
 
 
 @needs_namespaces
@@ -87,7 +87,7 @@ def test_dhclient_is_used_where_it_is_the_only_one(station: Station) -> None:
     with only() as folder:
         install(folder, "dhclient", DHCLIENT)
         with helper_process(station.host, "--path", str(folder)) as helper:
-            found = helper.must("dhcp", interface="wwan0", timeout_s=10)
+            found = helper.must("dhcp", interface="wwan0", timeout_s=20)
             assert (found["address"], found["dns"]) == ("10.64.0.77/24", ["10.64.0.1", "9.9.9.9"])
             assert (found["gateway"], found["mtu"], found["lease_s"]) == ("10.64.0.1", 1420, 3600)
         assert [call[0] for call in calls(folder)] == ["dhclient"]
@@ -101,25 +101,29 @@ def test_without_any_dhcp_program_it_says_so(station: Station) -> None:
 
 @needs_namespaces
 @needs("udhcpc")
-def test_silence_ends_in_time_and_keeps_no_other_request_waiting(station: Station) -> None:
-    with helper_process(station.host) as helper:
-        found: list[tuple[str, float]] = []
-
-        def ask() -> None:
+def test_silence_ends_in_time(station: Station) -> None:
+    with only() as folder:
+        install(folder, "udhcpc", "import time\ntime.sleep(50)\n")  # the real one may give up by itself
+        with helper_process(station.host, "--path", str(folder)) as helper:
             before = time.monotonic()
-            found.append((helper.trouble("dhcp", interface="wwan0", timeout_s=3), time.monotonic() - before))
+            assert helper.trouble("dhcp", interface="wwan0", timeout_s=1) == "dhcp_silent"
+            assert 1 <= time.monotonic() - before < 30
+            until(lambda: not any(f"{folder}/udhcpc" in words for words in helper.running("")), "it runs on")
 
-        asking = threading.Thread(target=ask)
+
+@needs_namespaces
+@needs("udhcpc")
+def test_a_server_that_is_silent_keeps_no_other_request_waiting(station: Station) -> None:
+    with helper_process(station.host) as helper:
+        found: list[object] = []
+        asking = threading.Thread(target=lambda: found.append(helper.ask("dhcp", interface="wwan0", timeout_s=30)))
         asking.start()
         until(lambda: bool(helper.running("udhcpc")), "udhcpc runs")
-        before = time.monotonic()
         helper.must("route", interface="wwan0", gateway=None, metric=40, halves=True, add=True)
-        assert time.monotonic() - before < 1.0 and not found
+        assert not found
         assert helper.trouble("dhcp", interface="wwan0", timeout_s=3) == "busy"  # one for each interface
+        assert helper.stop() == 0
         asking.join(20)
-        [(trouble, took_s)] = found
-        assert trouble == "dhcp_silent" and took_s < 3 + 2
-        assert not helper.running("udhcpc")
 
 
 @needs_namespaces
@@ -133,8 +137,8 @@ def test_told_to_end_it_does_not_wait_for_a_server(station: Station) -> None:
         asking.start()
         until(lambda: bool(helper.running("udhcpc")), "udhcpc runs")
         before = time.monotonic()
-        assert helper.stop() == 0 and time.monotonic() - before < 10
-        asking.join(5)
+        assert helper.stop() == 0 and time.monotonic() - before < 20
+        asking.join(20)
         until(lambda: not helper.running("udhcpc"), "udhcpc has ended")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,13 +184,15 @@ def runs(word: str) -> bool:
 
 
 def test_a_program_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """Its child is told from that of another run by how long it sleeps."""
     from core.helper.programs import Programs
     from core.helper.refused import Refused
 
-    install(tmp_path, "slow", "import subprocess\nsubprocess.run(['sleep', '61.53'])\n")
+    long = f"61.{os.getpid()}"
+    install(tmp_path, "slow", f"import subprocess\nsubprocess.run(['sleep', '{long}'])\n")
     with pytest.raises(Refused, match="longer than 0.5 s"):
         Programs(f"{tmp_path}:/usr/bin:/bin").run("slow", timeout_s=0.5)
-    until(lambda: not runs("61.53"), "the program's own program went on")  # what init inherits dies a moment later
+    until(lambda: not runs(long), "the program's own program went on")  # what init inherits dies a moment later
 
 
 def test_programs_have_a_fixed_environment_and_nothing_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ class Namespace:
                 program.wait(2)
             except subprocess.TimeoutExpired:
                 program.kill()
-                program.wait(5)
+                program.wait(30)
             for stream in (program.stdin, program.stdout, program.stderr):
                 if stream is not None:
                     stream.close()
@@ -117,7 +117,8 @@ def run_program(*argv: str, check: bool = True, input: str | None = None) -> sub
     return done
 
 
-def until(done: Callable[[], bool], text: str, timeout_s: float = 10.0) -> None:
+def until(done: Callable[[], bool], text: str, timeout_s: float = 30.0) -> None:
+    """Its time only ends a wait for what never comes: a machine that stands still for seconds fails no test."""
     deadline = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < deadline, text
