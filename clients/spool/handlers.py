@@ -47,11 +47,18 @@ class Handlers:
         command = self._commands.get(run.kind)
         if not command:
             return
+        begun: asyncio.Future[asyncio.subprocess.Process] = asyncio.get_running_loop().create_future()
         try:
-            child = await self._start([*command, *run.argv])
+            # asyncio kills a child whose start is cancelled, and this one may have done half of its work by then.
+            await asyncio.shield(self._start([*command, *run.argv], begun))
+            child = begun.result()
         except OSError as problem:
             _log.error("the %s handler can't be run: %s", run.kind, problem.strerror)
             return
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                await self._let_end(run, await begun)
+            raise
         try:
             async with asyncio.timeout(self._timeout_s):
                 output = await _read_some(child)
@@ -76,14 +83,20 @@ class Handlers:
                 await child.wait()
         self._ledger.handler_ended(run)
 
-    async def _start(self, argv: Sequence[str]) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # so that it can be killed with its children, and Ctrl-C is ours alone
-        )
+    async def _start(self, argv: Sequence[str], begun: "asyncio.Future[asyncio.subprocess.Process]") -> None:
+        """begun gets the child, or the OSError."""
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # so that it can be killed with its children, and Ctrl-C is ours alone
+            )
+        except OSError as problem:
+            begun.set_exception(problem)
+        else:
+            begun.set_result(child)
 
 
 async def _read_some(child: asyncio.subprocess.Process) -> bytes:

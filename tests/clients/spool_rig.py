@@ -3,17 +3,19 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.clients.tiny_core import Json, Refused, TinyCore
 
 ROOT = Path(__file__).parent.parent.parent
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
+"""Against hanging; on a loaded machine a Python process alone takes seconds to start."""
 AT = "2026-11-21T07:16:00.123Z"
 STATUS = {"lines": [{"name": "sim", "imsi": "246030000000000", "imei": "861000000000001"}], "calls": []}
 
@@ -103,7 +105,8 @@ class Rig:
 
     def configure(self, toml: str = "", *, handler: bool = True) -> None:
         script = self.folder / "handler"
-        script.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >> {self.handled}\necho >> {self.handled}\n')
+        # A line in one write: whoever looks sees all of it or nothing.
+        script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$(printf "%s|" "$@")" >> {self.handled}\n')
         script.chmod(0o755)
         event = f'eventhandler = "{script}"\n' if handler else ""
         base = f'root = "{self.spool}"\nsettle_s = 0.2\ndelaytime = 0.5\n'
@@ -181,6 +184,16 @@ class Rig:
         await self.until(lambda: self.files(folder))
         (name,) = self.files(folder)
         return self.content(folder, name)
+
+    async def accepted(self) -> None:
+        """Until the ledger has the id of a message: the daemon has it before we do."""
+        await self.until(self._accepted)
+
+    def _accepted(self) -> bool:
+        found = None
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(self.spool / ".dialtone/spool.db")) as ledger:
+            found = ledger.execute("SELECT 1 FROM jobs WHERE message_id IS NOT NULL").fetchone()
+        return found is not None
 
     def handler_runs(self) -> list[list[str]]:
         return [line.rstrip("|").split("|") for line in self.text(self.handled).splitlines()]

@@ -100,6 +100,7 @@ def test_a_kill_at_any_line_of_placing_leaves_one_whole_file_and_one_handler_run
     assert died > 40
 
 
+@pytest.mark.timeout(240)
 async def test_random_kills_send_each_file_once_and_lose_none(spool: Rig) -> None:
     rng = random.Random(1)
     await spool.running()
@@ -118,6 +119,7 @@ async def test_random_kills_send_each_file_once_and_lose_none(spool: Rig) -> Non
     assert len(runs) == len(set(runs))
 
 
+@pytest.mark.timeout(240)
 async def test_random_kills_make_each_received_message_one_file(spool: Rig) -> None:
     rng = random.Random(2)
     await spool.running()
