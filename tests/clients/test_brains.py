@@ -22,7 +22,7 @@ TEXTS: dict[str, str] = BOOK["texts"]
 CALL = "call_1795246560_k2fq"
 OTHER_CALL = "call_1795246599_aaaa"
 NUMBER = "+447700900123"
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 RECEPTIONIST = (sys.executable, "-m", "clients.brains.receptionist")
 NODE = shutil.which("node")

@@ -17,7 +17,7 @@ from clients.cli.command import find_commands
 from tests.clients.tiny_core import Json, Refused, TinyCore
 
 DIALTONE = (sys.executable, "-m", "clients.cli.main")
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 STATUS = {
     "service": "dialtone",
     "version": "0.1.0",

@@ -268,6 +268,7 @@ async def test_raw_at_that_is_off_ends_the_console_at_once(core: TinyCore) -> No
 # --- a whole station
 
 
+@pytest.mark.timeout(180)
 async def test_all_of_it_works_on_a_whole_station() -> None:
     async with station(core=False) as made:
         text = made.config.read_text().replace("lost_after_s = 1.0", "lost_after_s = 1.0\nraw_at = true")
@@ -275,6 +276,9 @@ async def test_all_of_it_works_on_a_whole_station() -> None:
         await made.start_core()
         async with made.phone() as (phone, _):
             await made.ready(phone)
+            async with asyncio.timeout(DEADLINE_S):
+                while (await phone.call("modem.signal"))["access_technology"] is None:  # noqa: ASYNC110 - of another process
+                    await asyncio.sleep(0.05)  # it is looked at some time after the line is ready
             for words, wanted in (
                 (("status", "--fresh"), "SIMCOM_SIM7600G-H"),
                 (("signal",), "lte"),

@@ -438,6 +438,7 @@ def test_what_is_no_time_names_the_option(text: str) -> None:
 # --- against the real thing
 
 
+@pytest.mark.timeout(180)
 async def test_a_message_is_sent_waited_for_listed_and_erased_on_a_real_core() -> None:
     async with station() as made, made.phone("sms.*") as (phone, _):
         await made.ready(phone)

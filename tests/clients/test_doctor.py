@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from clients.doctor import host
 from clients.doctor.finding import Finding, Verdict
 from tests.station import ROOT, Station, station
@@ -87,7 +89,7 @@ async def doctor(made: Station | None, *arguments: str) -> tuple[int, list[dict[
         sys.executable, "-m", "clients.cli.main", "doctor", "--no-usb", "--json", "--socket", socket, *arguments,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=ROOT, env=os.environ | {"TERM": "dumb"},
     )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(40):
         out, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, json.loads(out or b"[]"), errors.decode()
@@ -103,10 +105,11 @@ async def test_without_a_daemon_the_doctor_says_how_to_start_it() -> None:
     assert verdicts(found)["daemon"] == "problem"
 
 
+@pytest.mark.timeout(120)
 async def test_a_station_that_is_well_has_no_problem() -> None:
     async with station() as made, made.phone("modem.*") as (phone, _):
         await made.ready(phone)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while True:
                 code, found, errors = await doctor(made)
                 if code == 0:

@@ -14,7 +14,7 @@ import dialtone
 from dialtone.link import Link
 from tests.clients.tiny_core import Json, Refused, TinyCore
 
-DEADLINE_S = 5.0
+DEADLINE_S = 20.0
 
 
 async def take(events: AsyncIterator[dialtone.Event], count: int) -> list[dialtone.Event]:
@@ -438,15 +438,19 @@ async def test_a_daemon_with_another_journal_is_told_to_the_reader_who_goes_on(c
 
 
 async def test_leaving_ends_the_reader(core: TinyCore) -> None:
-    async def read(phone: dialtone.Phone) -> int:
-        return len([event async for event in phone.events()])
+    read: list[dialtone.Event] = []
+    one = asyncio.Event()
+
+    async def follow(phone: dialtone.Phone) -> None:
+        async for event in phone.events():
+            read.append(event)
+            one.set()
 
     async with asyncio.TaskGroup() as tasks, dialtone.connect(core.path, topics=["*"]) as phone:
-        reading = tasks.create_task(read(phone))
+        tasks.create_task(follow(phone))
         core.fact("call.ended")
-        await core.wait_for(lambda: phone.connected)
-        await asyncio.sleep(0.05)
-    assert reading.result() == 1
+        await asyncio.wait_for(one.wait(), DEADLINE_S)
+    assert len(read) == 1
 
 
 async def test_the_socket_has_a_usual_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,13 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.clients.tiny_core import Json, TinyCore
 
 README = Path(__file__).parents[2] / "clients/python/README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 
 async def start(core: TinyCore, example: str) -> asyncio.subprocess.Process:
@@ -69,6 +71,7 @@ async def test_a_consumer(core: TinyCore) -> None:
     assert out == b"2026-11-21T07:16:00.123Z +447700900123\n"
 
 
+@pytest.mark.timeout(180)
 def test_the_examples_are_typed(tmp_path: Path) -> None:
     from mypy import api
 

@@ -85,14 +85,14 @@ class TinyCore:
     def asked(self, method: str) -> list[Json]:
         return [params for name, params in self.requests if name == method]
 
-    async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
         """Looks after each request and each change of connections."""
         async with asyncio.timeout(timeout_s):
             while not condition():
                 self._grown.clear()
                 await self._grown.wait()
 
-    async def wait_asked(self, method: str, times: int = 1, timeout_s: float = 5.0) -> Json:
+    async def wait_asked(self, method: str, times: int = 1, timeout_s: float = 20.0) -> Json:
         await self.wait_for(lambda: len(self.asked(method)) >= times, timeout_s)
         return self.asked(method)[times - 1]
 

@@ -11,9 +11,10 @@ import pytest
 from tests.station_units.unit_file import ROOT, SERVICES, SYSTEMD, read_unit
 
 LIB = "usr/local/lib"
+pytestmark = pytest.mark.timeout(300)
 
 
-def make(target: str, *variables: str, timeout_s: float = 50) -> subprocess.CompletedProcess[str]:
+def make(target: str, *variables: str, timeout_s: float = 100) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "-s", target, *variables], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=True
     )

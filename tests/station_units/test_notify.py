@@ -26,9 +26,16 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield sock
 
 
-async def heard(manager: socket.socket, timeout_s: float = 5.0) -> str:
+async def heard(manager: socket.socket, timeout_s: float = 30.0) -> str:
     async with asyncio.timeout(timeout_s):
         return (await asyncio.get_running_loop().sock_recv(manager, 4096)).decode()
+
+
+async def last_word(manager: socket.socket) -> str:
+    """What is told after the signs of life, of which a slow machine may have some more than were waited for."""
+    while (told := await heard(manager)).startswith("WATCHDOG=1"):
+        pass
+    return told
 
 
 def environment(tmp_path: Path, **more: str) -> dict[str, str]:
@@ -40,14 +47,14 @@ async def test_readiness_is_told_once_and_life_twice_as_often_as_asked(
     module: ModuleType, manager: socket.socket, tmp_path: Path
 ) -> None:
     given = environment(tmp_path, WATCHDOG_USEC="200000", WATCHDOG_PID=str(os.getpid()))
-    calls = 0
+    calls, before = 0, time.monotonic()
     with module.ServiceManager.of_environment(given).told(lambda: f"{calls} calls"):
         assert await heard(manager) == "READY=1\nWATCHDOG=1\nSTATUS=0 calls"
-        calls, before = 3, time.monotonic()
+        calls = 3
         assert await heard(manager) == "WATCHDOG=1\nSTATUS=3 calls"
         assert await heard(manager) == "WATCHDOG=1\nSTATUS=3 calls"
         assert time.monotonic() - before >= 0.15
-    assert await heard(manager) == "STOPPING=1"
+    assert await last_word(manager) == "STOPPING=1"
     assert given == {}, "what the service starts must not speak for it"
 
 
@@ -100,7 +107,7 @@ async def test_readiness_that_systemd_had_no_room_for_is_told_again(
             while True:
                 crowd.sendto(b"others", str(tmp_path / "notify"))
         with module.ServiceManager.of_environment(environment(tmp_path)).told(lambda: ""):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while "READY=1" not in await heard(manager):
                     pass
 
@@ -135,17 +142,16 @@ async def test_each_client_says_when_it_serves_and_when_it_stops(
         sys.executable, "-m", *words, env=os.environ | more, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        told = [await heard(manager, 30), await heard(manager)]
+        told = [await heard(manager), await heard(manager)]
         child.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             code = await child.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
     assert told[0].startswith("READY=1") and told[1].startswith("WATCHDOG=1")
     assert code == 0
-    while (last := await heard(manager)) != "STOPPING=1":
-        assert last.startswith("WATCHDOG=1")
+    assert await last_word(manager) == "STOPPING=1"
 
 
 @pytest.mark.parametrize(
@@ -165,10 +171,12 @@ async def test_a_client_says_when_it_serves_and_when_it_ends(
         "--socket", str(tmp_path / "no.sock"), env=os.environ | environment(tmp_path, WATCHDOG_USEC="30000000"),
     )  # fmt: skip
     try:
-        assert (await heard(manager, 30)).startswith("READY=1\nWATCHDOG=1\nSTATUS=")
+        assert (await heard(manager)).startswith("READY=1\nWATCHDOG=1\nSTATUS=")
         process.send_signal(signal.SIGTERM)
-        assert await heard(manager, 10) == "STOPPING=1"
+        assert await last_word(manager) == "STOPPING=1"
+        async with asyncio.timeout(30):
+            await process.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None:
             process.kill()
-        await process.wait()
+            await process.wait()

@@ -16,13 +16,14 @@ from tests.clients.test_cli import DEADLINE_S, DIALTONE, Ran
 
 @dataclass
 class Vps:
-    """What came to /api/send. delay_s: before it answers."""
+    """What came to /api/send. held: nothing is answered until `go_on` is set."""
 
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     status: int = 200
-    delay_s: float = 0.0
+    held: bool = False
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
@@ -30,7 +31,8 @@ class Vps:
         self.bodies.append(await request.json())
         self.headers.append(dict(request.headers))
         self.news.set()
-        await asyncio.sleep(self.delay_s)
+        if self.held:
+            await self.go_on.wait()
         return web.json_response({"success": status == 200}, status=status)
 
     async def wait(self, count: int) -> dict[str, Any]:

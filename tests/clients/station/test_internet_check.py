@@ -82,6 +82,7 @@ def test_a_huge_file_is_read_in_part_and_an_empty_one_has_a_reason_of_ours(folde
     assert empty is not None and empty.reason == NO_REASON
 
 
+DEADLINE_S = 30.0
 TAKER = """
 import sys
 from pathlib import Path
@@ -140,16 +141,23 @@ async def _watching(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             assert await process.wait() == 0
         assert process.stderr is not None
         await process.stderr.read()
 
 
 async def _until(there: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(DEADLINE_S):
         while not there():  # noqa: ASYNC110 - another process acts
             await asyncio.sleep(0.01)
+
+
+def _put(path: Path, text: str) -> None:
+    """Whole at once: nobody reads it before its words are in it."""
+    aside = path.with_name("aside")
+    aside.write_text(text)
+    aside.rename(path)
 
 
 def _core(folder: Path) -> TinyCore:
@@ -182,14 +190,14 @@ async def test_a_script_that_writes_all_the_time_makes_one_request_a_second(fold
         for number in range(200):
             _written(folder / "signal", f"{number}")
             await asyncio.sleep(0.01)
-        await _until(lambda: not (folder / "signal").exists())
-        assert 1 <= len(_checks(core)) <= 2 + (time.monotonic() - began_s)
+        await _until(lambda: not (folder / "signal").exists() and bool(_checks(core)))
+        assert len(_checks(core)) <= 2 + (time.monotonic() - began_s)
 
 
 async def test_a_core_that_is_away_is_asked_when_it_is_back_and_other_files_are_nothing_to_it(folder: Path) -> None:
     async with _watching(folder) as process:
         _written(folder / "other")
-        _written(folder / "signal", "while it was away")
+        _put(folder / "signal", "while it was away")
         await _until(lambda: not (folder / "signal").exists())
         async with _core(folder) as core:
             await _until(lambda: _checks(core) == ["while it was away"])
@@ -201,15 +209,16 @@ async def test_what_is_old_is_cleared_away_and_not_acted_on(folder: Path) -> Non
     os.utime(folder / "signal", (1_000_000_000, 1_000_000_000))
     async with _core(folder) as core, _watching(folder):
         await _until(lambda: not (folder / "signal").exists())
-        _written(folder / "signal", "of now")
+        _put(folder / "signal", "of now")
         await _until(lambda: _checks(core) == ["of now"])
 
 
 async def test_a_flood_of_old_files_and_odd_names_fills_no_log_and_the_next_call_is_heard(folder: Path) -> None:
     """Anyone can put these into /tmp, thousands a second."""
     async with _core(folder) as core, _watching(folder) as process:
-        _written(folder / "signal", "first")
+        _put(folder / "signal", "first")
         await _until(lambda: _checks(core) == ["first"])
+        began_s = time.monotonic()
         for number in range(500):
             _written(folder / "old", f"{number}")
             os.utime(folder / "old", (1_000_000_000, 1_000_000_000))
@@ -217,13 +226,14 @@ async def test_a_flood_of_old_files_and_odd_names_fills_no_log_and_the_next_call
             _written(folder / os.fsdecode(b"\xff\xfe\n"), "odd")
             await asyncio.sleep(0.005)
         await _until(lambda: not (folder / "signal").exists())
-        _written(folder / "signal", "last")
+        _put(folder / "signal", "last")
         await _until(lambda: _checks(core)[1:] == ["last"])
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         lines = (await process.stderr.read()).decode().splitlines()
         await process.wait()
-        assert len([line for line in lines if "not acted on" in line]) < 12
+        told = [line for line in lines if "not acted on" in line]
+        assert len(told) <= 2 + (time.monotonic() - began_s), "one a second"
 
 
 async def test_a_folder_that_goes_and_comes_is_watched_again(folder: Path) -> None:
@@ -241,13 +251,13 @@ async def test_a_folder_that_goes_and_comes_is_watched_again(folder: Path) -> No
     async with _core(folder) as core:
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL, cwd=ROOT)
         try:
-            _written(inner / "signal", "one")
+            _put(inner / "signal", "one")
             await _until(lambda: _checks(core) == ["one"])
             inner.rename(folder / "away")
             (folder / "away/signal").symlink_to("/etc/passwd")
             await asyncio.sleep(0.1)
             inner.mkdir()
-            _written(inner / "signal", "two")
+            _put(inner / "signal", "two")
             await _until(lambda: _checks(core)[1:] == ["two"])
         finally:
             process.send_signal(signal.SIGTERM)

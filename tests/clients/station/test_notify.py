@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -124,11 +125,12 @@ async def test_a_damaged_outbox_is_gone_around(desk: Desk, vps: Vps) -> None:
 
 async def test_the_same_notification_twice_at_once_is_sent_once(desk: Desk, vps: Vps) -> None:
     desk.bridge_config(vps.url)
-    vps.delay_s = 3.0
+    vps.held = True
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(desk.run("notify", "The same."))
         await vps.wait(1)
         second = await desk.run("notify", "The same.", "--json")
+        vps.go_on.set()
     assert (second.code, json.loads(second.out)["outcome"]) == (0, "duplicate")
     assert first.result().code == 0 and len(vps.bodies) == 1
     assert not list(desk.state.glob("*.lock"))
@@ -137,10 +139,10 @@ async def test_the_same_notification_twice_at_once_is_sent_once(desk: Desk, vps:
 async def test_the_network_is_judged_by_who_answers(desk: Desk, vps: Vps) -> None:
     up, down = vps.url, "http://127.0.0.1:1/"
     for urls, severity in (([up, up], "info"), ([up, down], "warning"), ([down, down], "critical")):
-        desk.configure(f"[network]\nurls = {json.dumps(urls)}")
+        desk.configure(f"[network]\nurls = {json.dumps(urls)}\ntimeout_s = 30.0")
         found = json.loads((await desk.run("notify", "network", "--dry-run", "--json")).out)
         assert found["severity"] == severity and "Network Status" in found["message"]
-    desk.configure()
+    desk.configure("[network]\ntimeout_s = 30.0")
     desk.bridge_config(vps.url)
     found = json.loads((await desk.run("notify", "network", "--dry-run", "--json")).out)
     assert (found["severity"], "Reachable" in found["message"]) == ("info", True), "the bridge's servers by default"
@@ -212,7 +214,7 @@ def test_an_ims_context_of_the_wrong_kind_is_pointed_out() -> None:
 async def test_the_whole_station_in_one_report(desk: Desk, core: TinyCore) -> None:
     core.handlers["status"] = lambda _: {"lines": [{"name": "sim", "state": "ready", "operator": None}]}
     desk.programs.add("systemctl", SYSTEMCTL)
-    desk.configure("[limits]\ncpu_percent = 1000\ndisk_percent = 100\n")
+    desk.configure("[limits]\ncpu_percent = 1000\ndisk_percent = 100\ntemperature_c = 1000\n")
     found = json.loads((await desk.run("notify", "system-full", "--dry-run", "--json", socket=core.path)).out)
     for words in ("CPU:", "Mem:", "sim: ready", "dialtone-spool failed", "Listening Ports", "Top Processes"):
         assert words in found["message"]
@@ -242,6 +244,15 @@ def test_figures_of_the_kernel_are_read_as_documented(tmp_path: Path) -> None:
     assert host.temperature_c(tmp_path) == pytest.approx(48.312)
 
 
+def has_rows_table(path: Path) -> bool:
+    """The file is there before what belongs into it."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path)) as db:
+        return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'rows'").fetchall())
+
+
+@pytest.mark.timeout(120)
 async def test_a_running_bridge_delivers_what_is_queued_also_after_an_outage(desk: Desk, vps: Vps) -> None:
     desk.bridge_config(vps.url, "notify = []")
     vps.status = 503
@@ -251,7 +262,7 @@ async def test_a_running_bridge_delivers_what_is_queued_also_after_an_outage(des
         )
         try:
             async with asyncio.timeout(DEADLINE_S):
-                while not (desk.folder / "bridge.db").exists():  # noqa: ASYNC110 - another process makes it
+                while not has_rows_table(desk.folder / "bridge.db"):  # noqa: ASYNC110 - another process makes it
                     await asyncio.sleep(0.05)
             assert "queued" in (await desk.run("notify", "Held.", "error")).out
             await vps.wait(1)
