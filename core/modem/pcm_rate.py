@@ -21,16 +21,19 @@ NOMINAL = (0.85, 1.15)
 EARLY_S = 1.0
 """Twice the bytes can't come from a burst after so long, half of them can come from a gap: that waits for the end."""
 MEASURE_S = 2.0
+STOOD_S = 0.25
+"""Longer than any burst takes to come: this process or the line stood still, and what was lost can't be counted."""
 TAPS = 47
 """Of the half-band filter: 1.4 ms late, -50 dB from 4.5 kHz on."""
 
 
 class RateMeter:
-    """Counts the bytes of the first two seconds of downlink."""
+    """Counts the bytes of the first two seconds of downlink that come without a standstill."""
 
     def __init__(self, pcm_format: PcmFormat) -> None:
         self._format = pcm_format
         self._first_s: float | None = None
+        self._last_s = 0.0
         self._bytes = 0
         self.rate_hz: int | None = None
         """8000 or 16000 on a line once that is certain; None before, and for good when nothing fits."""
@@ -40,8 +43,9 @@ class RateMeter:
         """That many bytes were read at that time (monotonic seconds)."""
         if self.done:
             return
-        if self._first_s is None:
-            self._first_s = at_s  # what came with the first read may have waited in the kernel for long
+        stood, self._last_s = at_s - self._last_s > STOOD_S, at_s
+        if self._first_s is None or stood:
+            self._first_s, self._bytes = at_s, 0  # what came with the first read may have waited in the kernel for long
             return
         self._bytes += count
         seconds = at_s - self._first_s

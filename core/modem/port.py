@@ -204,6 +204,9 @@ class AtPort:
                 case Reply():
                     if self._reply is not None and not self._reply.done():
                         self._reply.set_result(event)
+                        # Where this process stood still, its time may be over in this very turn of the loop.
+                        if self._deadline is not None and not self._deadline.expired():
+                            self._deadline.reschedule(None)
                 case Urc():
                     self.counts.urcs_dropped += len(self._urcs) == MAX_URCS
                     self._urcs.append(event)

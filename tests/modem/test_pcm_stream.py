@@ -156,6 +156,14 @@ def test_bytes_that_waited_in_the_kernel_are_not_taken_for_a_higher_rate() -> No
     assert meter.rate_hz == 8000
 
 
+def test_a_standstill_begins_the_measurement_anew() -> None:
+    meter = RateMeter(FORMAT)
+    times_s = [k * 0.02 for k in range(60)] + [2.2 + k * 0.02 for k in range(110)]
+    for at_s in times_s:
+        meter.feed(320, at_s)
+    assert meter.rate_hz == 8000  # of the time as a whole it were little more than the half
+
+
 def test_a_downlink_with_gaps_is_measured_as_nothing() -> None:
     meter = RateMeter(FORMAT)
     for k in range(0, 130, 4):
