@@ -23,6 +23,11 @@ class Heard:
                 found += [part for part in ast.literal_eval(text).split("\r") if part.strip("\x1b")]
         return found
 
+    @property
+    def text(self) -> str:
+        """The transcript as it is, both directions."""
+        return self._path.read_text(encoding="utf-8")
+
     def forget(self) -> None:
         self._path.write_text("", encoding="utf-8")
 

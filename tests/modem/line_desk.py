@@ -74,7 +74,7 @@ async def emulator(folder: Path, *options: str) -> AsyncIterator[Emulator]:
     process = await found.start(arguments)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             assert (await process.stdout.readline()).startswith(b"ports ")
             assert (await process.stdout.readline()).startswith(b"control ")
         yield found
@@ -103,7 +103,7 @@ class Desk:
                 self._more.notify_all()
 
     async def hears(
-        self, kind: type[_Fact], when: Callable[[_Fact], bool] = lambda fact: True, *, within_s: float = 10.0
+        self, kind: type[_Fact], when: Callable[[_Fact], bool] = lambda fact: True, *, within_s: float = 20.0
     ) -> _Fact:
         """The first fact of that kind that holds; told already, or to come."""
         async with asyncio.timeout(within_s), self._more:
@@ -127,13 +127,13 @@ class Desk:
         """All messages offered so far."""
         return [item for fact in self.mail if isinstance(fact, LineMail) for item in fact.items]
 
-    async def receives(self, count: int, *, within_s: float = 10.0) -> list[HeldPdu]:
+    async def receives(self, count: int, *, within_s: float = 20.0) -> list[HeldPdu]:
         """All messages once there are that many."""
         async with asyncio.timeout(within_s), self._more:
             await self._more.wait_for(lambda: len(self.items) >= count)
         return self.items
 
-    async def reads(self, kind: type[_Fact], *, within_s: float = 10.0) -> _Fact:
+    async def reads(self, kind: type[_Fact], *, within_s: float = 20.0) -> _Fact:
         """The first message fact of that kind."""
         async with asyncio.timeout(within_s), self._more:
             while True:
@@ -145,7 +145,7 @@ class Desk:
     def of(self, kind: type[_Fact]) -> list[_Fact]:
         return [fact for fact in self.told if isinstance(fact, kind)]
 
-    async def is_in(self, state: LineState, *, within_s: float = 15.0) -> LineStatus:
+    async def is_in(self, state: LineState, *, within_s: float = 20.0) -> LineStatus:
         return await self.hears(LineStatus, lambda status: status.state is state, within_s=within_s)
 
     async def incoming(self, count: int = 1) -> LineIncoming:
@@ -153,8 +153,17 @@ class Desk:
         await self.hears(LineIncoming, lambda _: len(self.of(LineIncoming)) >= count)
         return self.of(LineIncoming)[count - 1]
 
-    async def released(self, handle: int, *, within_s: float = 10.0) -> LineReleased:
+    async def released(self, handle: int, *, within_s: float = 20.0) -> LineReleased:
         return await self.hears(LineReleased, lambda fact: fact.handle == handle, within_s=within_s)
+
+
+async def quiet(modem: Emulator, for_s: float) -> None:
+    """Until the modem has heard no command for so long."""
+    async with asyncio.timeout(40):
+        heard, before = (await modem("modem.status"))["commands"], -1
+        while heard != before:
+            await asyncio.sleep(for_s)
+            heard, before = (await modem("modem.status"))["commands"], heard
 
 
 def open_pcm(path: str, pcm_format: PcmFormat) -> VoicePort:

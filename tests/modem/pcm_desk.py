@@ -15,6 +15,8 @@ from core.modem.pcm import PcmPort
 from tests.modem.pcm_peer import (
     FRAME_BYTES,
     PcmPeer,
+    number_of,
+    numbered,
 )
 
 SILENCE = bytes(FRAME_BYTES)
@@ -35,13 +37,13 @@ async def running(peer: PcmPeer, pcm_format: PcmFormat | None = None) -> AsyncIt
 
 
 async def ticks_of(port: PcmPort, count: int) -> list[Tick]:
-    async with asyncio.timeout(count * 0.02 * 2 + 3):
+    async with asyncio.timeout(count * 0.02 * 2 + 15):
         return [await port.read() for _ in range(count)]
 
 
 async def until_closed(port: PcmPort) -> None:
     with pytest.raises(AudioClosed):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             while True:
                 await port.read()
 
@@ -60,11 +62,17 @@ def sleeps_of(thread_id: int | None) -> int:
 
 async def heard_frames(peer: PcmPeer, count: int) -> None:
     """Until the far end has heard that many frames that aren't silence."""
-    for _ in range(200):
+    for _ in range(1500):
         if sum(frame != SILENCE for frame in peer.frames) >= count:
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"fewer than {count} frames were heard")
+
+
+def in_order(frames: list[bytes]) -> bool:
+    """Whole `numbered` frames in their order; a machine that stands still may cost some."""
+    numbers = [number_of(frame) for frame in frames]
+    return numbers == sorted(set(numbers)) and frames == [numbered(number) for number in numbers]
 
 
 def threads() -> int:

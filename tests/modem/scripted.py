@@ -16,7 +16,7 @@ Answer = bytes | Callable[[str], bytes] | None
 OK = b"\r\nOK\r\n"
 
 
-async def until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
     """Waits for a condition that gives no event; TimeoutError when it doesn't come."""
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110

@@ -1,6 +1,5 @@
 """AT syntax and replies of the emulator, byte for byte. spec: SIM7600 AT manual V3.00 §1, §2 and field traces."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -8,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.modem.emulator import commands_network
 from core.modem.emulator.at_line import Kind, Line, LineReader, command_body, split_commands
 from tests.modem.emulated import emulated
+from tests.modem.scripted import until
 
 CREG = "\r\n+CREG: 0,1\r\n"
 
@@ -173,19 +174,20 @@ async def test_signal_and_mode_lines_come_only_to_ports_that_asked(tmp_path: Pat
         await other.nothing_more()
 
 
-async def test_any_byte_aborts_a_network_scan(tmp_path: Path) -> None:
+async def test_any_byte_aborts_a_network_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands_network, "_SCAN_S", 60.0)
     async with emulated(tmp_path) as emulator:
-        at = await emulator.at()
+        at = await emulator.at(init=False)
+        await at.ok("ATE0")
         at.write("AT+COPS=?\r")
-        await asyncio.sleep(0.05)  # the scan takes 3 s; this is within it
-        async with asyncio.timeout(1.5):
-            await at.ask("AT", "\r\nOK\r\n\r\nOK\r\n")
+        await until(lambda: emulator.modem.at[2].commands > 1)  # ATE0, and the scan is under way
+        await at.ask("AT", "\r\nOK\r\n\r\nOK\r\n")
 
 
 async def test_gps_refuses_a_second_start_and_an_early_restart_and_gives_nmea(tmp_path: Path) -> None:
     async with emulated(tmp_path) as emulator:
         at, nmea = await emulator.at(), emulator.open("if01")
-        await emulator.control("gps.set", north=52.5, east=-13.25, metres=34)
+        await emulator.control("gps.set", north=52.5, east=-13.25, metres=34, stop_s=4.0, restart_s=60.0)
         await at.ask("AT+CGPS=1", "\r\nOK\r\n")
         await at.ask("AT+CGPS=1,1", "\r\nERROR\r\n")
         await at.ok("AT+CGPS?")

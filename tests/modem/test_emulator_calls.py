@@ -243,7 +243,9 @@ async def test_a_script_can_end_the_call_that_it_answered(tmp_path: Path) -> Non
         at = await emulator.at()
         await emulator.control("dial.script", outcome="answer", alert_after_s=0, answer_after_s=0, end_after_s=0.05)
         at.write("ATD0800;\r")
-        await at.until("VOICE CALL: END: 000000\r\n")
+        await at.until("VOICE CALL: BEGIN\r\n")
+        await at.until("\r\n\r\nVOICE CALL: END: ")
+        await at.until("\r\n")
         await at.expect("\r\r\nNO CARRIER\r\r\n")
 
 

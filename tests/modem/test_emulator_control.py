@@ -10,6 +10,7 @@ import sys
 import termios
 import time
 import tty
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,7 +147,7 @@ def process(tmp_path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
             yield started
         finally:
             started.send_signal(signal.SIGTERM)
-            _out, errors = started.communicate(timeout=20)
+            _out, errors = started.communicate(timeout=40)
     assert started.returncode == 0
     assert errors == ""
 
@@ -165,7 +166,7 @@ def test_it_starts_over_what_a_killed_one_left_behind(tmp_path: Path) -> None:
         killed.stdout.readline()
         killed.stdout.readline()
         killed.kill()
-    with process(tmp_path), serial.Serial(str(tmp_path / "p/if02"), timeout=5) as port:
+    with process(tmp_path), serial.Serial(str(tmp_path / "p/if02"), timeout=15) as port:
         port.write(b"ATE0\r")
         assert port.read_until(b"OK\r\n").endswith(b"OK\r\n")
 
@@ -175,8 +176,8 @@ def test_a_pyserial_program_answers_a_call_and_hears_the_caller(tmp_path: Path) 
     with process(tmp_path, "--control", str(tmp_path / "s"), "--transcript", str(transcript)):
         ports = tmp_path / "p"
         with (
-            serial.Serial(str(ports / "ttyUSB3"), 115200, timeout=5, exclusive=True) as at,
-            serial.Serial(str(ports / "ttyUSB4"), 921600, timeout=5) as voice,
+            serial.Serial(str(ports / "ttyUSB3"), 115200, timeout=15, exclusive=True) as at,
+            serial.Serial(str(ports / "ttyUSB4"), 921600, timeout=15) as voice,
         ):
             for command in (b"ATE0", b"AT+CLIP=1", b"AT+CLCC=1"):
                 at.write(command + b"\r")
@@ -187,9 +188,10 @@ def test_a_pyserial_program_answers_a_call_and_hears_the_caller(tmp_path: Path) 
                 at.write(command + b"\r")
                 assert at.read_until(b"\r\nOK\r\n").endswith(b"OK\r\n")
             voice.reset_input_buffer()
-            ask(tmp_path / "s", "far.say", text="Good morning.", wait=False)
-            heard = voice.read(2 * 16000)
-            assert max(abs(int.from_bytes(heard[n : n + 2], "little", signed=True)) for n in range(0, 32000, 2)) > 2000
+            ask(tmp_path / "s", "far.say", text="Good morning. " * 6, wait=False)
+            heard_s = time.monotonic() + 20  # what nobody fetches in time is lost, so not always its beginning
+            while max(abs(sample) for sample in array("h", voice.read(3200))) <= 2000:
+                assert time.monotonic() < heard_s
             at.write(b"AT+CHUP\r")
             assert b"VOICE CALL: END: 0000" in at.read_until(b"\r\nOK\r\n")
     assert "if03 > 'AT+CHUP\\r'" in transcript.read_text()
@@ -208,7 +210,7 @@ def test_miniterm_of_pyserial_talks_to_it(tmp_path: Path) -> None:
                 seen += os.read(master, 1024)
             assert b"SIMCOM_SIM7600G-H" in seen
             os.write(master, b"\x1d")
-            assert miniterm.wait(10) == 0
+            assert miniterm.wait(30) == 0
         os.close(master)
 
 
@@ -220,7 +222,7 @@ def test_a_recording_under_way_is_saved_at_the_end(tmp_path: Path) -> None:
 
 def test_a_control_path_that_no_socket_can_have_is_said_plainly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "core.modem.emulator", "--dir", str(tmp_path), "--control", "x" * 200]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == 2
     assert "shorter" in done.stderr
 
@@ -230,7 +232,7 @@ def test_it_loads_no_heavy_library_until_the_far_end_speaks() -> None:
         "import sys, core.modem.emulator.service, core.modem.emulator.commands;"
         "print(sorted({'numpy', 'soxr', 'core.espeak'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.stdout == "[]\n"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.modem.emulated import Emulated, Host, emulated
+from tests.modem.emulated import Emulated, Host, emulated, said
+from tests.modem.scripted import until
 from tests.modem.sms_desk import CALLER, CYRILLIC, LONG, OK, listed, report_of, send, sms_host, submits, type_in
 
 OTHER = "+447700900999"
@@ -80,7 +81,7 @@ async def test_a_late_answer_is_late_but_the_message_is_out(tmp_path: Path) -> N
 async def test_a_slow_network_has_the_message_only_when_it_says_so(tmp_path: Path) -> None:
     async with emulated(tmp_path) as emulator:
         at = await sms_host(emulator)
-        await emulator.control("sms.network", delay_s=0.3)
+        await emulator.control("sms.network", delay_s=4.0)  # longer than a machine stands still
         await type_in(at, submits("slow")[0])
         assert (await emulator.control("sms.sent"))["total"] == 0
         await at.expect(f"\r\n+CMGS: 0\r\n{OK}")
@@ -88,23 +89,23 @@ async def test_a_slow_network_has_the_message_only_when_it_says_so(tmp_path: Pat
 
 
 async def test_a_stick_that_is_pulled_while_the_network_thinks_has_sent_nothing(tmp_path: Path) -> None:
-    async with emulated(tmp_path, boot_s=0.1) as emulator:
+    async with emulated(tmp_path, boot_s=0.1, transcript=tmp_path / "wire") as emulator:
         at = await sms_host(emulator)
-        await emulator.control("sms.network", delay_s=0.2)
+        await emulator.control("sms.network", delay_s=4.0)
         await type_in(at, submits("lost")[0])
         await emulator.control("usb.unplug")
         await at.hang_up()
-        again = await replugged(emulator)
-        await emulator.control("sms.network", delay_s=0.4)  # more than what was left of the first
+        again = await replugged(emulator, tmp_path / "wire")
+        await emulator.control("sms.network", delay_s=4.5)  # more than what was left of the first
         assert await send(again, "next") == ["+CMGS: 0"]
         assert [part["text"] for part in (await emulator.control("sms.sent"))["decoded"]] == ["next"]
 
 
-async def replugged(emulator: Emulated) -> Host:
+async def replugged(emulator: Emulated, transcript: Path) -> Host:
     """The stick is back, has started and takes messages."""
     await emulator.control("usb.replug")
+    await until(lambda: "PB DONE\r\n" in said(transcript))
     at = emulator.open("if02")
-    await at.until("PB DONE\r\n")
     await at.ok("ATE0")
     return at
 

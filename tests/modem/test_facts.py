@@ -8,7 +8,7 @@ from core.modem.facts import FactQueue
 
 
 async def _all(queue: FactQueue[LineEvent], count: int) -> list[LineEvent]:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(15):
         return [await queue.get() for _ in range(count)]
 
 

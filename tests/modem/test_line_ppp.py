@@ -31,6 +31,7 @@ async def _online(modem: Emulator, port: str) -> AsyncIterator[tuple[Host, Host]
     try:
         await host.ok("ATE0")
         await host.ask("ATD*99***1#", CONNECT)
+        await until((modem.folder / "data").exists)
         network = Host(modem.folder / "data")
         yield host, network
     finally:
@@ -54,11 +55,11 @@ async def _phone_works(phone: Desk, modem: Emulator) -> None:
     over: LineReleased = await phone.released(handle)
     assert over.reason is EndReason.BUSY
     (submit,) = compose(Address.of(FRIEND), text="out")
-    assert 0 <= await phone.line.send_tpdu(encode_submit(submit), timeout_s=5.0) <= 255
+    assert 0 <= await phone.line.send_tpdu(encode_submit(submit), timeout_s=20.0) <= 255
     await modem("sms.deliver", **{"from": FRIEND, "text": "in"})
     (item,) = await phone.receives(1)
     assert isinstance(item, HeldPdu)
-    assert (await phone.line.ussd("*100#", timeout_s=5.0)).text == "Balance: 10.00"
+    assert (await phone.line.ussd("*100#", timeout_s=20.0)).text == "Balance: 10.00"
 
 
 @pytest.mark.parametrize("ppp_port", ["voice", "if03"])

@@ -144,15 +144,14 @@ async def test_a_replug_under_new_numbers_ends_the_call_at_once_and_is_found_aga
     usb: UsbBench, modem: Emulator
 ) -> None:
     usb.plug(HERE, modem, first=0)
-    async with desk(modem.config(ports_dir=None), usb=usb.source()) as phone:
+    async with desk(modem.config(ports_dir=None, lost_after_s=60), usb=usb.source()) as phone:
         handle = await _call(phone, modem)
         before = len(phone.told)
-        started_s = time.monotonic()
         await modem("usb.unplug")
         usb.unplug(HERE)
         assert (await phone.released(handle)).reason is EndReason.MODEM_LOST
-        await phone.is_in(LineState.RECONNECTING)
-        assert time.monotonic() - started_s < 1.0
+        away = await phone.is_in(LineState.RECONNECTING)
+        assert away.reason is not None and "no answer" not in away.reason  # it was not waited for
         await modem("usb.replug")
         usb.plug(HERE, modem, first=5)
         await _ready_again(phone, before)
@@ -168,7 +167,7 @@ async def test_a_stick_that_leaves_the_usb_without_hanging_up_its_ports_is_lost_
     async with desk(modem.config(ports_dir=None), usb=usb.source()) as phone:
         handle = await _call(phone, modem)
         usb.unplug(HERE)
-        assert (await phone.released(handle, within_s=1)).reason is EndReason.MODEM_LOST
+        assert (await phone.released(handle)).reason is EndReason.MODEM_LOST
         gone = await phone.is_in(LineState.RECONNECTING)
         assert gone.reason == f"unplugged from USB {HERE}"
         await phone.hears(LineStatus, lambda status: status.lost)
@@ -189,16 +188,16 @@ async def test_another_enumeration_ends_the_life_even_if_all_names_are_as_before
 async def test_a_stick_that_is_back_and_being_configured_is_not_lost_until_it_goes_again(
     usb: UsbBench, modem: Emulator
 ) -> None:
-    config = modem.config(ports_dir=None, lost_after_s=1.0, at_gap_s=0.2)  # bringing it up takes seconds so
+    config = modem.config(ports_dir=None, lost_after_s=6.0, at_gap_s=0.6)  # bringing it up takes longer so
     async with desk(config, ready=False, usb=usb.source()) as phone:
         await phone.is_in(LineState.OFFLINE)
         gone_s = time.monotonic()
         usb.plug(HERE, modem)
         await phone.is_in(LineState.STARTING)
-        await until(lambda: time.monotonic() > gone_s + 1.8)
+        await until(lambda: time.monotonic() > gone_s + 6.8)
         assert [status.state for status in phone.of(LineStatus)] == [LineState.OFFLINE, LineState.STARTING]
         usb.unplug(HERE)
-        lost = await phone.hears(LineStatus, lambda status: status.lost, within_s=0.8)
+        lost = await phone.hears(LineStatus, lambda status: status.lost, within_s=5.5)  # not only after 6 s more
         assert lost.state is LineState.OFFLINE
 
 

@@ -89,9 +89,7 @@ def _pids(locks: Path) -> dict[str, int]:
 
 async def _failed(phone: Desk, text: str) -> str:
     """The reason of a failure that says that."""
-    status = await phone.hears(
-        LineStatus, lambda fact: fact.state is LineState.FAILED and text in (fact.reason or ""), within_s=15
-    )
+    status = await phone.hears(LineStatus, lambda fact: fact.state is LineState.FAILED and text in (fact.reason or ""))
     assert status.reason is not None
     return status.reason
 
@@ -236,7 +234,7 @@ async def test_a_replug_ends_the_wait_for_a_port_that_somebody_had(
             program.wait()
             usb.unplug(HERE)
             usb.plug(HERE, modem, first=5)
-            await phone.is_in(LineState.READY, within_s=10)
+            await phone.is_in(LineState.READY, within_s=25)
 
 
 async def test_ports_are_locked_while_they_are_used_and_free_afterwards(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.modem.usb import UsbChange, UsbSource, UsbWatch
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 SIM7600_PORTS = (0, 1, 2, 3, 4)
 
 
