@@ -254,7 +254,7 @@ class Rig:
     def alarms(self) -> set[str]:
         return {alarm.alarm for alarm in self.clients.alarms}
 
-    async def until(self, there: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async def until(self, there: Callable[[], bool], timeout_s: float = 40.0) -> None:
         try:
             async with asyncio.timeout(timeout_s):
                 while not there():  # noqa: ASYNC110 - several tasks change it
@@ -284,8 +284,9 @@ async def service(
     *,
     helper: bool = True,
     prepare: Callable[[Rig], None] = lambda rig: None,
+    stop_s: float = 30.0,
 ) -> AsyncIterator[Rig]:
-    """Running, and stopped at the end as the daemon does it. prepare: called before it runs."""
+    """Running, and stopped at the end as the daemon does it, within stop_s. prepare: called before it runs."""
     store = await Store.open(directory / "store.db", journal_days=1, journal_events=1000)
     made = Rig(directory, config, store)
     prepare(made)
@@ -298,7 +299,7 @@ async def service(
                 await made.until(made.living)
                 yield made
             finally:
-                await made.network.stop(3.0)
+                await made.network.stop(stop_s)
                 running.cancel()
     finally:
         await made.helper.stop()
