@@ -18,7 +18,7 @@ from tests.station import Station, Watch, station
 
 TO = "+447700900123"
 FROM = "+447700900456"
-FAST = "[sms]\nretry_s = [0.3, 0.6]\nanswer_timeout_s = 3\nsweep_s = 1.0\n"
+FAST = "[sms]\nretry_s = [0.3, 0.6]\nanswer_timeout_s = 10\nsweep_s = 1.0\n"
 
 
 async def state_of(watch: Watch, message_id: str, *wanted: str, timeout_s: float = 30.0) -> dict[str, Any]:
@@ -42,7 +42,7 @@ async def works(made: Station, phone: dialtone.Phone, watch: Watch) -> None:
     assert made.core is not None and made.core.returncode is None
 
 
-async def until(true: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
+async def until(true: Callable[[], Awaitable[bool]], within_s: float = 40.0) -> None:
     async with asyncio.timeout(within_s):
         while not await true():  # noqa: ASYNC110 - asks other processes
             await asyncio.sleep(0.05)
@@ -204,6 +204,7 @@ async def test_a_sim_that_can_not_be_used_is_told_and_messages_wait_for_it(state
             await works(made, phone, watch)
 
 
+@pytest.mark.timeout(150)
 async def test_a_thousand_first_parts_whose_others_never_come_are_told_as_incomplete() -> None:
     """Of totals up to 255, from one sender and from many."""
     count = 1000
@@ -217,7 +218,7 @@ async def test_a_thousand_first_parts_whose_others_never_come_are_told_as_incomp
             sender = FROM if number % 3 else f"+44770090{number:04d}"
             udh = f"0804{number:04x}{total:02x}01"
             await deliver(made, f"part of {number}", **{"from": sender, "udh": udh})
-        await watch.wait("sms.received", lambda p: p["incomplete"], count=count, timeout_s=40)
+        await watch.wait("sms.received", lambda p: p["incomplete"], count=count, timeout_s=90)
         told = [event.params for event in watch.named("sms.received")]
         assert len({each["message_id"] for each in told}) == count
         assert all(each["missing"][0] == 2 and "[…]" in each["text"] for each in told)
@@ -251,5 +252,5 @@ async def test_a_storm_of_malformed_pdus_is_kept_as_it_came_and_harms_nobody() -
             return not any(memory["messages"] for memory in (await made.control("sms.stored"))["memories"].values())
 
         await until(empty)
-        assert len(watch.named("sms.received")) > 100
-        assert any(event.params["damaged"] for event in watch.named("sms.received"))
+        await watch.wait("sms.received", count=101)
+        await watch.wait("sms.received", lambda p: p["damaged"])
