@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.net.namespaces import Network, network
-from tests.net.netns import until
+from tests.net.netns import listens, until
 from tests.net.systemd_bus import SystemdBus, systemd_bus
 from tests.net.wireguard_rig import FAR, NEAR, PORT, Tunnel, tunnel
 from tests.station import ROOT
 
 NAME = f"vps.example.org:{PORT}"
-QUICK: dict[str, Any] = {"every_s": 0.3, "ping_timeout_s": 0.3, "stale_s": 10.0, "fail_count": 2, "retry_s": [1.0, 2.0]}
+QUICK: dict[str, Any] = {"every_s": 0.3, "ping_timeout_s": 2.0, "fail_count": 2, "retry_s": [1.0, 2.0]}
+"""Two failures take longer than a busy machine keeps an end of the tunnel waiting."""
+COME_THROUGH_S, LONG_S = 2.0, 20.0
+"""A peer that is heard ends it: the long one is for tests in which it has to be, on however busy a machine."""
 
 
 class KeptVpn:
@@ -44,7 +47,7 @@ class KeptVpn:
     def reasons(self, state: str) -> list[str]:
         return [event["reason"] for event in self.events if event["state"] == state]
 
-    async def wait(self, state: str, *, count: int = 1, timeout_s: float = 25.0) -> dict[str, Any]:
+    async def wait(self, state: str, *, count: int = 1, timeout_s: float = 50.0) -> dict[str, Any]:
         """The count-th event of that state."""
 
         def found() -> list[dict[str, Any]]:
@@ -53,7 +56,7 @@ class KeptVpn:
         await self._until(lambda: bool(found()), f"{state} {count}", timeout_s)
         return found()[0]
 
-    async def wait_for(self, words: str, timeout_s: float = 25.0) -> dict[str, Any]:
+    async def wait_for(self, words: str, timeout_s: float = 50.0) -> dict[str, Any]:
         """The first event whose reason has these words."""
 
         def found() -> list[dict[str, Any]]:
@@ -69,15 +72,23 @@ class KeptVpn:
 
     async def status(self) -> dict[str, Any]:
         self.say("status")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self._statuses.get()
 
     async def restarted(self) -> dict[str, Any]:
         """The end of a restart that somebody asked for: trouble, text."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(50):
             return await self._restarted.get()
 
-    async def status_until(self, done: Callable[[dict[str, Any]], bool], timeout_s: float = 20.0) -> dict[str, Any]:
+    async def looks(self, times: int) -> None:
+        """Until the keeper has looked at least so many times more."""
+        looked_s = (await self.status())["looked_s"]
+        for _ in range(times):
+            before_s = looked_s
+            status = await self.status_until(lambda status, before_s=before_s: status["looked_s"] != before_s)  # type: ignore[misc]
+            looked_s = status["looked_s"]
+
+    async def status_until(self, done: Callable[[dict[str, Any]], bool], timeout_s: float = 50.0) -> dict[str, Any]:
         deadline_s = time.monotonic() + timeout_s
         while not done(status := await self.status()):
             assert time.monotonic() < deadline_s, status
@@ -103,10 +114,11 @@ class KeptVpn:
             self.vpn.interface,
         )
         self._helper = await self._within(*words, *options)
-        await asyncio.to_thread(until, (self._folder / "helper.sock").exists, "the helper did not start")
+        await asyncio.to_thread(until, lambda: listens(self._folder / "helper.sock"), "the helper did not start", 40)
 
-    async def start_keeper(self, config: dict[str, Any], env: Mapping[str, str]) -> None:
-        self._keeper = await self._within("tests.net.vpn_process", json.dumps(config), env=env)
+    async def start_keeper(self, config: dict[str, Any], come_through_s: float, env: Mapping[str, str]) -> None:
+        words = ("tests.net.vpn_process", json.dumps(config), str(come_through_s))
+        self._keeper = await self._within(*words, env=env)
 
     async def read(self) -> None:
         """Until the keeper has ended."""
@@ -155,7 +167,7 @@ class Connection:
         self._client.send_signal(signal.SIGUSR1)
         return await self._line()
 
-    async def goes_on(self, timeout_s: float = 20.0) -> float:
+    async def goes_on(self, timeout_s: float = 40.0) -> float:
         """Waits until half a second's worth more was heard. The longest pause since it was asked before, in seconds."""
         found = await self.since()
         enough, pause_s = found["heard"] + 20, found["longest_pause_s"]
@@ -173,7 +185,7 @@ class Connection:
 
     async def _line(self) -> dict[str, Any]:
         assert self._client.stdout is not None
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             found: dict[str, Any] = json.loads(await self._client.stdout.readline())
             return found
 
@@ -190,7 +202,7 @@ async def connection(net: Network, *, from_vps: bool = False) -> AsyncIterator[C
             end = await asyncio.create_subprocess_exec(*words, stdout=pipe, cwd=ROOT)
             ends.append(end)
             assert end.stdout is not None
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 await end.stdout.readline()
         yield Connection(ends[1])
     finally:
@@ -208,16 +220,23 @@ async def kept_vpn(
     named: bool = False,
     keepalive_s: int = 25,
     up: bool = True,
+    silent: bool = False,
     command: Sequence[str] | None = None,
     ping_sockets: bool = True,
     keeper_env: Mapping[str, str] | None = None,
     config: dict[str, Any] | None = None,
+    come_through_s: float = COME_THROUGH_S,
 ) -> AsyncIterator[KeptVpn]:
-    """All of it. systemd: on a private bus, and its restarts run wg-quick, or `command`. named: the endpoint is a name,
-    for wg-quick and for the keeper. config: more of [net.vpn]."""
+    """All of it. silent: the peer has heard nothing yet. systemd: on a private bus, and its restarts run wg-quick, or
+    `command`. named: the endpoint is a name, for wg-quick and for the keeper. config: more of [net.vpn]."""
     async with AsyncExitStack() as stack:
         net = stack.enter_context(network(wwan_up=True, ping_sockets=ping_sockets))
-        vpn = stack.enter_context(tunnel(net, **({"endpoint": NAME} if named else {}), keepalive_s=keepalive_s, up=up))
+        vpn = stack.enter_context(
+            tunnel(net, **({"endpoint": NAME} if named else {}), keepalive_s=keepalive_s, up=False)
+        )
+        vpn.silence(silent)
+        if up:
+            vpn.up()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dtv")))
         made = KeptVpn(net, vpn, folder)
         stack.push_async_callback(made.close)
@@ -229,7 +248,8 @@ async def kept_vpn(
             await made.start_helper()
         wanted = QUICK | {"interface": vpn.interface, "ping": FAR} | ({"endpoint": NAME} if named else {})
         wanted |= config or {}
-        await made.start_keeper({name: value for name, value in wanted.items() if value is not None}, keeper_env or {})
+        told = {name: value for name, value in wanted.items() if value is not None}
+        await made.start_keeper(told, come_through_s, keeper_env or {})
         group = await stack.enter_async_context(asyncio.TaskGroup())
         group.create_task(made.read())
         stack.push_async_callback(made.close)

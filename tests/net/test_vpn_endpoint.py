@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.net.vpn_endpoint import Endpoint, LookupFailed, Resolver, other
@@ -26,6 +26,7 @@ def test_an_endpoint_without_a_port_that_there_is_is_refused(text: str) -> None:
         Endpoint.parse(text)
 
 
+@settings(deadline=None)
 @given(st.lists(addresses, min_size=1, unique=True), addresses, st.integers(1, 65535))
 def test_a_peer_keeps_any_address_of_its_name_and_gets_the_first_one_otherwise(
     found: list[str], now: str, port: int
@@ -39,8 +40,8 @@ def test_a_peer_keeps_any_address_of_its_name_and_gets_the_first_one_otherwise(
 
 async def test_an_address_is_its_own_and_a_name_of_this_machine_is_found() -> None:
     resolver = Resolver()
-    assert await resolver.addresses("203.0.113.10", 5) == ("203.0.113.10",)
-    assert await resolver.addresses("localhost", 5) == ("127.0.0.1",)
+    assert await resolver.addresses("203.0.113.10", 20) == ("203.0.113.10",)
+    assert await resolver.addresses("localhost", 20) == ("127.0.0.1",)
 
 
 @pytest.mark.parametrize("name", ["a" * 64 + ".example", "nothing.invalid", "..", "::1"])
@@ -55,7 +56,7 @@ def hanging_lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event
     let_go = threading.Event()
 
     def hang(*_: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
-        let_go.wait(20)
+        let_go.wait(50)
         return [(socket.AF_INET, socket.SOCK_DGRAM, 0, "", ("192.0.2.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
@@ -74,11 +75,11 @@ async def test_a_resolver_that_hangs_holds_up_nobody_and_is_asked_once_at_a_time
         with pytest.raises(LookupFailed, match="still waits"):
             await resolver.addresses("vps.example.org", 0.2)
     assert len(set(threading.enumerate()) - before) == 1
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 20  # which hangs for longer
     hanging_lookups.set()
     for thread in set(threading.enumerate()) - before:
-        await asyncio.to_thread(thread.join, 10)
-    assert await resolver.addresses("vps.example.org", 5) == ("192.0.2.1",)
+        await asyncio.to_thread(thread.join, 20)
+    assert await resolver.addresses("vps.example.org", 20) == ("192.0.2.1",)
 
 
 async def test_a_lookup_that_nobody_waits_for_any_more_ends_in_silence(hanging_lookups: threading.Event) -> None:

@@ -46,8 +46,8 @@ async def test_a_restart_ends_when_systemd_says_that_its_job_is_done(tmp_path: P
 async def test_two_units_at_once_each_wait_for_their_own_job(systemd: systemd_bus.SystemdBus) -> None:
     async with unit(systemd) as ours, unit(systemd, "wg-quick@wg1.service") as other, asyncio.TaskGroup() as group:
         for _ in range(5):
-            group.create_task(ours.restart(10))
-            group.create_task(other.restart(10))
+            group.create_task(ours.restart(40))
+            group.create_task(other.restart(40))
     assert len(systemd.restarts()) == 10
 
 
@@ -78,7 +78,7 @@ async def test_a_job_that_never_ends_is_waited_for_no_longer_than_said(systemd: 
         began_s = time.monotonic()
         with pytest.raises(UnitFailed, match=r"within 0\.5 s") as problem:
             await ours.restart(0.5)
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < 20  # and not for the 30 s that it has otherwise
         assert not problem.value.elsewhere
         systemd.answer(None)
         await ours.restart()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.config import VpnConfig
@@ -152,6 +152,7 @@ configs = st.builds(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(looks, configs)
 def test_the_back_off_is_kept_and_it_ends_up_whatever_happens(
     looks: list[tuple[float, bool, bool, bool, bool, bool, float]], config: VpnConfig

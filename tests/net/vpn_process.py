@@ -1,8 +1,9 @@
 """A VpnKeeper in a process of its own, for a network namespace: `ip netns exec NAME python -m tests.net.vpn_process`.
 
-argv: [net.vpn] as JSON. DIALTONE_HELPER names the helper's socket, DBUS_SYSTEM_BUS_ADDRESS the bus ("" for none). stdin
-has commands, a line each: "roamed REASON", "internet 0", "internet 1", "internet ?", "restart", "again" (run is
-cancelled and called again), "status". stdout has a line of JSON for each event, status and end of a restart.
+argv: [net.vpn] as JSON, and the seconds that a peer has to come through. DIALTONE_HELPER names the helper's socket,
+DBUS_SYSTEM_BUS_ADDRESS the bus ("" for none). stdin has commands, a line each: "roamed REASON", "internet 0",
+"internet 1", "internet ?", "restart", "again" (run is cancelled and called again), "status". stdout has a line of JSON
+for each event, status (with looked_s, the time of the last look) and end of a restart.
 """
 
 import asyncio
@@ -35,12 +36,12 @@ async def by_hand(keeper: VpnKeeper) -> None:
         say("restarted", {"trouble": None})
 
 
-async def main(config: VpnConfig) -> None:
+async def main(config: VpnConfig, come_through_s: float) -> None:
     async def tell(event: NetVpn) -> None:
         say("event", event)
 
     bus = SystemBus() if os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") else None
-    keeper = VpnKeeper(config, HelperClient(), bus=bus, tell=tell, come_through_s=2.0)
+    keeper = VpnKeeper(config, HelperClient(), bus=bus, tell=tell, come_through_s=come_through_s)
     commands = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
@@ -60,11 +61,12 @@ async def main(config: VpnConfig) -> None:
                 await asyncio.wait([running])
                 running = group.create_task(keeper.run())
             else:
-                say("status", keeper.status())
+                say("status", msgspec.to_builtins(keeper.status()) | {"looked_s": keeper._looked_s})
         for task in (running, *serving):
             task.cancel()
 
 
 if __name__ == "__main__":
     start_logging("debug")
-    asyncio.run(main(VpnConfig(**json.loads(sys.argv[1]))))  # unchecked: times shorter than core.toml may have
+    # unchecked: times shorter than core.toml may have
+    asyncio.run(main(VpnConfig(**json.loads(sys.argv[1])), float(sys.argv[2])))
