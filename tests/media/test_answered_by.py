@@ -128,6 +128,7 @@ def test_the_table_never_leaves_its_states_and_every_verdict_can_be_reached() ->
     assert all(0 <= confidence <= 1 for _, confidence in NEXT.values())
 
 
+@pytest.mark.timeout(240)
 def test_made_answers_are_judged_as_well_as_the_docs_say() -> None:
     judged = [judge(each) for each in answerers(6, flite=False)]
     people = [each for each in judged if each.answerer.who is AnsweredBy.HUMAN]

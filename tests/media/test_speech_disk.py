@@ -150,7 +150,7 @@ async def test_a_text_made_ahead_is_on_disk_and_is_said_after_a_restart_without_
     await first.start()
     ask = Ask("Good morning, how can I help you?", 8000)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await first.prefetch([ask]) == 0:  # noqa: ASYNC110 - it is what a client would do
             await asyncio.sleep(0.02)
     made = await first.synthesize(ask.text, rate_hz=8000)
@@ -172,7 +172,7 @@ async def test_what_is_said_once_stays_off_the_disk_and_what_is_said_again_does_
         for _ in range(times):
             await service.synthesize("Goodbye.", rate_hz=8000)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while _files(folder) < files:  # noqa: ASYNC110 - files tell nobody
                 await asyncio.sleep(0.02)
         await service.close()

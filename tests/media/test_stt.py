@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 async def service() -> AsyncIterator[SttService]:
-    made = SttService(SttConfig())
+    made = SttService(SttConfig(timeout_s=50.0))
     await made.start()
     yield made
     await made.close()
@@ -68,7 +68,7 @@ async def test_whisper_takes_over_when_its_model_is_there(tmp_path: Path) -> Non
     assert service.engine_name == "phrases"
     write_model(path, "anything at all")
     assert service.engine_name == "whisper"
-    found = await service.transcribe(call("yes"), 8000, timeout_s=30)
+    found = await service.transcribe(call("yes"), 8000, timeout_s=50)
     assert (found.text, found.engine) == ("anything at all", "whisper")
     await service.close()
 
@@ -80,7 +80,7 @@ async def test_a_broken_model_does_not_leave_the_phone_deaf(tmp_path: Path, prep
     service = SttService(SttConfig(model=str(tmp_path / "model.bin")))
     if prepared:
         await service.prepare(("yes", "no"), "en")
-    found = await service.transcribe(call("yes"), 8000, phrases=("yes", "no"), timeout_s=30)
+    found = await service.transcribe(call("yes"), 8000, phrases=("yes", "no"), timeout_s=50)
     assert (found.text, found.engine) == ("yes", "phrases")
     assert service.engine_name == "phrases"
     await service.close()
@@ -111,7 +111,7 @@ async def test_audio_out_of_bounds_is_refused(
 
 
 async def test_the_configured_threshold_decides() -> None:
-    service = SttService(SttConfig(engine="phrases", threshold=-9.0))
+    service = SttService(SttConfig(engine="phrases", threshold=-9.0, timeout_s=50.0))
     assert not (await service.transcribe(call("yes"), 8000, phrases=("yes", "no"))).understood
     await service.close()
 

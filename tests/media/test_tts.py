@@ -97,7 +97,7 @@ async def test_closing_ends_a_stream_at_once_and_frees_the_thread(service: TtsSe
     await stream.close()
     await stream.close()
     assert [piece async for piece in stream] == []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await service.synthesize("Next, please.", rate_hz=8000))[0]
 
 
@@ -107,7 +107,7 @@ async def test_closing_wakes_a_reader(service: TtsService) -> None:
     async def read() -> list[TtsPiece]:
         return [piece async for piece in stream]
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         reader = tasks.create_task(read())
         await asyncio.sleep(0)
         await stream.close()
@@ -266,7 +266,7 @@ async def test_too_many_texts_at_once_are_refused_and_then_taken_again(service: 
         await service.synthesize("one more", rate_hz=8000)
     for stream in streams:
         await stream.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 assert (await service.synthesize("one more", rate_hz=8000))[0]
@@ -314,7 +314,7 @@ async def test_the_loop_is_free_while_speech_is_made(service: TtsService) -> Non
         watcher = tasks.create_task(watch())
         await service.synthesize("Another sentence, and one more. " * 150, rate_hz=16000)
         watcher.cancel()
-    assert turns > 10  # of a hundred or so; a loop that waits for the synthesis has one or two
+    assert turns > 5  # of a hundred or so; a loop that waits for the synthesis has one or two
 
 
 @given(st.text(max_size=900), st.booleans())
@@ -389,7 +389,7 @@ async def main():
     await asyncio.sleep(0.3)
     print(loaded())
     service.warm()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not loaded() and time.monotonic() < until:
         await asyncio.sleep(0.02)
     print(loaded())
@@ -397,7 +397,7 @@ async def main():
 asyncio.run(main())
 """
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(50):
         out, _ = await process.communicate()
     assert out.decode().split() == ["False", "True"]
 

@@ -27,7 +27,7 @@ async def subject_of(name: str, folder: Path, **settings: object) -> AsyncIterat
         if name in SERVICES:
             service = await stack.enter_async_context(running(SERVICES[name]()))
             address = service.base + PATHS.get(name, "")
-            table = {"key": KEY, "timeout_s": 3.0, "url" if name == "liepa" else "endpoint": address} | table
+            table = {"key": KEY, "timeout_s": 20.0, "url" if name == "liepa" else "endpoint": address} | table
         top = {"models_dir": str(folder)} | ({name: table} if name != "espeak" else {})
         if name == "piper":
             write_voice(folder)

@@ -14,6 +14,9 @@ from tests.media.engines.contract import TEXT
 from tests.media.engines.servers import KEY, Azure, OpenAi, running
 from tests.media.tiny_piper import FOREVER, write_voice
 
+PATIENT = {"late_s": 30.0, "gap_s": 30.0}
+"""Where the time an engine takes is not what is tried."""
+
 
 @asynccontextmanager
 async def speech(**table: object) -> AsyncIterator[tuple[TtsService, list[FailedOver]]]:
@@ -41,7 +44,7 @@ async def test_auto_takes_piper_once_a_voice_is_there(tmp_path: Path) -> None:
         assert await heard_ms(service) > 1000
         assert service.engine_name == "espeak" and told == []
     write_voice(tmp_path)
-    async with speech(models_dir=str(tmp_path)) as (service, told):
+    async with speech(models_dir=str(tmp_path), **PATIENT) as (service, told):
         assert await heard_ms(service) > 1000
         assert service.engine_name == "piper" and told == []
 
@@ -49,7 +52,7 @@ async def test_auto_takes_piper_once_a_voice_is_there(tmp_path: Path) -> None:
 async def test_a_damaged_voice_leaves_the_word_to_espeak(tmp_path: Path) -> None:
     pytest.importorskip("piper")
     write_voice(tmp_path).write_bytes(b"no voice")
-    async with speech(models_dir=str(tmp_path)) as (service, told):
+    async with speech(models_dir=str(tmp_path), **PATIENT) as (service, told):
         assert await heard_ms(service) > 1000
         assert told == [FailedOver("piper", "espeak", "missing")]
 
@@ -75,10 +78,10 @@ async def test_a_voice_that_hangs_leaves_the_word_to_espeak(tmp_path: Path) -> N
 )
 async def test_whatever_a_service_does_the_caller_hears_the_sentence(mood: dict[str, object], reason: str) -> None:
     async with running(Azure()) as azure, running(OpenAi()) as openai:
-        azure_table = {"key": KEY, "endpoint": azure.base, "timeout_s": 0.5}
-        openai_table = {"key": KEY, "endpoint": openai.base + "/v1"}
+        azure_table = {"key": KEY, "endpoint": azure.base, "timeout_s": 4.0}
+        openai_table = {"key": KEY, "endpoint": openai.base + "/v1", "timeout_s": 20.0}
         async with speech(
-            engine="azure", fallback=["openai", "espeak"], late_s=1.0, azure=azure_table, openai=openai_table
+            engine="azure", fallback=["openai", "espeak"], azure=azure_table, openai=openai_table, **PATIENT
         ) as (service, told):
             assert await heard_ms(service) > 1000
             assert told == []
@@ -91,12 +94,11 @@ async def test_whatever_a_service_does_the_caller_hears_the_sentence(mood: dict[
 
 async def test_keys_of_a_call_reach_their_service_and_no_other() -> None:
     async with running(Azure()) as azure, running(OpenAi()) as openai:
-        azure_table = {"endpoint": azure.base, "timeout_s": 0.5}
+        azure_table = {"endpoint": azure.base, "timeout_s": 20.0}
         openai_table = {"endpoint": openai.base + "/v1", "key": "the-stations"}
-        async with speech(engine="espeak", fallback=["openai", "espeak"], azure=azure_table, openai=openai_table) as (
-            service,
-            told,
-        ):
+        async with speech(
+            engine="espeak", fallback=["openai", "espeak"], azure=azure_table, openai=openai_table, **PATIENT
+        ) as (service, told):
             keys = {"tts_secret_key": KEY, "tts_engine": "azure"}
             assert await heard_ms(service, engine="azure", keys=keys) > 1000
             assert azure.seen[-1].headers["Ocp-Apim-Subscription-Key"] == KEY and told == []

