@@ -168,7 +168,7 @@ class Brain:
             await self._phone.claim(call.call_id, speakers=self._settings.brain.speakers)
         except dialtone.DialtoneError as problem:
             _log.warning("the call was not claimed, call_id=%s: %s", call.call_id, problem)
-        fetch = self._tasks.create_task(self._configs.try_fetch(), name="bridge.voice_config")
+        fetch = self._tasks.create_task(self._fetch(), name="bridge.voice_config")
         probe = self._tasks.create_task(self._probe(in_call=True), name="bridge.probe")
         await asyncio.wait({fetch, probe}, timeout=self._settings.voice_config.apply_within_s)
         in_time = fetch.done()
@@ -184,6 +184,13 @@ class Brain:
         """A call that was up before it was ours."""
         await self._configure(call.call_id, call.config, remote=True, call=call)
 
+    async def _fetch(self) -> VoiceConfig | None:
+        """A fresh voice configuration. The ring goes on with it while it is written down."""
+        found = await self._configs.try_fetch()
+        if found is not None:
+            self._tasks.create_task(self._configs.keep(), name="bridge.keep")
+        return found
+
     def _still_rings(self, call: LiveCall) -> bool:
         known = self._known.get(call.call_id)
         return known is not None and known.rings and self._ours.get(call.call_id) is call
@@ -193,7 +200,7 @@ class Brain:
         is answered. A brain has ways of its own."""
         if self._reach.usable or self._settings.voice_config.url is None:
             return
-        fetch = self._tasks.create_task(self._configs.try_fetch(), name="bridge.voice_config")
+        fetch = self._tasks.create_task(self._fetch(), name="bridge.voice_config")
         await asyncio.wait({fetch}, timeout=self._settings.voice_config.apply_within_s)
         if call_id in self._known and call_id not in self._ours:
             await self._configure(call_id, self._configs.known, remote=False, call=None)

@@ -146,7 +146,9 @@ class VoiceConfigs:
     def __init__(self, table: VoiceConfigTable, cache: Path, vps: Vps) -> None:
         self._table, self._cache, self._vps = table, cache, vps
         self._known: VoiceConfig | None = None
+        self._given: Json | None = None
         self._written: Json | None = None
+        self._writing = asyncio.Lock()
 
     @property
     def known(self) -> VoiceConfig:
@@ -157,7 +159,7 @@ class VoiceConfigs:
         return self._known
 
     async def fetch(self) -> VoiceConfig:
-        """Asks, and keeps the answer. VpsError or BadVoiceConfig."""
+        """Asks; what is answered is `keep`'s to write down. VpsError or BadVoiceConfig."""
         table = self._table
         if table.url is None:
             return self.known
@@ -169,7 +171,7 @@ class VoiceConfigs:
             params["ip"] = address
         data = read_answer(await self._vps.get(table.url, params, table.timeout_s))
         self._known = voice_config(data)
-        await self._keep(cached(data, with_keys=table.cache_keys))
+        self._given = cached(data, with_keys=table.cache_keys)
         return self._known
 
     async def try_fetch(self) -> VoiceConfig | None:
@@ -180,15 +182,18 @@ class VoiceConfigs:
             _log.warning("no voice configuration: %s", problem)
             return None
 
-    async def _keep(self, data: Json) -> None:
-        """Only what has changed: rings are many, and SD cards are not for ever."""
-        if data == self._written:
-            return
-        try:
-            await asyncio.to_thread(write_cache, self._cache, data)
-            self._written = data
-        except OSError as problem:
-            _log.warning("the voice configuration is not kept: %s", problem.strerror)
+    async def keep(self) -> None:
+        """The newest answer to the disk, which may take longer than a ring may wait. Only what has changed: rings are
+        many, and SD cards are not for ever."""
+        async with self._writing:
+            data = self._given
+            if data is None or data == self._written:
+                return
+            try:
+                await asyncio.to_thread(write_cache, self._cache, data)
+                self._written = data
+            except OSError as problem:
+                _log.warning("the voice configuration is not kept: %s", problem.strerror)
 
 
 def _text(value: object) -> str | None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.vps import Vps
 
 ROOT = Path(__file__).parent.parent.parent
-START_S = 30.0
-STOP_S = 15.0
+START_S = 40.0
+STOP_S = 30.0
 
 
 class BridgeProcess:

@@ -53,13 +53,24 @@ Seen = Callable[[Request], None]
 
 
 class Endpoint:
-    """`method path` on a port of its own. health: a GET there is answered, too, and HEAD anywhere."""
+    """`method path` on a port of its own. seen, answered: told of each request as it comes, and once its status is
+    known. health: a GET there is answered, too, and HEAD anywhere."""
 
     def __init__(
-        self, name: str, method: str, path: str, answer: Answer, check: Check, seen: Seen, *, health: str | None = None
+        self,
+        name: str,
+        method: str,
+        path: str,
+        answer: Answer,
+        check: Check,
+        seen: Seen,
+        answered: Seen,
+        *,
+        health: str | None = None,
     ) -> None:
         self.name, self.method, self.path, self.health = name, method, path, health
-        self._answer, self._check, self._seen = answer, check, seen
+        self._answer, self._check = answer, check
+        self._seen, self._was_answered = seen, answered
         self._sequences = {"all": Sequence()}
         self._told = asyncio.Event()
         self._closing = asyncio.Event()
@@ -201,6 +212,7 @@ class Endpoint:
     def _answered(self, one: Request | None, response: web.Response) -> web.Response:
         if one is not None:
             one.status, one.answered_s = response.status, time.monotonic()
+            self._was_answered(one)
         return response
 
     async def _half(self, request: web.BaseRequest, answer: dict[str, Any]) -> web.StreamResponse:

@@ -71,7 +71,7 @@ async def settle(made: Station, server: Vps, *, within_s: float = SETTLE_S) -> B
 async def _journal(made: Station) -> list[dialtone.Event]:
     """All facts from the first one on, as another consumer would read them."""
     found = []
-    async with asyncio.timeout(30), dialtone.connect(made.socket, name="books", wait_s=10) as phone:
+    async with asyncio.timeout(60), dialtone.connect(made.socket, name="books", wait_s=10) as phone:
         async for event in phone.events(topics=list(TOPICS), since=0):
             assert event.name != "events.lagged", event.params
             found.append(event)

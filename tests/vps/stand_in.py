@@ -132,12 +132,15 @@ notify_url = "{self.notify.url}"
             raise AssertionError("not as documented:\n" + "\n".join(dict.fromkeys(self.violations)))
 
     def _endpoint(self, name: str, method: str, path: str, answer: Callable[[Any], Json], check: "_Check") -> Endpoint:
-        return Endpoint(name, method, path, answer, check, self._seen, health="/api/health")
+        return Endpoint(name, method, path, answer, check, self._seen, self._answered, health="/api/health")
 
     def _seen(self, request: Request) -> None:
         self.requests.append(request)
         self._news.set()
         self._tell(request)
+
+    def _answered(self, _: Request) -> None:
+        self._news.set()
 
     def _config(self, query: Json) -> Json:
         if self.config is None:

@@ -22,7 +22,7 @@ class Asker:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def post(self, url: str, body: Any, timeout_s: float = 5.0) -> tuple[int, Any]:
+    async def post(self, url: str, body: Any, timeout_s: float = 30.0) -> tuple[int, Any]:
         limit = aiohttp.ClientTimeout(timeout_s)
         async with self._session.post(url, json=body, headers=KEY, timeout=limit) as answer:
             data = await answer.read()
@@ -164,8 +164,11 @@ async def test_late_hanging_and_broken_requests(ask: Asker) -> None:
         began_s = time.monotonic()
         assert (await ask.post(server.transcribe.url, end()))[0] == 200
         assert time.monotonic() - began_s >= 0.3
-        with pytest.raises(TimeoutError):
-            await ask.post(server.transcribe.url, end(), timeout_s=0.3)
+        async with asyncio.TaskGroup() as tasks:
+            hanging = tasks.create_task(ask.post(server.transcribe.url, end()))
+            await server.wait("transcribe", count=2)
+            assert not (await asyncio.wait({hanging}, timeout=0.3))[0]
+            hanging.cancel()
         with pytest.raises(aiohttp.ClientConnectionError):
             await ask.post(server.transcribe.url, end())
 
@@ -185,21 +188,22 @@ async def _state(server: Vps, ask: Asker) -> bool:
         return False
 
 
-async def _until(server: Vps, ask: Asker, up: bool) -> float:
-    began_s = time.monotonic()
-    while await _state(server, ask) is not up:
-        assert time.monotonic() < began_s + 10
-        await asyncio.sleep(0.01)
-    return time.monotonic() - began_s
+async def _until(server: Vps, ask: Asker, up: bool) -> None:
+    async with asyncio.timeout(30):
+        while await _state(server, ask) is not up:  # noqa: ASYNC110 - a port opens or closes
+            await asyncio.sleep(0.01)
 
 
 async def test_a_refusing_endpoint_breaks_its_connections_keeps_its_port_and_comes_back(ask: Asker) -> None:
     async with vps() as server:
         assert await _state(server, ask)
-        server.sms.behave("refuse:0.4", "ok")
+        server.sms.behave("refuse")
         await _until(server, ask, up=False)
         assert (await ask.post(server.phone.url, PHONE))[0] == 200, "the others are not concerned"
-        assert await _until(server, ask, up=True) >= 0.1
+        began_s = time.monotonic()
+        server.sms.behave("refuse:0.4", "ok")
+        await _until(server, ask, up=True)
+        assert time.monotonic() - began_s >= 0.4
         server.sms.behave("refuse")
         await _until(server, ask, up=False)
         server.sms.behave("ok")
@@ -208,17 +212,22 @@ async def test_a_refusing_endpoint_breaks_its_connections_keeps_its_port_and_com
 
 async def test_after_its_turn_a_request_may_start_an_outage(ask: Asker) -> None:
     async with vps() as server:
-        server.sms.behave("ok", "refuse:0.2")
+        server.sms.behave("ok", "refuse")
         assert await _state(server, ask)
         await _until(server, ask, up=False)
+        server.sms.behave("ok", "refuse:0.2", "404")
         await _until(server, ask, up=True)
+        async with asyncio.timeout(30):
+            while server.requests[-1].status != 404:
+                await _state(server, ask)
+                await asyncio.sleep(0.01)
 
 
 async def test_a_flapping_endpoint_comes_and_goes(ask: Asker) -> None:
     async with vps() as server:
         server.sms.behave("flap:0.2")
         for up in (False, True, False, True):
-            assert await _until(server, ask, up=up) < 2
+            await _until(server, ask, up=up)
 
 
 async def test_a_probe_takes_no_word_from_the_sequence_and_sees_the_same_trouble(ask: Asker) -> None:
@@ -252,7 +261,7 @@ async def test_the_program_plays_a_script_and_says_what_was_wrong(ask: Asker, tm
     process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
     assert process.stdout is not None
     addresses: dict[str, str] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while (text := (await process.stdout.readline()).decode().strip()) or not addresses:
             name, _, value = text.partition(" = ")
             if value:
@@ -277,5 +286,5 @@ def test_a_wrong_script_is_one_line(text: str, tmp_path: Path) -> None:
     script = tmp_path / "script.toml"
     script.write_text(text)
     command = [sys.executable, "-m", "tests.vps", "--script", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)

@@ -41,6 +41,7 @@ class Sender:
         self._wake = outbox.waker(channel.queue)
         self._failed: tuple[int, int] | None = None
         self._not_before_s = 0.0
+        self._hurried = False  # since the delivery that is going on began
         self.is_failing = False
         """It has failed more than by chance."""
 
@@ -61,7 +62,7 @@ class Sender:
 
     def hurry(self) -> None:
         """Whoever is there has just been heard of: what waits is tried now."""
-        self._failed = None
+        self._failed, self._hurried = None, True
         self._wake.set()
 
     def _wait_s(self, row: Row) -> float:
@@ -79,6 +80,7 @@ class Sender:
 
     async def _deliver(self, row: Row) -> None:
         started_s = asyncio.get_running_loop().time()
+        self._hurried = False
         try:
             async with asyncio.timeout(self._channel.deadline_s):
                 await self._channel.deliver(row)
@@ -108,5 +110,6 @@ class Sender:
             text = "%s: not delivered: %s; try %d, the next in %.0f s"
             _log.warning(text, self._channel.queue, problem, failures, wait_s)
         await self._outbox.insist(Store.failed, row, str(problem), refused=problem.refused, waits_s=took_s + wait_s)
-        self._failed = row.id, failures
-        self._not_before_s = asyncio.get_running_loop().time() + wait_s
+        if not self._hurried:  # else whoever is there was heard of after this try had begun
+            self._failed = row.id, failures
+            self._not_before_s = asyncio.get_running_loop().time() + wait_s

@@ -91,8 +91,8 @@ async def kill_run(kills: int, seed: int) -> Books:
             books.kills += 1
         for one in (server.phone, server.sms, server.notify):
             one.behave("ok")
-        await bridge.until(lambda: bridge.core.acks["bridge"] == len(bridge.core.journal), 30)
-        await bridge.until(lambda: not bridge.waiting(), 30)
+        await bridge.until(lambda: bridge.core.acks["bridge"] == len(bridge.core.journal), 60)
+        await bridge.until(lambda: not bridge.waiting(), 60)
         books.told = {name: [(_content(one), one.key or "") for one in server.of(name)] for name in books.facts}
         books.accepted = {_content(one) for one in server.of(*books.facts) if _is_taken(one)}
     return books

@@ -5,11 +5,14 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from clients.bridge.settings import read_settings
 from tests.clients.tiny_core import Json, TinyCore
 
 ROOT = Path(__file__).parents[3]
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 QUICK = """
 [outbox]
 retry_first_s = 0.02
@@ -35,11 +38,12 @@ AT = "2026-11-21T07:16:00.123Z"
 
 @dataclass
 class Got:
-    """One request as it came."""
+    """One request as it came. at_s: monotonic."""
 
     path: str
     headers: dict[str, str]
     raw: bytes
+    at_s: float
 
     @property
     def body(self) -> Json:
@@ -76,7 +80,7 @@ class Receiver:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.got.append(Got(request.path, headers, await request.read()))
+        self.got.append(Got(request.path, headers, await request.read(), time.monotonic()))
         status, more, body = self.answers.pop(0) if self.answers else (self.always, {}, "{}")
         return web.Response(status=status, headers=more, text=body)
 
@@ -163,6 +167,13 @@ class Rig:
 
     def waiting(self) -> int:
         return len(self.stored()) if self.db.exists() else 0
+
+    def hold_for(self, hold_s: float) -> None:
+        """What is held for a digest is so much older now."""
+        with closing(sqlite3.connect(self.db, timeout=DEADLINE_S)) as db, db:
+            for number, added_at in db.execute("SELECT id, added_at FROM held").fetchall():
+                before = datetime.fromisoformat(added_at) - timedelta(seconds=hold_s)
+                db.execute("UPDATE held SET added_at = ? WHERE id = ?", (before.isoformat(), number))
 
     def alarms(self) -> list[str]:
         """What the daemon was told last."""

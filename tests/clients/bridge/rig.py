@@ -33,6 +33,7 @@ def bridge_toml(folder: Path, vps: StandIn, extra: str = "", vps_keys: str = "",
 [vps]
 transcribe_url = "{vps.base}/api/transcribe"
 probe_every_s = 0.2
+probe_timeout_s = 10
 hold_s = 0.5
 {vps_keys}
 [voice_config]
@@ -62,7 +63,7 @@ async def bridge(folder: Path, socket: Path, config: Path) -> AsyncIterator[Brid
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 await process.wait()
                 await reading
             if failed:

@@ -17,7 +17,22 @@ from tests.clients.tiny_core import Json, TinyCore
 
 CALL = "call_1795246560_k2fq"
 NUMBER = "+447700900123"
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
+TICK_S = 0.02
+
+
+@dataclass
+class Awake:
+    """Time as this process has had it: of a machine that stood still for seconds it counts one tick. For promises of
+    what happens soon, where core, VPS and bridge are all in this process."""
+
+    now_s: float = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.now_s += TICK_S
 
 
 @dataclass
@@ -25,6 +40,7 @@ class Small:
     core: TinyCore
     vps: StandIn
     brain: Brain
+    awake: Awake
 
     def ring(self, call_id: str = CALL, holder: str = "bridge") -> None:
         self.core.fact("call.incoming", call_id=call_id, number=NUMBER)
@@ -73,11 +89,13 @@ async def small(
 ) -> AsyncIterator[Small]:
     """others: brains that are registered besides. tables: of bridge.toml, over the defaults of these tests."""
     raw: dict[str, Any] = {
-        "vps": {"transcribe_url": f"{stand_in.base}/api/transcribe", "probe_every_s": 0.1, "hold_s": 0.2},
+        "vps": {"transcribe_url": f"{stand_in.base}/api/transcribe", "probe_every_s": 0.1, "hold_s": 0.2}
+        | {"probe_timeout_s": DEADLINE_S},  # a machine that stands still is no VPS that is gone
         "voice_config": {
             "url": f"{stand_in.base}/voice_config",
             "ip": "10.100.0.11",
             "cache": str(folder / "kept.json"),
+            "apply_within_s": 1.9,
         },
         "brain": {},
     }
@@ -92,13 +110,15 @@ async def small(
 
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(brain.run(connect))
-            made = Small(core, stand_in, brain)
+            made = Small(core, stand_in, brain, Awake())
+            ticking = tasks.create_task(made.awake.run())
             try:
                 await made.state("online" if up else "offline")
                 await core.wait_for(lambda: any(peer.subscribed for peer in core.peers), DEADLINE_S)
                 yield made
             finally:
                 running.cancel()
+                ticking.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await running
 

@@ -1,6 +1,7 @@
 """A VPS for the bridge's tests: a real aiohttp server with the endpoints of a conversation, told how to behave."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +17,8 @@ Behave = Callable[[Json, int], Awaitable[web.StreamResponse]]
 
 @dataclass
 class StandIn:
-    """requests: transcription requests with the time of their arrival. config_asks: queries of the voice config."""
+    """requests: transcription requests with the time of their arrival. config_asks: queries of the voice config,
+    answered after config_delay_s and, where it is given, once config_wanted is set."""
 
     requests: list[tuple[float, Json]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
@@ -24,6 +26,7 @@ class StandIn:
     probes: int = 0
     config: Json | None = None
     config_delay_s: float = 0.0
+    config_wanted: asyncio.Event | None = None
     behave: Behave | None = None
     probe_status: int = 200
     probe_delay_s: float = 0.0
@@ -34,6 +37,7 @@ class StandIn:
         self.last_request: Any = None
         self._news = asyncio.Event()
         self._runner: web.AppRunner | None = None
+        self._held: socket.socket | None = None
 
     @property
     def base(self) -> str:
@@ -54,14 +58,25 @@ class StandIn:
         app.router.add_route("HEAD", "/", self._probe)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
+        if self._held is None:
+            # Bound and not listening it keeps the port from others while nobody listens there.
+            self._held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._held.bind(("127.0.0.1", 0))
+            self.port = self._held.getsockname()[1]
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_port=True).start()
 
     async def stop(self) -> None:
         """Refuses connections and breaks those that are open; start() is back on the same port."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def close(self) -> None:
+        """For good."""
+        await self.stop()
+        if self._held is not None:
+            self._held.close()
 
     async def wait(self, there: Callable[[], bool], timeout_s: float = 20.0) -> None:
         try:
@@ -88,6 +103,8 @@ class StandIn:
         self.tokens.append(request.headers.get("Authorization"))
         self._news.set()
         await asyncio.sleep(self.config_delay_s)
+        if self.config_wanted is not None:
+            await self.config_wanted.wait()
         if self.config is None:
             return web.json_response({"success": False, "error": "no such station", "data": None})
         return web.json_response({"success": True, "search_method": "ip_address", "data": self.config})
@@ -136,4 +153,4 @@ async def stand_in(**how: Any) -> AsyncIterator[StandIn]:
     try:
         yield vps
     finally:
-        await vps.stop()
+        await vps.close()

@@ -22,7 +22,7 @@ url = "{0.phone.url}"
 sms_url = "{0.sms.url}"
 notify_url = "{0.notify.url}"
 gateway_ip = "10.100.0.11"
-timeout_s = 5
+timeout_s = 20
 """
 
 
@@ -153,7 +153,7 @@ async def test_a_text_that_was_just_told_is_not_told_again(bridge: Rig, server: 
 @pytest.mark.parametrize("trouble", ["500*3", "429:0*2", "408*2", "html*2", "half*2", "reset*2", "late:2", "hang*2"])
 async def test_trouble_of_the_vps_loses_and_reorders_nothing(bridge: Rig, server: Vps, trouble: str) -> None:
     to_vps(bridge, server)
-    bridge.config.write_text(bridge.config.read_text().replace("timeout_s = 5", "timeout_s = 0.3"))
+    bridge.config.write_text(bridge.config.read_text().replace("timeout_s = 20", "timeout_s = 0.3"))
     server.sms.behave("ok*3", trouble, "ok*2", trouble, "ok")
     async with bridge.inside():
         for number in range(12):
@@ -172,7 +172,7 @@ async def test_trouble_of_the_vps_loses_and_reorders_nothing(bridge: Rig, server
 async def test_a_vps_that_is_away_gets_everything_once_it_is_back(bridge: Rig, server: Vps) -> None:
     to_vps(bridge, server)
     server.sms.behave("refuse")
-    server.phone.behave("flap:0.1")
+    server.phone.behave("flap:0.3")
     async with bridge.inside() as deliveries:
         for number in range(20):
             bridge.sms(str(number))
@@ -201,15 +201,13 @@ async def test_what_waits_is_tried_at_once_when_the_vps_is_heard_of(bridge: Rig,
 async def test_retry_after_is_kept(bridge: Rig, hook: Receiver) -> None:
     to_hook(bridge, hook)
     hook.answers = [(503, {"Retry-After": "1"}, "")]
-    loop = asyncio.get_running_loop()
     async with bridge.inside():
         bridge.sms()
-        await bridge.until(lambda: hook.got)
-        first_s = loop.time()
         await bridge.until(lambda: len(hook.got) == 2)
-    assert loop.time() - first_s > 0.9
+    assert hook.got[1].at_s - hook.got[0].at_s > 0.9
 
 
+@pytest.mark.timeout(180)
 async def test_a_refusal_becomes_a_dead_letter_and_holds_up_nothing(bridge: Rig, hook: Receiver) -> None:
     to_hook(bridge, hook)
     hook.answers = [(400, {}, "")] * 3
@@ -253,12 +251,12 @@ async def test_a_retry_schedule_ends_in_a_dead_letter(bridge: Rig, hook: Receive
 
 
 async def test_failures_of_every_kind_are_given_up_in_the_end(bridge: Rig, hook: Receiver) -> None:
-    to_hook(bridge, hook, outbox="[outbox]\nretry_first_s = 0.05\nretry_cap_s = 0.05\ngive_up_after_h = 0.00005\n")
+    to_hook(bridge, hook, outbox="[outbox]\nretry_first_s = 0.3\nretry_cap_s = 0.3\ngive_up_after_h = 0.001\n")
     hook.always = 500
     async with bridge.inside():
         bridge.sms()
         await bridge.until(lambda: [state for _, _, state in bridge.stored()] == ["dead"])
-    assert len(hook.got) > 2
+    assert len(hook.got) > 1, "3.6 s are more than one try"
 
 
 async def test_a_webhook_is_signed_over_time_and_body(bridge: Rig, hook: Receiver) -> None:
@@ -356,7 +354,7 @@ async def test_a_new_journal_that_counts_from_one_again_gets_new_keys(bridge: Ri
     to_hook(bridge, hook)
     async with bridge.inside():
         bridge.sms("before")
-        await bridge.until(lambda: hook.got)
+        await bridge.until(lambda: hook.got and not bridge.waiting() and bridge.core.acks["bridge"] == 1)
     bridge.core.journal.clear()
     bridge.core.acks.clear()
     async with bridge.inside():
@@ -417,6 +415,7 @@ async def test_rows_of_a_webhook_that_is_gone_wait_and_are_named(
     assert bridge.stored() == [("webhook.crm", "sms.received", "waiting")]
 
 
+@pytest.mark.timeout(180)
 async def test_a_full_outbox_leaves_the_rest_in_the_journal(bridge: Rig, server: Vps) -> None:
     to_vps(bridge, server)
     bridge.config.write_text(bridge.config.read_text() + "max_rows = 100\n")
@@ -424,15 +423,16 @@ async def test_a_full_outbox_leaves_the_rest_in_the_journal(bridge: Rig, server:
     async with bridge.inside() as deliveries:
         for number in range(130):
             bridge.sms(str(number))
-        await bridge.until(lambda: "outbox_full" in bridge.alarms())
+        await bridge.until(lambda: "outbox_full" in bridge.alarms() and bridge.waiting() >= 100)
         assert bridge.waiting() == 100 and bridge.core.acks["bridge"] <= 100
         server.sms.behave("ok")
         deliveries.hurry()
-        await server.wait("sms", count=130)
+        await server.wait("sms", count=130, timeout_s=60)
         await bridge.until(lambda: not bridge.alarms() and not bridge.waiting())
     assert [request.body["message"] for request in server.of("sms")] == [str(number) for number in range(130)]
 
 
+@pytest.mark.timeout(180)
 async def test_a_webhook_that_is_gone_for_good_costs_its_own_rows_alone(
     bridge: Rig, server: Vps, hook: Receiver
 ) -> None:
@@ -442,7 +442,7 @@ async def test_a_webhook_that_is_gone_for_good_costs_its_own_rows_alone(
     async with bridge.inside():
         for number in range(130):
             bridge.sms(str(number))
-        await server.wait("sms", count=130)
+        await server.wait("sms", count=130, timeout_s=60)
         await bridge.until(lambda: "outbox_dropped" in bridge.alarms())
         stats = json.loads(await bridge.command("stats", "--json"))
     dropped = {one["queue"] for one in stats["counts"] if one["what"] == "dropped"}

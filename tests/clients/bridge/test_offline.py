@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.clients.bridge.scene import scene
 from tests.clients.bridge.stand_in import stand_in
 from tests.station import ROOT, Station
@@ -28,6 +30,7 @@ async def receptionist(made: Station, folder: Path) -> AsyncIterator[None]:
         await process.wait()
 
 
+@pytest.mark.timeout(240)
 async def test_the_local_brain_goes_on_with_a_call_gets_the_next_one_and_hands_back(tmp_path: Path) -> None:
     config = {"language": "en", "welcome_message": "Welcome.", "answer_after_rings": 1}
     async with stand_in(config=config) as vps, scene(tmp_path, vps) as on, receptionist(on.made, tmp_path):

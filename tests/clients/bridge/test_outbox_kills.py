@@ -19,6 +19,7 @@ def check(books: Books) -> None:
     assert not books.keys_changed, books
 
 
+@pytest.mark.timeout(180)
 async def test_kills_lose_nothing_reorder_nothing_and_change_no_key() -> None:
     check(await kill_run(4, seed=1))
 

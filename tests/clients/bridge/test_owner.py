@@ -91,12 +91,14 @@ async def test_many_at_once_become_a_digest(bridge: Rig, hook: Receiver) -> None
     bridge.core.handlers["sms.send"] = accepted
     bridge.configure(
         f'[events]\nnotify_url = "{hook.url()}"\n'
-        f'[owner]\nnotify = true\nsms_to = ["{OWNER}"]\nburst = 2\nwindow_s = 3\n'
+        f'[owner]\nnotify = true\nsms_to = ["{OWNER}"]\nburst = 2\nwindow_s = 3600\n'
     )
     async with bridge.inside():
         for number in range(40):
             bridge.missed("+37061111111" if number % 2 else "+37062222222")
-        bridge.sms("Labas")
+        last = bridge.sms("Labas")
+        await bridge.until(lambda: bridge.core.acks["bridge"] == last)
+        bridge.hold_for(3600)
         await bridge.core.wait_asked("sms.send", times=3)
         await bridge.until(lambda: len(hook.got) == 3)
         await bridge.until(lambda: not bridge.waiting())
@@ -110,12 +112,13 @@ async def test_many_at_once_become_a_digest(bridge: Rig, hook: Receiver) -> None
 
 
 async def test_what_is_held_for_a_digest_survives_the_bridge(bridge: Rig) -> None:
-    by_sms(bridge, "burst = 1\nwindow_s = 2\n")
+    by_sms(bridge, "burst = 1\nwindow_s = 3600\n")
     async with bridge.inside():
         bridge.missed("+37061111111")
         bridge.missed("+37062222222")
-        await bridge.until(lambda: bridge.core.acks["bridge"] == 2)
-    assert len(bridge.core.asked("sms.send")) <= 1
+        await bridge.until(lambda: bridge.core.acks["bridge"] == 2 and not bridge.waiting())
+    assert len(bridge.core.asked("sms.send")) == 1
+    bridge.hold_for(3600)
     async with bridge.inside():
         await bridge.core.wait_asked("sms.send", times=2)
     assert "+37062222222" in bridge.core.asked("sms.send")[1]["text"]

@@ -20,7 +20,7 @@ async def run(*words: str) -> tuple[int | None, str, str]:
         sys.executable, "-m", "clients.cli.main", "bridge", *words,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 

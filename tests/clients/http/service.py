@@ -13,7 +13,7 @@ import aiohttp
 
 from clients.http_api.auth import Tokens
 
-START_S = 20.0
+START_S = 40.0
 _SERVING = re.compile(rb"serving (\S+) on (http://\S+), auth (\w+)")
 
 

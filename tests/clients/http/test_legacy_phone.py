@@ -16,7 +16,7 @@ from tests.station import Station, Watch, station
 from tests.test_talking import answered
 
 PHONE = '[[listen]]\nport = 0\nserves = ["phone"]\n'
-LONG = "This is said for a while, so that others wait."
+LONG = "This is said for a while, so that others wait: " + ", ".join(["one after the other, in their places"] * 3) + "."
 PERSON = "+447700900200"
 
 
@@ -67,7 +67,7 @@ async def test_a_vps_speaks_into_the_live_call_by_its_old_id_and_high_goes_first
             code, told = await post(web, "/phone_call", said | {"text": text, "priority": priority})
             assert (code, told["success"]) == (200, True)
         assert told["queue_size"] == 4
-        await watch.wait("call.spoken", count=4)
+        await watch.wait("call.spoken", count=4, timeout_s=40)
         texts = [event.params["text"] for event in watch.named("call.spoken")]
         assert texts == [LONG, "High.", "Normal.", "Low."]
         found = await until_waiting(web, 0)
@@ -111,6 +111,7 @@ async def test_a_hangup_lets_the_last_words_be_heard_and_with_high_priority_noth
             await post(web, "/phone_call", {"action": "hangup", "callId": second, "priority": "high"})
             cut = await calls.wait("call.spoken")
             assert not cut["completed"]
+            await calls.wait("call.ended")
         found = await until_waiting(web, 0)
         assert found["active_calls"] == 0 and set(found["stats"]) == {call_id, second}
 

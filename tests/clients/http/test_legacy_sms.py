@@ -47,7 +47,7 @@ async def test_a_message_leaves_by_every_old_name_and_from_every_old_client(tmp_
             assert isinstance(told.pop("message_id"), int) and told.pop("id").startswith("sms_")
             assert told == {"success": True, "encoding": "GSM7", "parts": 1, "queued": True, "processing": "async"}
         count = len(SEND_PATHS) + 1
-        await watch.wait("sms.status", lambda params: params["state"] == "sent", count=count)
+        await watch.wait("sms.status", lambda params: params["state"] == "sent", count=count, timeout_s=50)
         assert await sent_texts(made) == [(TO, body["message"])] * count
 
 
