@@ -4,6 +4,7 @@
 # make demo-vps   a call that a stand-in for a VPS holds, an outage of it, and the way back
 BRAIN ?= python
 PY := .venv/bin/python
+PYTEST ?= $(PY) -m pytest
 
 .PHONY: help setup demo demo-vps test bench proof check format spec clean install uninstall
 help:
@@ -25,7 +26,7 @@ test:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	$(PY) -m core.rpc.spec --check
-	$(PY) -m pytest -m "not proof" -n 4 --dist worksteal # they wait for modems and clocks more than they compute
+	$(PYTEST) -m "not proof" -n 5 --dist worksteal # they wait for modems and clocks more than they compute
 
 # Other people's daemons are measured, and killed, beside ours where they can be installed.
 proof:
