@@ -17,6 +17,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import dialtone
 from core.helper.programs import PATH
 from tests.net.namespaces import VPS, Network, network
 from tests.net.wireguard_rig import FAR, Tunnel, tunnel
@@ -116,15 +117,24 @@ class NetStation(Station):
 
     async def stop_helper(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self.helper is not None
-        self.helper.send_signal(how)
-        async with asyncio.timeout(15):
+        if self.helper.returncode is None:
+            self.helper.send_signal(how)
+        async with asyncio.timeout(30):
             return await self.helper.wait()
+
+    async def stop_core(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """It gives the backup back first, which takes some runs of qmicli."""
+        assert self.core is not None
+        if self.core.returncode is None:
+            self.core.send_signal(how)
+        async with asyncio.timeout(40):
+            return await self.core.wait()
 
     async def recover(self) -> int:
         """dialtone helper --recover, by hand."""
         words = ("--recover", "--listen", str(self.helper_socket), "--root", str(self.root))
         asking = await self._within("core.helper.main", *words, "--state", str(self.helper_state))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             return await asking.wait()
 
     async def start_core(self) -> None:
@@ -139,9 +149,12 @@ class NetStation(Station):
     async def close(self) -> None:
         await super().close()
         if self.helper is not None and self.helper.returncode is None:
-            await self.stop_helper()
+            try:
+                await self.stop_helper()
+            except TimeoutError:
+                await self.stop_helper(signal.SIGKILL)
 
-    async def command(self, *words: str, timeout_s: float = 30.0) -> tuple[int, str, str]:
+    async def command(self, *words: str, timeout_s: float = 60.0) -> tuple[int, str, str]:
         """The dialtone command against this core: exit code, stdout, stderr."""
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(
@@ -211,7 +224,7 @@ class NetStation(Station):
 
     # --- waiting
 
-    async def until(self, there: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    async def until(self, there: Callable[[], bool], what: str, timeout_s: float = 40.0) -> None:
         try:
             async with asyncio.timeout(timeout_s):
                 while not there():  # noqa: ASYNC110 - the kernel and other processes change it
@@ -219,9 +232,16 @@ class NetStation(Station):
         except TimeoutError:
             raise AssertionError(f"not within {timeout_s:g} s: {what}") from None
 
+    async def looked(self, verdict: str, times: int) -> None:
+        """Until that was found over the main link so many times more. A time alone says nothing: a busy machine may
+        look once in it, or not at all."""
+        words = f"main link interface=eth0 verdict={verdict} "
+        enough = self.log.read_text().count(words) + times
+        await self.until(lambda: self.log.read_text().count(words) >= enough, f"{times} looks that find {verdict}")
+
     async def sends_by_carrier(self) -> None:
         """Until a packet of the machine's own that names no interface leaves by the carrier, and none by the router."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not await asyncio.to_thread(self._pinged, VPS):  # noqa: ASYNC110 - asked by ping
                 await asyncio.sleep(0.05)
 
@@ -231,14 +251,24 @@ class NetStation(Station):
         return done.returncode == 0 and self.net.carrier_traffic().packets > before
 
 
-async def reaches(watch: Watch, state: str, *, count: int = 1, timeout_s: float = 20.0) -> dict[str, Any]:
-    """The count-th net.failover into that state."""
+async def reaches(
+    watch: Watch, state: str, *, count: int = 1, after: int = 0, timeout_s: float = 40.0
+) -> dict[str, Any]:
+    """The count-th net.failover into that state. after: so many events of the watch were before, and don't count."""
+    before = {id(event.params) for event in watch.seen[:after]}
     return await watch.wait(
         "net.failover",
-        lambda params: params["state"] == state and params["from_state"] != state,
+        lambda params: params["state"] == state and params["from_state"] != state and id(params) not in before,
         count=count,
         timeout_s=timeout_s,
     )
+
+
+async def carries(phone: dialtone.Phone) -> None:
+    """Until the backup has the traffic, also when its event came before anybody listened."""
+    async with asyncio.timeout(40):
+        while (await phone.call("net.status"))["state"] != "backup":  # noqa: ASYNC110 - asked by RPC
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

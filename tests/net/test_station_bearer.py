@@ -16,7 +16,7 @@ from tests.net.rig import QUICK, net_station, reaches
 from tests.net.systemd_bus import why_no_bus
 from tests.net.test_station_failover import back, settled
 
-pytestmark = needs_namespaces
+pytestmark = [needs_namespaces, pytest.mark.timeout(180)]
 CABLE = {"ethernet": {"eth0": ["192.168.77.1"]}}
 ECM = 'bearer = "ecm"\ninterface = "wwan0"\n'
 
@@ -41,13 +41,13 @@ async def test_a_modem_as_network_card_that_gives_no_address_is_told_and_asked_a
         net_station(base=QUICK.replace("fail_count = 3", "fail_count = 1"), bearer=ECM, carrier_dhcp=True) as made,
         made.phone("net.*") as (phone, watch),
     ):
+        made.net.dhcp_silent(True, carrier=True)  # before all else: one look that fails is enough to begin
         routes = await settled(made, phone)
-        made.net.dhcp_silent(True, carrier=True)
         made.net.cut_main()
-        told = await reaches(watch, "both_down", timeout_s=30)
+        told = await reaches(watch, "both_down")
         assert told["cause"] == "dhcp_silent"
         made.net.dhcp_silent(False, carrier=True)
-        await reaches(watch, "backup", timeout_s=30)
+        await reaches(watch, "backup")
         await made.sends_by_carrier()
         made.net.mend_main()
         await back(made, watch, routes)
@@ -62,7 +62,8 @@ async def test_a_modem_that_resets_while_its_data_is_used_is_brought_up_again() 
         told = await watch.wait(
             "net.failover", lambda params: params["from_state"] == "backup" and params["state"] != "backup"
         )
-        assert told["cause"] == "modem_reset"
+        # Its AT ports are missed after a second; the look over its data, every ten seconds, may come before.
+        assert told["cause"] in ("modem_reset", "no_device")
         await made.plug_modem()
         await reaches(watch, "backup", count=2)
         await made.sends_by_carrier()
@@ -88,7 +89,7 @@ async def test_networkmanager_may_come_and_go_and_nothing_is_lost_but_its_names(
             made.net.mend_main()
             await back(made, watch, routes)
             assert await named(phone) == connection
-            assert (await phone.call("net.status"))["troubles"] == []
+            assert (await phone.call("net.status"))["troubles"] == [], made.log.read_text()[-4000:]
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def a_bus() -> Iterator[NetworkManagerBus]:
 
 async def named(phone: dialtone.Phone) -> str:
     """NetworkManager's name for the main link, once it is known."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             links = (await phone.call("net.status"))["links"]
             found = next((link["connection"] for link in links if link["interface"] == "eth0"), None)

@@ -3,20 +3,22 @@
 import asyncio
 import json
 
+import pytest
+
 import dialtone
 from tests.net.namespaces import needs_namespaces
 from tests.net.rig import QUICK, NetStation, net_station, reaches
 from tests.station import Watch
 
-pytestmark = needs_namespaces
-RARE = "every_s = 60.0\nsettle_s = 0.3\nhold_backup_s = 0.5\nback_count = 1\n"
-"""What is noticed is not noticed by the next round."""
+pytestmark = [needs_namespaces, pytest.mark.timeout(180)]
+RARE = "every_s = 60.0\nping_timeout_s = 10.0\nsettle_s = 0.3\nhold_backup_s = 0.5\nback_count = 1\n"
+"""What is noticed is not noticed by the next round. So the one look that there is has its time."""
 
 
 async def settled(made: NetStation, phone: dialtone.Phone) -> str:
     """The line is ready and the main link was looked at; gives the routes as they are then."""
     await made.ready(phone)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while True:
             status = await phone.call("net.status")
             if (status["state"], status["verdict"]) == ("primary", "ok"):
@@ -28,9 +30,10 @@ async def settled(made: NetStation, phone: dialtone.Phone) -> str:
 async def back(made: NetStation, watch: Watch, routes: str) -> None:
     """On the main link again, and as if nothing had been."""
     await reaches(watch, "primary")
-    await made.until(lambda: made.routes() == routes, "the routes are as before")
-    await made.until(lambda: made.our_routes() == [], "no route of ours is left")
-    assert "10.64.0.2" not in made.wwan0()
+    await made.until(
+        lambda: made.routes() == routes and made.our_routes() == [] and "10.64.0.2" not in made.wwan0(),
+        "the routes are as before, and the modem's link has no address",
+    )
 
 
 async def test_a_main_link_that_is_dead_upstream_is_replaced_by_the_sims_data_and_taken_back_when_it_is_mended() -> (
@@ -54,7 +57,7 @@ async def test_a_main_link_that_loses_its_route_is_gone_and_back_when_the_route_
     async with net_station('primary = "eth0"\n', base=RARE) as made, made.phone("net.*") as (phone, watch):
         routes = await settled(made, phone)
         made.net.host.ip("route del default via 192.168.77.1 dev eth0 metric 100")
-        told = await reaches(watch, "backup", timeout_s=15)
+        told = await reaches(watch, "backup")
         assert told["cause"] == "no_link"
         await made.sends_by_carrier()
         made.net.host.ip("route add default via 192.168.77.1 dev eth0 metric 100")
@@ -65,7 +68,7 @@ async def test_a_cable_that_is_out_is_noticed_without_a_probe_and_its_coming_bac
     async with net_station(base=RARE) as made, made.phone("net.*") as (phone, watch):
         routes = await settled(made, phone)
         made.net.unplug_main()
-        told = await reaches(watch, "backup", timeout_s=15)
+        told = await reaches(watch, "backup")
         assert told["cause"] in (None, "no_link")
         await made.sends_by_carrier()
         made.net.plug_main()
@@ -80,7 +83,7 @@ async def test_with_both_links_dead_it_says_so_and_the_first_that_comes_back_is_
         routes = await settled(made, phone)
         made.net.cut_carrier_side()
         made.net.cut_main()
-        await reaches(watch, "both_down", timeout_s=30)
+        await reaches(watch, "both_down")
         made.net.mend_carrier_side()
         await reaches(watch, "backup")
         await made.sends_by_carrier()
@@ -92,8 +95,8 @@ async def test_a_portal_is_told_from_a_dead_link() -> None:
     async with net_station() as made, made.phone("net.*") as (phone, watch):
         routes = await settled(made, phone)
         made.net.captive(True)
-        told = await watch.wait("net.failover", lambda params: params["state"] == "suspect")
-        assert told["cause"] == "captive"
+        # The first failure may be of a busy machine, and then this is the cause of a later one.
+        await watch.wait("net.failover", lambda params: params["cause"] == "captive")
         await reaches(watch, "backup")
         made.net.captive(False)
         await back(made, watch, routes)
@@ -104,8 +107,7 @@ async def test_names_alone_that_fail_are_told_and_the_carriers_name_servers_take
         routes = await settled(made, phone)
         before = made.resolv_conf.read_text()
         made.net.dns_down(True)
-        told = await watch.wait("net.failover", lambda params: params["state"] == "suspect")
-        assert told["cause"] == "dns_failed"
+        await watch.wait("net.failover", lambda params: params["cause"] == "dns_failed")
         await reaches(watch, "backup")
         await made.until(lambda: "10.64.0.1" in made.resolv_conf.read_text(), "the carrier's name server is asked")
         made.net.dns_down(False)
@@ -117,10 +119,7 @@ async def test_a_portal_is_waited_for_where_only_a_dead_link_counts() -> None:
     async with net_station('failover_on = ["down"]\n') as made, made.phone("net.*") as (phone, watch):
         await settled(made, phone)
         made.net.captive(True)
-        async with asyncio.timeout(15):
-            while (await _last_verdict(phone)) != "captive":  # noqa: ASYNC110 - asked by RPC
-                await asyncio.sleep(0.05)
-        await asyncio.sleep(2.5)
+        await made.looked("captive", 5)  # three would be enough
         assert [event for event in watch.named("net.failover") if event.params["state"] == "starting_backup"] == []
 
 
@@ -146,17 +145,18 @@ async def test_somebody_may_force_the_backup_forbid_it_and_let_it_decide_again()
         told = await reaches(watch, "backup")
         assert told["from_state"] in ("starting_backup", "primary")
         await made.sends_by_carrier()
-        await asyncio.sleep(2.5)
+        await made.looked("ok", 3)
         assert made.our_routes() != [], "however well the main link does"
         await phone.call("net.failover", mode="auto")
         await back(made, watch, routes)
         await phone.call("net.failover", mode="off")
         await reaches(watch, "off")
         made.net.cut_main()
-        await asyncio.sleep(5)
+        await made.looked("down", 4)
         assert made.our_routes() == []
+        before = len(watch.seen)
         await phone.call("net.failover", mode="auto")
-        await reaches(watch, "backup", count=2)
+        await reaches(watch, "backup", after=before)
 
 
 async def test_a_default_route_that_is_better_than_ours_is_overruled_by_two_halves() -> None:
@@ -186,8 +186,3 @@ async def test_the_command_line_shows_and_steers_all_of_it() -> None:
         code, out, err = await made.command("doctor", "--no-usb", "--json")
         said = [each for each in json.loads(out) if each["check"].startswith("net")]
         assert said, out
-
-
-async def _last_verdict(phone: dialtone.Phone) -> str | None:
-    status = await phone.call("net.status")
-    return status["primary_probe"]["verdict"] if status.get("primary_probe") else None

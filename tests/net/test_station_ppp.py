@@ -17,6 +17,7 @@ from tests.net.test_station_failover import settled
 
 pytestmark = [
     needs_namespaces,
+    pytest.mark.timeout(180),
     pytest.mark.skipif(shutil.which("chat", path=PATH) is None, reason="chat(8) of ppp is not installed"),
 ]
 ADDRESS = "10.1.2.3"
