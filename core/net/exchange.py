@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -43,9 +44,18 @@ async def exchange(
 
 
 async def _received(sock: socket.socket, until: float) -> bytes | None:
-    """The next datagram, None when the loop's clock says `until`."""
+    """The next datagram, None when the loop's clock says `until`. One that is there by then counts, however late this
+    process gets to look."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(sock, readable.set)
     try:
-        async with asyncio.timeout_at(until):
-            return await asyncio.get_running_loop().sock_recv(sock, _LARGEST)
-    except TimeoutError:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await readable.wait()
+    finally:
+        loop.remove_reader(sock)
+    try:
+        return sock.recv(_LARGEST)
+    except BlockingIOError:
         return None

@@ -2,6 +2,7 @@
 this link that answers, whichever one carries the traffic. core/net/verdict.py says what it means."""
 
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from core.net.http_probe import Page
 from core.net.look import Look
 from core.net.types import Link, Probe
 from core.net.verdict import Web, detail, final, judge
+
+_STOOD_STILL_S = 0.5
+"""So much too late ends a look when this process (a busy machine) did not get to it: answers were not heard."""
 
 _MOST_INTERFACES = 16
 _MOST_ADDRESSES = 4
@@ -35,7 +39,8 @@ class Prober:
     async def probe(
         self, link: Link, *, timeout_s: float, thorough: bool = True, addresses: tuple[str, ...] | None = None
     ) -> Probe:
-        """One look, at most timeout_s long (and 0.2 s); it ends as soon as nothing could change the verdict.
+        """One look, at most timeout_s long (and 0.2 s); it ends as soon as nothing could change the verdict. And
+        another one where this process stood still in the middle of it: that is no silence of the link.
 
         thorough False: ICMP alone, for a link whose bytes cost money; all of it where there is nothing to ping.
         addresses: instead of [net] ping. Raises nothing; may be cancelled at any moment. A default route of ours is as
@@ -45,16 +50,24 @@ class Prober:
             return Probe(link.interface, NetVerdict.NO_LINK, missing)
         pinged = addresses or self._config.ping
         thorough = thorough or not pinged
+        began_s = time.monotonic()
+        look = await self._look(link, timeout_s, pinged, thorough)
+        verdict = judge(look.seen) or final(look.seen)
+        if verdict is not NetVerdict.OK and time.monotonic() - began_s > timeout_s + _STOOD_STILL_S:
+            look = await self._look(link, timeout_s, pinged, thorough)
+            verdict = judge(look.seen) or final(look.seen)
+        if verdict is NetVerdict.DOWN and not _exists(link):
+            return Probe(link.interface, NetVerdict.NO_LINK, f"{link.interface} is gone")
+        return Probe(link.interface, verdict, detail(look.seen), look.rtt_ms)
+
+    async def _look(self, link: Link, timeout_s: float, pinged: tuple[str, ...], thorough: bool) -> Look:
         look = Look(link, timeout_s, pinged, self._servers.of(link.interface))
         page, name = (self._page, self._config.dns_name) if thorough else (None, "")
         await look.run(page, self._pages.of(link.interface), name, by_tcp=thorough)
         self._servers.add(link.interface, look.spoke)
         if look.seen.web is Web.NO_CONTENT:  # a portal's own address would be a portal anywhere
             self._pages.add(link.interface, look.page_addresses)
-        verdict = judge(look.seen) or final(look.seen)
-        if verdict is NetVerdict.DOWN and not _exists(link):
-            return Probe(link.interface, NetVerdict.NO_LINK, f"{link.interface} is gone")
-        return Probe(link.interface, verdict, detail(look.seen), look.rtt_ms)
+        return look
 
 
 class _Memory:

@@ -170,8 +170,8 @@ class LinkWatch:
         found = self._resolver.attributed(self._table.snapshot(self._primary, notes), self._resolver.read())
         if found != self.snapshot:
             self.snapshot = found
-            self._told_at_s = time.monotonic()
             on_change(found)
+            self._told_at_s = time.monotonic()
 
     def _notes(self) -> Notes:
         """sysfs is asked once for each interface and name."""

@@ -5,6 +5,7 @@ Names of networks and passwords go to NetworkManager and back to the one who ask
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ SCAN_S = 12.0
 """A scan of both bands takes 3–8 s."""
 CONNECT_S = 60.0
 """NetworkManager gives the supplicant 25 s and DHCP 45 s; a network that answers takes 2–10 s."""
+REASON_S = 2.0
+"""For a signal that was sent before the answer that came."""
 _ACTIVATED, _DEACTIVATED = 2, 4  # NMActiveConnectionState
 _DEVICE_FAILED = 120  # NMDeviceState
 _MOST_STEPS = 100
@@ -111,6 +114,10 @@ class Wifi:
 
     async def _until_up(self, steps: "_Steps", active: str) -> None:
         state = await self._do(partial(calls.active_state, active))
+        if state == _DEACTIVATED:  # it ended before it was asked for: why, is only on its way
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REASON_S):
+                    await steps.next(active)
         while state not in (_ACTIVATED, _DEACTIVATED):
             state = await steps.next(active)
         if state == _DEACTIVATED:

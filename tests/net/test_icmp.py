@@ -48,7 +48,7 @@ def test_no_bytes_make_it_raise(message: bytes) -> None:
 @contextmanager
 def liar(net: Network, lie: str) -> Iterator[None]:
     """The VPS answers echo requests by hand and wrongly: with another payload, with that of the request before, with
-    a sequence nobody asked for; or only the third one."""
+    a sequence nobody asked for; or only the third one, or only the first."""
     net.internet.sysctl("net.ipv4.icmp_echo_ignore_all", "1")
     with net.internet.inside():
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
@@ -74,7 +74,7 @@ def liar(net: Network, lie: str) -> Iterator[None]:
                 "the look before": (sequence, payloads[0] if len(payloads) < 5 else payloads[1]),
                 "other sequence": (sequence + 7, payloads[-1]),
             }
-            if lie == "the third only" and sequence < 3:
+            if (lie == "the third only" and sequence < 3) or (lie == "the first only" and sequence > 1):
                 continue
             answered, payload = answers.get(lie, (sequence, payloads[-1]))
             raw.sendto(with_checksum(struct.pack("!BBHHH", 0, 0, 0, identifier, answered) + payload), sender)
@@ -108,13 +108,25 @@ async def test_an_answer_with_our_identifier_that_is_not_to_this_look_does_not_c
 @needs_namespaces
 async def test_the_third_try_is_as_good_as_the_first(net: Network) -> None:
     with liar(net, "honest"):
-        rtt_ms = await ping(VPS, interface="eth0", timeout_s=1)
-        assert rtt_ms is not None and 0 < rtt_ms < 300
+        began = time.monotonic()
+        rtt_ms = await ping(VPS, interface="eth0", timeout_s=20)
+        assert rtt_ms is not None and 0 < rtt_ms <= (time.monotonic() - began) * 1000
     with liar(net, "the third only"):
         began = time.monotonic()
-        rtt_ms = await ping(VPS, interface="eth0", timeout_s=0.9)
-        assert time.monotonic() - began > 0.55
-        assert rtt_ms is not None and rtt_ms < 300  # of that try, not since the first
+        rtt_ms = await ping(VPS, interface="eth0", timeout_s=9)
+        took_s = time.monotonic() - began
+        assert took_s > 5.9 and rtt_ms is not None
+        assert rtt_ms <= (took_s - 5.9) * 1000  # of that try, not since the first
+
+
+@needs_namespaces
+async def test_an_answer_that_came_in_time_counts_however_late_this_process_looks(net: Network) -> None:
+    with liar(net, "the first only"):
+        async with asyncio.TaskGroup() as group:
+            look = group.create_task(ping(VPS, interface="eth0", timeout_s=0.3))
+            await asyncio.sleep(0)
+            time.sleep(1.0)  # noqa: ASYNC251 - a busy machine
+        assert look.result() is not None
 
 
 @needs_namespaces
@@ -122,7 +134,7 @@ async def test_another_programs_pings_of_the_same_address_are_not_taken_for_ours
     """Two looks at once, and ping(8) of root, whose raw socket hears every answer."""
     other = net.host.popen("ping", "-q", "-n", "-i", "0.01", "-I", "eth0", VPS, stdout=-3)
     async with asyncio.TaskGroup() as group:
-        looks = [group.create_task(echo(VPS, interface="eth0", timeout_s=2)) for _ in range(20)]
+        looks = [group.create_task(echo(VPS, interface="eth0", timeout_s=20)) for _ in range(20)]
         silent = [group.create_task(echo("203.0.113.99", interface="eth0", timeout_s=0.5)) for _ in range(5)]
     assert all(look.result().rtt_ms is not None for look in looks)
     assert all(look.result().rtt_ms is None for look in silent)
@@ -131,8 +143,8 @@ async def test_another_programs_pings_of_the_same_address_are_not_taken_for_ours
 
 @needs_namespaces
 async def test_without_an_interface_the_routing_table_decides(net: Network) -> None:
-    assert await ping(VPS, interface=None, timeout_s=2) is not None
-    assert await ping("127.0.0.1", interface=None, timeout_s=2) is not None
+    assert await ping(VPS, interface=None, timeout_s=20) is not None
+    assert await ping("127.0.0.1", interface=None, timeout_s=20) is not None
 
 
 @needs_namespaces
@@ -148,7 +160,7 @@ async def test_what_can_not_be_sent_is_no_answer_and_says_why(net: Network) -> N
 async def test_a_route_that_comes_back_within_the_time_out_is_used(net: Network) -> None:
     net.host.ip("link set eth0 down")
     async with asyncio.TaskGroup() as group:
-        look = group.create_task(ping(VPS, interface="eth0", timeout_s=3))
+        look = group.create_task(ping(VPS, interface="eth0", timeout_s=9))
         await asyncio.sleep(0.2)
         net.host.ip("link set eth0 up", "route replace default via 192.168.77.1 dev eth0 metric 100")
     assert look.result() is not None
@@ -158,9 +170,11 @@ async def test_a_route_that_comes_back_within_the_time_out_is_used(net: Network)
 @pytest.mark.parametrize("interface", ["eth0", None])
 async def test_ping_is_run_where_ping_sockets_are_not_for_us(interface: str | None) -> None:
     with network(ping_sockets=False) as net, net.host.inside():
-        rtt_ms = await ping(VPS, interface=interface, timeout_s=2)
-        assert rtt_ms is not None and rtt_ms < 1000
+        assert await ping(VPS, interface=interface, timeout_s=20) is not None
         net.cut_main()
-        began = time.monotonic()
-        assert await ping(VPS, interface=interface, timeout_s=0.5) is None
-        assert time.monotonic() - began < 1
+        took_s = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert await ping(VPS, interface=interface, timeout_s=0.5) is None
+            took_s.append(time.monotonic() - began)
+        assert min(took_s) < 0.95  # ping(8) itself counts whole seconds
