@@ -158,12 +158,13 @@ class Network:
         """What the host has sent by the router."""
         return _counted(self.router)
 
-    def host_dhcp(self, interface: str = "eth0", *, metric: int = 100) -> None:
-        """Address and default route by DHCP (udhcpc), once; AssertionError when nobody offers one within 3 s."""
+    def host_dhcp(self, interface: str = "eth0", *, metric: int = 100, tries: int = 15) -> None:
+        """Address and default route by DHCP (udhcpc), once; AssertionError when nobody offers one, asked
+        once a second."""
         script = self.folder / "udhcpc.sh"
         script.write_text(_UDHCPC.format(metric=metric))
         script.chmod(0o755)
-        self.host.run("udhcpc", "-i", interface, "-n", "-q", "-f", "-t", "3", "-T", "1", "-s", str(script))
+        self.host.run("udhcpc", "-i", interface, "-n", "-q", "-f", "-t", str(tries), "-T", "1", "-s", str(script))
 
     def _effect(self, where: Namespace, name: str, chains: str) -> None:
         table = f"table ip test_{name}"  # the names alone are partly words of nft

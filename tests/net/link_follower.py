@@ -28,7 +28,7 @@ class Follower:
     def links(self) -> Links:
         return self.watch.snapshot
 
-    async def until(self, seen: Callable[[Links], object], text: str, timeout_s: float = 10.0) -> float:
+    async def until(self, seen: Callable[[Links], object], text: str, timeout_s: float = 30.0) -> float:
         """When it was told, by time.monotonic."""
         try:
             async with asyncio.timeout(timeout_s):

@@ -69,7 +69,7 @@ class NetworkManagerBus:
         words = (PYTHON, "-m", "dbusmock", "--system", "--template", str(MOCK), "--parameters", json.dumps(scene))
         self._manager = _start(*words, DBUS_SYSTEM_BUS_ADDRESS=self.address)
         last = "w0" if "wifi" in scene else "e0"
-        until(lambda: self._has(last), "NetworkManager's stand-in did not start", 20)
+        until(lambda: self._has(last), "NetworkManager's stand-in did not start", 40)
 
     def stop_manager(self) -> None:
         _end(self._manager, signal.SIGKILL)
@@ -125,4 +125,4 @@ def _start(*words: str, **environment: str) -> subprocess.Popen[bytes]:
 def _end(program: subprocess.Popen[bytes] | None, how: signal.Signals) -> None:
     if program is not None:
         program.send_signal(how)
-        program.wait(5)
+        program.wait(30)

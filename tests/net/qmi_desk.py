@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from core.net.bearers import holding, qmi, qmi_run
 from core.net.bearers.qmi import QmiBearer
 from core.net.helper_client import HelperClient
 from tests.net.helper_peer import HelperPeer, helper_peer
@@ -105,6 +106,14 @@ class FakeQmicli:
         except FileNotFoundError:
             return {}
         return found
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the modem is given in vain is not tested where it does answer, and a busy machine answers late."""
+    for name, seconds in (("ASK_S", 20.0), ("START_S", 40.0), ("RELEASE_S", 40.0), ("UP_S", 55.0), ("DOWN_S", 55.0)):
+        monkeypatch.setattr(qmi, name, seconds)
+    monkeypatch.setattr(qmi_run, "LOCK_S", 30.0)
+    monkeypatch.setattr(holding, "GIVE_BACK_S", 30.0)
 
 
 class QmiDesk:

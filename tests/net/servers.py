@@ -41,7 +41,7 @@ class WebServer(ThreadingHTTPServer):
 class _Pages(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: WebServer
-    timeout = 3.0
+    timeout = 8.0
     """Of a connection whose client's last packet was lost: the network of a test loses some."""
 
     def do_GET(self) -> None:

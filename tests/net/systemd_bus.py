@@ -89,7 +89,7 @@ def systemd_bus(folder: Path, *, command: Sequence[str] = (), systemd: bool = Tr
             parameters = json.dumps({"command": list(command), "log": str(folder / "restarts")})
             words = (PYTHON, "-m", "dbusmock", "--system", "--template", str(MOCK), "--parameters", parameters)
             _start(stack, "env", f"DBUS_SYSTEM_BUS_ADDRESS={bus.address}", *words)
-            until(lambda: "org.freedesktop.systemd1" in bus.names(), "systemd's stand-in did not start", 20)
+            until(lambda: "org.freedesktop.systemd1" in bus.names(), "systemd's stand-in did not start", 40)
         yield bus
 
 
@@ -102,7 +102,7 @@ def _start(stack: ExitStack, *words: str) -> subprocess.Popen[bytes]:
             program.wait(5)
         except subprocess.TimeoutExpired:
             program.kill()
-            program.wait(5)
+            program.wait(30)
 
     stack.callback(end)
     return program

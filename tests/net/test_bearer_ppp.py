@@ -48,11 +48,11 @@ def _bearer(socket: Path, port: str | None = None) -> PppBearer:
 def _chat(modem: Emulator, apn: str = "internet") -> subprocess.CompletedProcess[str]:
     """As pppd runs it: standard input and output are the port."""
     script = modem.folder / "script"
-    script.write_text(chat_script(Dial("", apn, "none", None, None)).replace("TIMEOUT 20", "TIMEOUT 3"))
+    script.write_text(chat_script(Dial("", apn, "none", None, None)))
     port = os.open(modem.folder / "if03", os.O_RDWR | os.O_NOCTTY)
     try:
         words = ["chat", "-s", "-S", "-v", "-f", str(script)]
-        return subprocess.run(words, stdin=port, stdout=port, stderr=subprocess.PIPE, text=True, timeout=20)
+        return subprocess.run(words, stdin=port, stdout=port, stderr=subprocess.PIPE, text=True, timeout=50)
     finally:
         os.close(port)
 
@@ -164,7 +164,7 @@ async def test_a_dial_that_is_cancelled_is_stopped_by_down(peer: HelperPeer) -> 
     bearer = _bearer(peer.socket)
     async with asyncio.TaskGroup() as tasks:
         dialling = tasks.create_task(bearer.up(ACCESS))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not peer.ppp:  # noqa: ASYNC110 - the helper's side has no event
                 await asyncio.sleep(0.005)
         dialling.cancel()
@@ -181,7 +181,9 @@ async def test_it_is_alive_while_its_interface_is(peer: HelperPeer) -> None:
             bearer = _bearer(peer.socket)
             assert not await bearer.alive()
             await bearer.up(ACCESS)
-            assert await bearer.alive()
+            async with asyncio.timeout(20):
+                while not await bearer.alive():  # noqa: ASYNC110 - the kernel says it a moment later
+                    await asyncio.sleep(0.01)
             net.host.ip("link del ppp0")
             assert not await bearer.alive()
 
@@ -200,7 +202,7 @@ async def test_a_real_session_over_the_emulated_modem_passes_traffic(modem: Emul
         net.carrier.popen("sh", "-c", _SERVER.format(link=modem.folder / "data"))
         found = await bearer.up(DataAccess("internet"))
         assert found == BearerUp("ppp0", "10.64.64.2/32", None, ("10.64.64.1",))
-        net.host.run("ping", "-c1", "-W2", "-I", "ppp0", "10.64.64.1")
+        net.host.run("ping", "-c1", "-W20", "-I", "ppp0", "10.64.64.1")
         assert await bearer.alive()
         await bearer.down()
         assert not await bearer.alive()

@@ -15,7 +15,7 @@ from core.net.types import BearerFailed, BearerTrouble, BearerUp, DataAccess
 from tests.net.helper_peer import helper_peer
 from tests.net.modem_tree import ModemTree
 from tests.net.namespaces import needs_namespaces, network
-from tests.net.qmi_desk import NO_QMICLI, FakeQmicli, QmiDesk, RealQmicli, qmi_desk
+from tests.net.qmi_desk import NO_QMICLI, FakeQmicli, QmiDesk, RealQmicli, be_patient, qmi_desk
 from tests.net.qmi_modem import QmiModem, qmi_proxy
 
 ACCESS = DataAccess("internet")
@@ -37,11 +37,20 @@ async def desk(tmp_path: Path) -> AsyncIterator[QmiDesk]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
+
+
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patience in tenths of a second: how long it is isn't what is tested."""
-    monkeypatch.setattr(qmi, "ASK_S", 0.6)
+def quick_start(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than a second for a start that is never answered: how long it is isn't what is tested."""
     monkeypatch.setattr(qmi, "START_S", 0.6)
+
+
+@pytest.fixture
+def quick_release(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a release."""
     monkeypatch.setattr(qmi, "RELEASE_S", 1.2)
 
 
@@ -265,29 +274,34 @@ async def test_without_qmicli_the_program_is_missing(desk: QmiDesk, monkeypatch:
     assert (await _fails(desk)).trouble is BearerTrouble.PROGRAM_MISSING
 
 
-async def test_a_start_without_an_answer_is_ended_in_time_and_its_id_released(both: QmiDesk, quick: None) -> None:
+async def test_a_start_without_an_answer_is_ended_in_time_and_its_id_released(both: QmiDesk, quick_start: None) -> None:
     _mute_start(both)
     began_s = time.monotonic()
     failed = await _fails(both)
     assert failed.trouble is BearerTrouble.TIMEOUT
-    assert time.monotonic() - began_s < 8
+    assert time.monotonic() - began_s < 30
     assert both.is_clean()
 
 
-async def test_a_modem_that_is_deaf_while_all_is_given_back_gets_it_back_later(desk: QmiDesk, quick: None) -> None:
+async def test_a_modem_that_is_deaf_while_all_is_given_back_gets_it_back_later(
+    desk: QmiDesk, quick_release: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bearer = desk.bearer()
     await bearer.up(ACCESS)
     _mute(desk)
     began_s = time.monotonic()
     await bearer.down()
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 30
     assert not desk.helper.addresses
     _unmute(desk)
+    be_patient(monkeypatch)
     await desk.bearer().down()
     assert desk.is_clean()
 
 
-async def test_a_modem_that_is_mute_to_an_old_client_alone_forgets_all_of_them(desk: QmiDesk, quick: None) -> None:
+async def test_a_modem_that_is_mute_to_an_old_client_alone_forgets_all_of_them(
+    desk: QmiDesk, quick_release: None
+) -> None:
     """Firmware answers nothing to a client id that it does not know any more."""
     await desk.bearer().up(ACCESS)
     _mute_stop(desk)
@@ -383,12 +397,12 @@ async def _all_outputs(desk: QmiDesk, folder: str) -> list[str]:
     return seen
 
 
-async def test_a_hung_qmicli_that_ignores_sigterm_is_killed(tmp_path: Path, quick: None) -> None:
+async def test_a_hung_qmicli_that_ignores_sigterm_is_killed(tmp_path: Path, quick_start: None) -> None:
     async with qmi_desk(tmp_path, real=False) as desk:
         desk.peer.order(stubborn=["wds-start-network"])
         began_s = time.monotonic()
         assert (await _fails(desk)).trouble is BearerTrouble.TIMEOUT
-        assert time.monotonic() - began_s < 8
+        assert time.monotonic() - began_s < 30
         assert desk.is_clean()
 
 
@@ -418,10 +432,10 @@ async def test_two_lives_never_run_qmicli_at_the_same_time(tmp_path: Path) -> No
         desk.peer.order(slow_s={"wda-get-data-format": 0.3})
         first, second = desk.bearer(), desk.bearer()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(first._qmicli.run(("--device", "/dev/cdc-wdm0", "--wda-get-data-format"), timeout_s=3))
+            tasks.create_task(first._qmicli.run(("--device", "/dev/cdc-wdm0", "--wda-get-data-format"), timeout_s=30))
             began_s = time.monotonic()
             await asyncio.sleep(0.05)
-            await second._qmicli.run(("--device", "/dev/cdc-wdm0", "--wds-noop"), timeout_s=3)
+            await second._qmicli.run(("--device", "/dev/cdc-wdm0", "--wds-noop"), timeout_s=30)
         assert time.monotonic() - began_s > 0.3
 
 

@@ -1,5 +1,6 @@
 """What holds for the failover machine whatever happens to it, in whatever order: walked at random, step by step."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -10,6 +11,8 @@ from core.net.failover_acts import GiveBack, StartBearer, TakeTraffic
 from core.net.failover_backup import Bearer, Traffic
 from core.net.failover_table import CARRIED, NEXT, WITH_BACKUP
 from tests.net.failover_world import World
+
+pytestmark = pytest.mark.timeout(240)
 
 S = FailoverState
 CONFIGS = [

@@ -1,5 +1,6 @@
 """Laws of the table of links: however the kernel's news come, the table is what a dump of the kernel is."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +8,8 @@ from core.net.links import EVERYTHING, LOWER_HALF, UPPER_HALF, Hop, LinkTable, M
 from core.net.primary import PrimaryRule
 from core.net.types import OUR_PROTOCOL, Links
 from tests.net.kernel_model import Kernel, read
+
+pytestmark = pytest.mark.timeout(240)
 
 NAMES = ("eth0", "wlan0", "wwan0", "usb0")
 RULE = PrimaryRule("auto", ("wwan*",))

@@ -39,20 +39,26 @@ def ours() -> list[str]:
 
 
 def answers(net: Network, address: str, interface: str) -> bool:
-    return net.host.run("ping", "-c1", "-W1", "-I", interface, address, check=False).returncode == 0
+    """Asked until it does: a link that has just got its carrier sends a moment later."""
+    words = ("ping", "-c1", "-i0.2", "-w20", "-I", interface, address)
+    return net.host.run(*words, check=False).returncode == 0
+
+
+def silent(net: Network, address: str, interface: str) -> bool:
+    return net.host.run("ping", "-c1", "-W1", "-I", interface, address, check=False).returncode == 1
 
 
 def fetch(address: str, path: str = "/generate_204") -> bytes:
-    with socket.create_connection((address, 80), timeout=2) as connection:
+    with socket.create_connection((address, 80), timeout=20) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".encode())
         return b"".join(iter(lambda: connection.recv(4096), b""))
 
 
 def test_both_links_reach_the_internet_and_the_counters_tell_which_one_was_used(net: Network) -> None:
-    assert answers(net, "8.8.8.8", "eth0")
+    assert net.host.run("ping", "-c1", "-W20", "-I", "eth0", "8.8.8.8").returncode == 0
     assert (net.main_traffic().packets, net.carrier_traffic().packets) == (1, 0)
     net.backup_route(True)
-    assert net.host.run("ping", "-c1", "-W1", VPS).returncode == 0
+    assert net.host.run("ping", "-c1", "-W20", VPS).returncode == 0
     assert (net.main_traffic().packets, net.carrier_traffic().packets) == (1, 1)
     net.backup_route(False)
     assert "proto 219" not in net.host.run("ip", "route").stdout
@@ -90,25 +96,22 @@ def test_a_link_that_is_cut_has_its_carrier_and_the_other_one_goes_on(net: Netwo
     net.backup_route(True)
     net.cut_main()
     net.cut_main()
-    assert (
-        not answers(net, "8.8.8.8", "eth0")
-        and answers(net, "8.8.8.8", "wwan0")
-        and answers(net, "192.168.77.1", "eth0")
-    )
+    assert silent(net, "8.8.8.8", "eth0")
+    assert answers(net, "8.8.8.8", "wwan0") and answers(net, "192.168.77.1", "eth0")
     assert "LOWER_UP" in net.host.run("ip", "link", "show", "eth0").stdout
     net.mend_main()
     net.mend_main()
     assert answers(net, "8.8.8.8", "eth0")
     net.cut_carrier_side()
-    assert not answers(net, "8.8.8.8", "wwan0")
+    assert silent(net, "8.8.8.8", "wwan0")
     net.mend_carrier_side()
     assert answers(net, "8.8.8.8", "wwan0")
 
 
 def test_a_cable_that_is_out_takes_the_carrier_away_and_plugged_in_it_works_again(net: Network) -> None:
     net.unplug_main()
-    assert "NO-CARRIER" in net.host.run("ip", "link", "show", "eth0").stdout
-    assert "linkdown" in net.host.run("ip", "route").stdout
+    until(lambda: "NO-CARRIER" in net.host.run("ip", "link", "show", "eth0").stdout, "the carrier stays")
+    until(lambda: "linkdown" in net.host.run("ip", "route").stdout, "the route does not know")  # both by the way
     net.plug_main()
     assert answers(net, "8.8.8.8", "eth0")
 
@@ -118,7 +121,7 @@ def test_a_portal_takes_every_page_and_says_pings_or_not(net: Network, icmp: boo
     net.captive(True, icmp=icmp)
     with net.host.inside():
         assert b"302" in fetch(WEB).splitlines()[0] and b"302" in fetch(VPS, "/x").splitlines()[0]
-    assert answers(net, "8.8.8.8", "eth0") is icmp
+    assert answers(net, "8.8.8.8", "eth0") if icmp else silent(net, "8.8.8.8", "eth0")
     assert net.web.seen == []
     net.captive(True, status=511)
     with net.host.inside():
@@ -135,7 +138,7 @@ def test_names_alone_can_fail_and_pings_alone_can_be_kept_out(net: Network) -> N
     net.dns_down(False)
     assert net.host.run("getent", "ahostsv4", "dns.google").returncode == 0
     net.icmp_blocked(True)
-    assert not answers(net, "8.8.8.8", "eth0")
+    assert silent(net, "8.8.8.8", "eth0")
     with net.host.inside():
         assert b"204" in fetch(WEB)
 
@@ -150,13 +153,13 @@ def test_addresses_come_by_dhcp_unless_its_server_is_silent() -> None:
         assert f"{CARRIER_ADDRESS}/30" in net.host.run("ip", "addr", "show", "wwan0").stdout
         net.dhcp_silent(True, carrier=True)
         with pytest.raises(AssertionError):
-            net.host_dhcp("wwan0")
+            net.host_dhcp("wwan0", tries=2)
 
 
 def test_loss_takes_part_of_the_packets(net: Network) -> None:
     net.backup_route(True)
     net.loss(100)
-    assert not answers(net, "8.8.8.8", "eth0") and answers(net, "8.8.8.8", "wwan0")
+    assert silent(net, "8.8.8.8", "eth0") and answers(net, "8.8.8.8", "wwan0")
     net.loss(50)
     lines = net.host.run("ping", "-c60", "-i0.002", "-W1", "-I", "eth0", "8.8.8.8", check=False).stdout
     assert 0 < int(lines.split(" received")[0].split()[-1]) < 60
@@ -211,4 +214,4 @@ def test_nothing_is_left_when_the_building_fails(tmp_path: Path, monkeypatch: py
 def test_two_networks_stand_beside_each_other() -> None:
     with network() as one, network() as two:
         one.cut_main()
-        assert not answers(one, "8.8.8.8", "eth0") and answers(two, "8.8.8.8", "eth0")
+        assert silent(one, "8.8.8.8", "eth0") and answers(two, "8.8.8.8", "eth0")

@@ -11,13 +11,13 @@ import pytest
 from core.config import NetConfig
 from core.net.resolver_info import ResolverInfo
 from core.net.types import OUR_PROTOCOL, LinkKind, Links
-from tests.net.link_follower import following, netlink_fds
+from tests.net.link_follower import Follower, following, netlink_fds
 from tests.net.namespaces import MAIN_GATEWAY, needs_namespaces, network
 
 pytestmark = needs_namespaces
 
 SOON_S = 0.2
-"""What is promised. Seen: 25 ms; a busy machine may need more, so the medians of several are compared."""
+"""What is promised, from when ip(8) has done it. Seen: 25 ms; a busy machine may need more, so the median counts."""
 
 
 def metric_of(links: Links, interface: str) -> int | None:
@@ -28,6 +28,11 @@ def metric_of(links: Links, interface: str) -> int | None:
 def is_usable(links: Links, interface: str) -> bool:
     found = links.named(interface)
     return found is not None and found.usable
+
+
+def _addresses(links: Links, interface: str) -> int:
+    found = links.named(interface)
+    return len(found.addresses) if found is not None else 0
 
 
 def dns_of(links: Links, interface: str) -> tuple[str, ...]:
@@ -53,9 +58,9 @@ async def test_changes_are_told_within_200_ms(tmp_path: Path) -> None:
             took_s: list[float] = []
 
             async def change(line: str, done: object) -> None:
-                started_s = time.monotonic()
                 await asyncio.to_thread(net.host.ip, line)
-                took_s.append(await seen.until(done, line) - started_s)  # type: ignore[arg-type]
+                done_s = time.monotonic()
+                took_s.append(await seen.until(done, line) - done_s)  # type: ignore[arg-type]
                 await asyncio.sleep(0.15)
 
             await change("link set eth0 down", lambda links: links.default == "wlan0")
@@ -182,12 +187,13 @@ async def test_routes_that_flap_are_told_at_most_ten_times_a_second(tmp_path: Pa
             before = len(seen.told)
             started_s = time.monotonic()
             await asyncio.to_thread(flap)
-            took_s = time.monotonic() - started_s
+            net.host.ip("addr add 10.9.9.9/24 dev wlan0")
+            await seen.until(lambda links: _addresses(links, "wlan0") == 2, "what came after it is not seen")
             told = seen.told[before:]
-            assert 1 <= len(told) <= took_s / 0.1 + 2
+            took_s = told[-1][0] - started_s
+            assert len(told) <= took_s / 0.1 + 2
             gaps = [later[0] - earlier[0] for earlier, later in zip(told, told[1:], strict=False)]
             assert all(gap >= 0.095 for gap in gaps), gaps
-            await asyncio.sleep(0.3)
             assert (seen.links.primary, seen.links.default) == ("eth0", "eth0")
 
 
@@ -229,6 +235,14 @@ async def test_counters_count_bytes_and_know_no_unknown_link(tmp_path: Path) -> 
             assert await seen.watch.counters("no-such-link") is None
 
 
+async def agree(seen: Follower, fresh: Follower, text: str) -> None:
+    """At last."""
+    deadline_s = time.monotonic() + 20
+    while (seen.links.links, seen.links.default) != (fresh.links.links, fresh.links.default):
+        assert time.monotonic() < deadline_s, f"{text}: {seen.links}, {fresh.links}"
+        await asyncio.sleep(0.01)
+
+
 async def test_the_news_alone_give_what_a_new_look_gives(tmp_path: Path) -> None:
     """The table's silent knowledge of the kernel, compared with this machine's kernel."""
     with network(wlan=True, wwan_up=True) as net, net.host.inside():
@@ -248,10 +262,8 @@ async def test_the_news_alone_give_what_a_new_look_gives(tmp_path: Path) -> None
                 "link set wwan0 name cell7",
             ):
                 net.host.ip(line)
-                await asyncio.sleep(0.2)
                 async with following(tmp_path) as fresh:
-                    assert seen.links.links == fresh.links.links, line
-                    assert seen.links.default == fresh.links.default, line
+                    await agree(seen, fresh, line)
 
 
 async def test_the_modems_interface_is_left_out_when_it_becomes_known(tmp_path: Path) -> None:

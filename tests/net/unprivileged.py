@@ -37,11 +37,11 @@ async def main() -> None:
         metric=100,
         dns=("192.168.77.1",),
     )
-    loaded = await prober.probe(link, timeout_s=5)
+    loaded = await prober.probe(link, timeout_s=8)
     drop("no-new-privileges" in sys.argv)
-    thorough = await prober.probe(link, timeout_s=5)
-    again = await prober.probe(link, timeout_s=5)
-    icmp = await prober.probe(link, timeout_s=2, thorough=False)
+    thorough = await prober.probe(link, timeout_s=8)
+    again = await prober.probe(link, timeout_s=8)
+    icmp = await prober.probe(link, timeout_s=5, thorough=False)
     looks = {"root": loaded, "thorough": thorough, "again": again, "icmp": icmp}
     told = {
         name: {"verdict": look.verdict, "detail": look.detail, "rtt_ms": look.rtt_ms} for name, look in looks.items()
