@@ -301,7 +301,7 @@ async def test_events_of_a_consumer_are_acked_and_not_printed_twice(core: TinyCo
     first = await run(*words, "2", socket=core.path)
     second = await run(*words, "1", socket=core.path)
     assert [json.loads(line)["params"]["seq"] for line in (first.out + second.out).splitlines()] == [1, 2, 3]
-    assert core.acks["backup"] == 3
+    await core.wait_for(lambda: core.acks["backup"] == 3)
 
 
 @pytest.fixture

@@ -346,7 +346,7 @@ async def test_a_consumer_reads_on_where_it_was(core: TinyCore) -> None:
         core.fact("call.ended")
     async with dialtone.connect(core.path, consumer="backup") as phone:
         await take(phone.events(), 3)  # the third was given out, but nobody said that it is done
-    assert core.acks["backup"] == 2
+    await core.wait_for(lambda: core.acks["backup"] == 2)
     async with dialtone.connect(core.path, consumer="backup") as phone:
         events = phone.events()
         assert [event.seq for event in await take(events, 2)] == [3, 4]

@@ -151,7 +151,7 @@ async def test_the_network_is_judged_by_who_answers(desk: Desk, vps: Vps) -> Non
 async def test_the_tunnel_is_judged_by_interface_ping_and_handshake(desk: Desk) -> None:
     found = json.loads((await desk.run("notify", "vpn", "--dry-run", "--json")).out)
     assert found["severity"] == "error" and "wg0 not found" in found["message"]
-    desk.configure('[vpn]\ninterface = "lo"\npeer = "127.0.0.1"\n')
+    desk.configure('[vpn]\ninterface = "lo"\npeer = "127.0.0.1"\nping_s = 20.0\n')
     desk.programs.add("wg", "key=\t1000000000\n")
     desk.programs.add("ping", code=1)
     found = json.loads((await desk.run("notify", "vpn", "--dry-run", "--json")).out)
@@ -160,7 +160,7 @@ async def test_the_tunnel_is_judged_by_interface_ping_and_handshake(desk: Desk) 
     found = json.loads((await desk.run("notify", "vpn", "--dry-run", "--json")).out)
     assert found["severity"] == "info" and "latest handshake" in found["message"]
     assert desk.programs.calls("wg") == [["show", "lo", "latest-handshakes"]]
-    assert desk.programs.calls("ping")[-1] == ["-n", "-c", "1", "-W", "5", "-I", "lo", "127.0.0.1"]
+    assert desk.programs.calls("ping")[-1] == ["-n", "-c", "1", "-W", "20", "-I", "lo", "127.0.0.1"]
 
 
 async def test_a_service_is_judged_by_its_state(desk: Desk) -> None:
