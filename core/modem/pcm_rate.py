@@ -23,6 +23,8 @@ EARLY_S = 1.0
 MEASURE_S = 2.0
 STOOD_S = 0.25
 """Longer than any burst takes to come: this process or the line stood still, and what was lost can't be counted."""
+MOST, BURST_S = 2.2, 0.1
+"""No line sends faster than that share, but for a burst: what is more has waited in the kernel."""
 TAPS = 47
 """Of the half-band filter: 1.4 ms late, -50 dB from 4.5 kHz on."""
 
@@ -49,6 +51,9 @@ class RateMeter:
             return
         self._bytes += count
         seconds = at_s - self._first_s
+        if self._bytes > MOST * self._format.bytes_per_s * (seconds + BURST_S):
+            self._first_s, self._bytes = at_s, 0  # still of the standstill
+            return
         if seconds < EARLY_S:
             return
         share = self._bytes / seconds / self._format.bytes_per_s

@@ -164,6 +164,22 @@ def test_a_standstill_begins_the_measurement_anew() -> None:
     assert meter.rate_hz == 8000  # of the time as a whole it were little more than the half
 
 
+@pytest.mark.parametrize("read_bytes", [320, 4096])
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_what_waited_through_a_standstill_is_no_higher_rate_in_however_many_reads(
+    rate_hz: int, read_bytes: int
+) -> None:
+    meter = RateMeter(PcmFormat(rate_hz))
+    frame_bytes = rate_hz // 50 * 2
+    for k in range(30):
+        meter.feed(frame_bytes, k * 0.02)
+    for read in range(20_000 // read_bytes):  # what a pty keeps
+        meter.feed(read_bytes, 2.0 + read * 0.0002)
+    for k in range(1, 130):
+        meter.feed(frame_bytes, 2.02 + k * 0.02)
+    assert meter.rate_hz == rate_hz
+
+
 def test_a_downlink_with_gaps_is_measured_as_nothing() -> None:
     meter = RateMeter(FORMAT)
     for k in range(0, 130, 4):
