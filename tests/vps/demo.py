@@ -50,8 +50,8 @@ class Story:
 
 
 def bridge_toml(server: Vps, places: Places) -> str:
-    """Quick to notice that the VPS is back, since somebody watches."""
-    text = server.toml.replace("[vps]\n", "[vps]\nprobe_every_s = 0.5\nhold_s = 1.0\n")
+    """Quick to notice that the VPS is back, since somebody watches; a machine that stands still is no outage."""
+    text = server.toml.replace("[vps]\n", "[vps]\nprobe_every_s = 0.5\nprobe_timeout_s = 5\nhold_s = 1.0\n")
     text = text.replace("[voice_config]\n", f'[voice_config]\nip = "10.100.0.11"\ncache = "{places.base}/voice.json"\n')
     return f'{text}[outbox]\npath = "{places.base}/bridge.db"\n'
 

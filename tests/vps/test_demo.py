@@ -17,7 +17,11 @@ async def test_the_demo_with_the_vps_passes_its_own_checks_and_leaves_what_was_a
         child = await asyncio.create_subprocess_exec(
             *command, stdout=pipe, stderr=pipe, env=os.environ | {"TERM": "dumb"}
         )
-        async with asyncio.timeout(130):
+        try:
+            async with asyncio.timeout(130):
+                out, err = await child.communicate()
+        except TimeoutError:  # SIGTERM: then it ends what it started
+            child.terminate()
             out, err = await child.communicate()
         if child.returncode == 0:
             break
