@@ -74,6 +74,7 @@ def enough(received: list[Received]) -> bool:
     return whole and any(message.report for message in received)
 
 
+@pytest.mark.timeout(180)
 @needs(*Smsd.needs)
 async def test_smsd_sends_and_receives_through_the_emulator(tmp_path: Path) -> None:
     async with emulated(tmp_path) as emulator:
@@ -84,6 +85,7 @@ async def test_smsd_sends_and_receives_through_the_emulator(tmp_path: Path) -> N
         assert any("Status: 0" in message.text for message in received if message.report)
 
 
+@pytest.mark.timeout(180)
 @needs(*GammuSmsd.needs)
 async def test_gammu_smsd_sends_and_receives_through_the_emulator(tmp_path: Path) -> None:
     """With files and with SQLite at the same time: it sleeps most of its life."""
@@ -118,6 +120,7 @@ async def gammu(folder: Path, emulator: Emulated, *arguments: str) -> str:
     return output.decode()
 
 
+@pytest.mark.timeout(180)
 @needs("gammu")
 async def test_gammu_sends_lists_and_asks_by_ussd_through_the_emulator(tmp_path: Path) -> None:
     """On two emulators at the same time: gammu waits ten seconds after each USSD answer."""

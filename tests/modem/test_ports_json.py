@@ -65,7 +65,7 @@ async def test_a_line_that_is_ready_has_its_file_and_one_without_a_modem_has_non
         await phone.is_in(LineState.RECONNECTING)
         await until(lambda: not path.exists())
         await modem("usb.replug")
-        await until(path.exists, 15.0)
+        await until(path.exists, 20.0)
     assert not path.exists()
     assert not [name for name in os.listdir(tmp_path) if "json" in name]
 
@@ -81,7 +81,7 @@ async def test_a_folder_that_is_not_there_costs_the_file_and_nothing_else(
         await modem("usb.unplug")
         await phone.is_in(LineState.RECONNECTING)
         await modem("usb.replug")
-        await until(path.exists, 15.0)
+        await until(path.exists, 20.0)
 
 
 async def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:

@@ -69,10 +69,10 @@ async def _answered(phone: Desk, modem: Emulator) -> int:
 async def _talks_both_ways(audio: AudioPort, modem: Emulator) -> None:
     """The far end hears us, and we hear it."""
     async with asyncio.TaskGroup() as tasks:
-        hearing = tasks.create_task(modem("far.wait_speech", timeout_s=8))
+        hearing = tasks.create_task(modem("far.wait_speech", timeout_s=30))
         speaking = tasks.create_task(modem("far.dtmf", digits="5", how="inband"))
         loudest = 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not (hearing.done() and speaking.done() and loudest > 1000):
                 tick = await audio.read()
                 samples = memoryview(tick.downlink or bytes(2)).cast("h")
@@ -219,7 +219,7 @@ async def test_messages_come_in_and_go_out_with_their_report(phone: Desk, modem:
     await modem("sms.deliver", **{"from": CALLER, "text": "Hello"})
     await phone.receives(1)
     (submit,) = compose(Address.of(CALLEE), text="Grüße €", options=Options(report=True))
-    reference = await phone.line.send_tpdu(encode_submit(submit), timeout_s=5)
+    reference = await phone.line.send_tpdu(encode_submit(submit), timeout_s=20)
     sent = (await modem("sms.sent"))["decoded"]
     assert [(one["to"], one["text"], one["reference"]) for one in sent] == [(CALLEE, "Grüße €", reference)]
     await phone.receives(2)
@@ -228,7 +228,7 @@ async def test_messages_come_in_and_go_out_with_their_report(phone: Desk, modem:
         memories = (await modem("sms.stored"))["memories"]
         return not any(memory["messages"] for memory in memories.values())
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await is_empty():  # noqa: ASYNC110 - asks another process
             await asyncio.sleep(0.1)
 
@@ -247,7 +247,7 @@ async def test_a_full_memory_is_told_and_what_waited_comes(tmp_path: Path, model
 async def test_codes_are_answered_in_any_alphabet(phone: Desk, modem: Emulator) -> None:
     await until(lambda: phone.line.can_send)
     await modem("ussd.set", code="*100#", text="Guthaben: 3,20 € für Ölfässer", delay_s=0.05)
-    answer = await phone.line.ussd("*100#", timeout_s=8)
+    answer = await phone.line.ussd("*100#", timeout_s=20)
     assert answer.text == "Guthaben: 3,20 € für Ölfässer"
 
 

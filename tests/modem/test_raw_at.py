@@ -95,16 +95,16 @@ async def phone(modem: Emulator) -> AsyncIterator[Desk]:
 
 
 async def test_lines_and_the_final_result_come_back(phone: Desk) -> None:
-    assert await phone.line.raw_at("AT+CSQ", timeout_s=5) == ("+CSQ: 18,99", "OK")
-    assert (await phone.line.raw_at("AT+NOSUCH", timeout_s=5))[-1] == "ERROR"
-    assert (await phone.line.raw_at("ATI", timeout_s=5))[0] == "Manufacturer: SIMCOM INCORPORATED"
-    assert await phone.line.raw_at("AT", timeout_s=5) == ("OK",)
+    assert await phone.line.raw_at("AT+CSQ", timeout_s=20) == ("+CSQ: 18,99", "OK")
+    assert (await phone.line.raw_at("AT+NOSUCH", timeout_s=20))[-1] == "ERROR"
+    assert (await phone.line.raw_at("ATI", timeout_s=20))[0] == "Manufacturer: SIMCOM INCORPORATED"
+    assert await phone.line.raw_at("AT", timeout_s=20) == ("OK",)
 
 
 async def test_many_at_once_each_get_their_own_answer(phone: Desk) -> None:
     async with asyncio.TaskGroup() as tasks:
         asked = ("AT+CSQ", "AT+CBC", "AT+CPMUTEMP", "AT+SPIC") * 6
-        answers = [(text, tasks.create_task(phone.line.raw_at(text, timeout_s=10))) for text in asked]
+        answers = [(text, tasks.create_task(phone.line.raw_at(text, timeout_s=20))) for text in asked]
     for text, task in answers:
         line, final = task.result()
         assert line.startswith(text[2:]) and final == "OK"
@@ -113,7 +113,7 @@ async def test_many_at_once_each_get_their_own_answer(phone: Desk) -> None:
 async def test_a_ring_in_the_middle_of_an_answer_still_rings(phone: Desk, modem: Emulator) -> None:
     await modem("fault.set", kind="late_reply", command="AT+CBC", delay_s=0.5, times=1)
     async with asyncio.TaskGroup() as tasks:
-        asking = tasks.create_task(phone.line.raw_at("AT+CBC", timeout_s=10))
+        asking = tasks.create_task(phone.line.raw_at("AT+CBC", timeout_s=20))
         await modem("call.incoming", number="+447700900123")
         await phone.hears(LineIncoming)
     assert asking.result()[-1] == "OK"
@@ -123,14 +123,14 @@ async def test_a_command_without_an_answer_ends_in_its_time_and_the_port_goes_on
     await modem("fault.set", kind="no_reply", command="AT+CBC", times=1)
     with pytest.raises(TimedOut):
         await phone.line.raw_at("AT+CBC", timeout_s=1)
-    assert await phone.line.raw_at("AT+CSQ", timeout_s=5) == ("+CSQ: 18,99", "OK")
+    assert await phone.line.raw_at("AT+CSQ", timeout_s=20) == ("+CSQ: 18,99", "OK")
 
 
 async def test_without_a_modem_nothing_is_sent(phone: Desk, modem: Emulator) -> None:
     await modem("usb.unplug")
     await phone.is_in(LineState.RECONNECTING)
     with pytest.raises(ModemOffline):
-        await phone.line.raw_at("AT+CSQ", timeout_s=5)
+        await phone.line.raw_at("AT+CSQ", timeout_s=20)
 
 
 async def test_the_only_port_of_a_call_is_not_lent(modem: Emulator) -> None:
@@ -140,13 +140,13 @@ async def test_the_only_port_of_a_call_is_not_lent(modem: Emulator) -> None:
         await modem("call.incoming", number="+447700900123")
         handle = (await phone.incoming()).handle
         with pytest.raises(NotNow):
-            await phone.line.raw_at("AT+CSQ", timeout_s=5)
+            await phone.line.raw_at("AT+CSQ", timeout_s=20)
         await phone.line.reject(handle)
         await phone.released(handle)
-        assert (await phone.line.raw_at("AT+CSQ", timeout_s=5))[-1] == "OK"
+        assert (await phone.line.raw_at("AT+CSQ", timeout_s=20))[-1] == "OK"
 
 
 async def test_a_refusal_reaches_no_modem(phone: Desk, modem: Emulator) -> None:
     with pytest.raises(PublicError):
-        await phone.line.raw_at("AT+CPOF", timeout_s=5)
+        await phone.line.raw_at("AT+CPOF", timeout_s=20)
     assert (await modem("modem.status"))["plugged"]

@@ -1,6 +1,5 @@
 """The power command: run as it is, bounded in time and output, nothing left behind."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -36,7 +35,7 @@ async def test_a_command_that_is_not_there_is_a_failure() -> None:
 async def test_a_command_that_hangs_is_killed_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rungs, "POWER_S", 1.0)
+    monkeypatch.setattr(rungs, "POWER_S", 5.0)
     pid_file = tmp_path / "pid"
     code = (
         "import subprocess, sys, time\n"
@@ -47,7 +46,7 @@ async def test_a_command_that_hangs_is_killed_with_all_it_started(
     began_s = time.monotonic()
     why = await run_power_command(_python(code, str(pid_file)), "sim")
     assert why is not None and "longer than" in why
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 30
     child = int(pid_file.read_text())
     await until(lambda: not _alive(child))
 
@@ -66,7 +65,7 @@ async def test_without_the_helper_a_usb_reset_says_why_it_cannot_be() -> None:
 
 
 async def test_a_bare_port_is_asked_and_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.modem.port.SYNC_GAP_S", 0.02)
+    monkeypatch.setattr("core.modem.port.SYNC_GAP_S", 0.1)
     with scripted_modem() as modem:
         for _ in range(2):  # the second time it must be free again
             assert await ask_alone(modem.path, 115200, Command("AT+CSQ"))
@@ -80,7 +79,6 @@ async def test_a_bare_port_is_asked_and_let_go_of(monkeypatch: pytest.MonkeyPatc
 def _alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    os.kill(pid, 0)
     return state != "Z"

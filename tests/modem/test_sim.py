@@ -66,7 +66,7 @@ async def _failed(phone: Desk, words: str) -> LineStatus:
 async def _restarted(modem: Emulator, phone: Desk, state: LineState) -> None:
     await modem("modem.reset")
     await until(lambda: phone.line.info.state is LineState.RECONNECTING)
-    await until(lambda: phone.line.info.state is state, 15)
+    await until(lambda: phone.line.info.state is state, 20)
 
 
 # --- the configured PIN ----------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ async def test_what_is_not_asked_for_is_not_sent(tmp_path: Path, heard: Heard) -
 async def test_a_lost_answer_to_a_pin_costs_nothing_that_was_not_spent(
     tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sim_module, "ENTER_S", 0.3)
+    monkeypatch.setattr(sim_module, "ENTER_S", 4.0)
     async with _locked(tmp_path, heard) as (modem, phone):
         await _failed(phone, "SIM PIN")
         await modem("fault.set", kind="no_reply", command="+CPIN=", times=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.modem import usb_folder
+from core.modem import usb_folder, usb_settle
 from core.modem.emulator.ptys import PortSet
 from core.modem.usb import UsbDoes
 from core.modem.usb_folder import FolderUsbSource
@@ -42,7 +42,11 @@ async def test_a_folder_with_all_links_is_a_modem(tmp_path: Path) -> None:
     assert change.modem.path == str(tmp_path)
 
 
-async def test_a_replug_is_seen_at_once_even_under_the_same_names(tmp_path: Path) -> None:
+async def test_a_replug_is_seen_at_once_even_under_the_same_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("QUIET_S", "MOST_S"):
+        monkeypatch.setattr(usb_settle, name, 30.0)  # which are not waited for
     link(tmp_path, 0, 1, 2, 3, 4)
     async with running(FolderUsbSource(str(tmp_path))) as watch:
         first = await following(watch)
@@ -51,7 +55,7 @@ async def test_a_replug_is_seen_at_once_even_under_the_same_names(tmp_path: Path
         started_s = time.monotonic()
         assert (await following(watch)).does is UsbDoes.REMOVED
         again = await following(watch)
-        assert time.monotonic() - started_s < QUIET_S
+        assert time.monotonic() - started_s < 15
     assert again.does is UsbDoes.ADDED
     assert not again.modem.same_plug(first.modem)
 
@@ -92,7 +96,7 @@ async def test_links_of_the_ports_that_are_needed_suffice(tmp_path: Path) -> Non
     async with running(FolderUsbSource(str(tmp_path))) as watch:
         change = await following(watch)
     assert sorted(change.modem.ports) == [2, 3, 4]
-    assert QUIET_S <= time.monotonic() - started_s < 3
+    assert QUIET_S <= time.monotonic() - started_s < 20
 
 
 async def test_a_link_to_nothing_is_no_port(tmp_path: Path) -> None:

