@@ -13,7 +13,7 @@ PHRASES = ["please call me back tomorrow", "goodbye"]
 VOICE = "en-gb-x-rp+f5"
 TOML = (
     'configure_wait_s = 0.1\ntransfer_text = "Wait."\ntransfer_failed_text = "Nobody."\ntransfer_ask_text = "Say it."\n'
-    'transfer_sent_text = "Sent."\ntransfer_unsent_text = "Not sent."\nvoicemail_silence_s = 1.0\n'
+    'transfer_sent_text = "Sent."\ntransfer_unsent_text = "Not sent."\nvoicemail_silence_s = 5.0\n'
 )
 
 
@@ -44,6 +44,7 @@ async def stats(made: Station) -> list[int]:
     return [call["stat"] for call in (await made.control("modem.status"))["calls"]]
 
 
+@pytest.mark.timeout(120)
 async def test_one_caller_is_declined_refused_joined_given_back_and_joined_again() -> None:
     toml = TOML + 'transfer_accept_text = "Press one."'
     async with station(toml) as made, made.phone("*", name="bot") as (bot, watch):
@@ -85,6 +86,7 @@ async def test_one_caller_is_declined_refused_joined_given_back_and_joined_again
         assert await stats(made) == [] and watch.named("call.audio_failed") == []
 
 
+@pytest.mark.timeout(120)
 async def test_messages_for_a_person_go_out_as_sms_and_the_guard_says_to_whom_not() -> None:
     denied, other = "+447700900999", "+447700900322"
     async with station(TOML + f'[guard]\ndeny = ["{denied}"]') as made, made.phone("*", name="bot") as (bot, watch):
@@ -119,8 +121,10 @@ async def test_messages_for_a_person_go_out_as_sms_and_the_guard_says_to_whom_no
         assert message["number"] == PERSON
         assert message["text"] == "A caller asked for you: 5551234. please call me back tomorrow"
         assert (await bot.call("call.speak", text="Anything else?", wait="spoken"))["completed"], "the brain has it"
+        await spoken(watch, "Anything else?")
         texts = [event.params["text"] for event in watch.named("call.spoken") if event.params["text"]]
-        assert texts[-4:] == ["Sent.", "Wait.", "Nobody. Say it.", "Sent."], "told when all is said"
+        told = ["Sent.", "Wait.", "Nobody. Say it.", "Sent.", "Anything else?"]
+        assert texts[-5:] == told, "the brain is told when all is said"
 
 
 async def test_a_caller_who_leaves_meanwhile_costs_the_person_nothing() -> None:

@@ -20,7 +20,6 @@ from tests.station import Station, Watch, station
 from tests.test_talking import answered
 
 LONG = "This sentence is said for a while, so that others have to wait until it is over."
-SHORTER = "Others have to wait until this is over."
 KEY = "a-secret-of-this-call"
 
 
@@ -122,7 +121,7 @@ async def test_a_synthesis_is_cancelled_by_its_name(tmp_path: Path, monkeypatch:
                     "invalid_params"
                 )
             assert (await phone.call("tts.synthesize", text="Room.", engine="high"))["duration_ms"] > 0
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while True:
                     try:
                         assert (await phone.call("tts.cancel", job="mine"))["cancelled"] == 1
@@ -139,7 +138,7 @@ async def test_texts_made_ahead_are_there_after_a_restart() -> None:
     async with station(emulator=False) as made:
         async with made.phone() as (phone, _):
             assert await phone.call("tts.prefetch", texts=texts) == {"ready": 0, "waiting": 2}
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while (await phone.call("tts.prefetch", texts=texts))["waiting"]:  # noqa: ASYNC110 - as clients do
                     await asyncio.sleep(0.05)
             error = await refused(phone, "tts.prefetch", texts=["a"], voice="nobody")
@@ -153,29 +152,32 @@ async def test_texts_made_ahead_are_there_after_a_restart() -> None:
 
 async def test_what_is_queued_into_a_call_is_said_by_priority_and_never_cuts_what_is_said() -> None:
     async with talking() as (_, phone, watch):
-        await phone.call("tts.queue", text=SHORTER)
+        await phone.call("tts.queue", text=LONG)
         await watch.wait("call.speaking", count=2)
+        await phone.call("call.pause")
         queued = [
             (await phone.call("tts.queue", text=text, priority=priority))["ahead"]
             for text, priority in (("Low.", "low"), ("Normal.", "normal"), ("High.", "high"), ("Higher.", "high"))
         ]
         assert queued == [1, 1, 1, 2]
-        await watch.wait("call.spoken", count=6)
+        await phone.call("call.resume")
+        await watch.wait("call.spoken", count=6, timeout_s=40)
         spoken = [event.params for event in watch.named("call.spoken")][1:]
-        assert [params["text"] for params in spoken] == [SHORTER, "High.", "Higher.", "Normal.", "Low."]
+        assert [params["text"] for params in spoken] == [LONG, "High.", "Higher.", "Normal.", "Low."]
         assert all(params["completed"] for params in spoken)
 
 
 async def test_one_text_is_cancelled_and_the_others_are_said_then_all_are_replaced_and_cancelled() -> None:
+    endless = " ".join([LONG] * 4)
     async with talking() as (_, phone, watch):
-        said = await phone.call("tts.queue", text=LONG)
+        said = await phone.call("tts.queue", text=endless)
         await watch.wait("call.speaking", count=2)
         waiting = await phone.call("tts.queue", text="Nobody hears this.")
         await phone.call("tts.queue", text="The last.")
         assert (await phone.call("tts.cancel", utterance=waiting["utterance"]))["cancelled"] == 1
         await asyncio.sleep(0.5)
         cut = await phone.call("tts.cancel", utterance=said["utterance"])
-        assert cut["cancelled"] == 1 and LONG.startswith(cut["heard_text"]) and 0 < cut["played_ms"] < 6000
+        assert cut["cancelled"] == 1 and endless.startswith(cut["heard_text"]) and cut["played_ms"] > 0
         assert await phone.call("tts.cancel", utterance=said["utterance"]) == {
             "cancelled": 0,
             "heard_text": None,
@@ -183,10 +185,10 @@ async def test_one_text_is_cancelled_and_the_others_are_said_then_all_are_replac
         }
         await watch.wait("call.spoken", lambda params: params["text"] == "The last." and params["completed"])
         ends = {params["text"]: params for params in (event.params for event in watch.named("call.spoken"))}
-        assert ends["Nobody hears this."]["heard_text"] == "" and not ends[LONG]["completed"]
-        await phone.call("tts.queue", text=LONG)
+        assert ends["Nobody hears this."]["heard_text"] == "" and not ends[endless]["completed"]
+        await phone.call("tts.queue", text=endless)
         await watch.wait("call.speaking", count=4)
-        await phone.call("tts.queue", text=f"Instead. {LONG}", replace=True)
+        await phone.call("tts.queue", text=f"Instead. {endless}", replace=True)
         await watch.wait("call.speaking", count=5)
         await phone.call("tts.queue", text="Waiting.")
         assert (await phone.call("tts.cancel"))["cancelled"] == 2, "all of it, without a number"
@@ -195,7 +197,7 @@ async def test_one_text_is_cancelled_and_the_others_are_said_then_all_are_replac
 async def test_an_engine_that_fails_in_a_call_is_followed_by_the_next_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toml = '[tts]\nengine = "espeak"\nfallback = ["high", "espeak"]\nlate_s = 0.5'
+    toml = '[tts]\nengine = "espeak"\nfallback = ["high", "espeak"]\nlate_s = 20.0'
     async with tone_station(tmp_path, monkeypatch, toml) as made, made.phone("*") as (phone, watch):
         call_id = await answered(made, phone, watch)
         error = await refused(phone, "call.configure", tts_engine="parrot")

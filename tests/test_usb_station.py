@@ -18,7 +18,7 @@ async def test_lines_without_their_stick_are_offline_and_say_what_is_missing_whi
     async with station(NOWHERE) as made, made.phone() as (phone, _):
         await made.ready(phone)
         for name, path in (("spare", "99-1.4"), ("second", "99-1.3")):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while (line := await _line(phone, name))["reason"] is None:  # noqa: ASYNC110 - asked by RPC
                     await asyncio.sleep(0.05)
             assert line["state"] == "offline"

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import wave
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ PHRASES = ["please call me back tomorrow", "goodbye"]
 VOICE = "en-gb-x-rp+f5"
 TOML = (
     'configure_wait_s = 0.1\nvoicemail = "no_brain"\nvoicemail_greeting = "Go on."\nvoicemail_thanks = "Thanks."\n'
-    "voicemail_silence_s = 1.5"
+    "voicemail_silence_s = 5.0"
 )
 
 
@@ -33,7 +34,7 @@ async def ring(made: Station, phone: dialtone.Phone) -> None:
 
 async def until(true: Callable[[], bool]) -> None:
     """Waits for something that tells nobody."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while not true():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.05)
 
@@ -61,6 +62,7 @@ async def command(made: Station, *words: str) -> str:
     return out.decode()
 
 
+@pytest.mark.timeout(120)
 async def test_without_a_brain_the_caller_leaves_a_message_that_is_kept_told_once_and_deleted_on_request() -> None:
     async with station(TOML) as made, made.phone("*") as (phone, watch):
         await phone.expect_phrases(PHRASES)
@@ -126,7 +128,9 @@ async def test_a_message_too_long_for_one_answer_is_refused_as_wav_and_given_as_
 
 
 async def test_a_caller_who_says_nothing_leaves_nothing() -> None:
-    toml = TOML + '\nsilence_limit_s = 0.5\nsilence_text = "Still here."\nfallback_text = "Sorry."'
+    toml = (
+        TOML.replace("5.0", "1.5") + '\nsilence_limit_s = 0.5\nsilence_text = "Still here."\nfallback_text = "Sorry."'
+    )
     async with station(toml) as made, made.phone("*") as (phone, watch):
         await ring(made, phone)
         await watch.wait("call.ended")
@@ -135,8 +139,9 @@ async def test_a_caller_who_says_nothing_leaves_nothing() -> None:
         assert watch.named("voicemail.received") == [] and messages(made) == []
 
 
+@pytest.mark.timeout(120)
 async def test_a_kill_in_mid_message_leaves_what_was_said_told_once_and_forgotten_with_its_number() -> None:
-    async with station(TOML.replace("1.5", "20.0")) as made:
+    async with station(TOML.replace("5.0", "20.0")) as made:
         async with made.phone("*") as (phone, watch):
             await ring(made, phone)
             await tone_heard(made, watch)
@@ -170,8 +175,8 @@ def told_in(made: Station) -> int:
 
 
 async def test_a_brain_sends_a_call_to_voicemail_and_the_hash_key_skips_the_greeting_and_ends_the_message() -> None:
-    toml = TOML.replace("Go on.", "This is a very long greeting, " * 20).replace("1.5", "20.0")
-    async with station(toml, answer_after_rings=5) as made, made.phone("*", name="bot") as (bot, watch):
+    toml = TOML.replace("Go on.", "This is a very long greeting, " * 20).replace("5.0", "20.0")
+    async with station(toml, answer_after_rings=10) as made, made.phone("*", name="bot") as (bot, watch):
         await bot.register_brain()
         await ring(made, bot)
         incoming = await watch.wait("call.incoming")
@@ -185,7 +190,8 @@ async def test_a_brain_sends_a_call_to_voicemail_and_the_hash_key_skips_the_gree
         await made.control("far.say", text="this is all", voice=VOICE)
         await made.control("far.dtmf", digits="#")
         await watch.wait("call.spoken", lambda params: params["text"] == "Thanks.")
-        assert (await watch.wait("voicemail.received"))["duration_s"] < 10
+        assert (await watch.wait("voicemail.received"))["duration_s"] < 19, "the key ended it, not the silence"
+        await watch.wait("call.ended")
         await made.control("call.incoming", number=NUMBER, ring_s=0.3)
         await watch.wait("call.incoming", count=2)
         await bot.call("call.accept")
@@ -209,7 +215,9 @@ async def test_after_some_seconds_of_ringing_voicemail_answers_for_a_person_who_
     toml = TOML.replace("no_brain", "after_s") + "\nvoicemail_after_s = 1.5"
     async with station(toml) as made, made.phone("*") as (phone, watch):
         await ring(made, phone)
-        await watch.wait("call.ring", lambda params: params["ring"] >= 3)
+        incoming, connected = await watch.wait("call.incoming"), await watch.wait("call.connected")
+        rang = datetime.fromisoformat(connected["at"]) - datetime.fromisoformat(incoming["at"])
+        assert rang.total_seconds() > 1.4
         await tone_heard(made, watch)
 
 
