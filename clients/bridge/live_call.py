@@ -86,6 +86,7 @@ class LiveCall:
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: set[asyncio.Task[None]] = set()
         self._posting = 0
+        self._fetching: dict[int, asyncio.Event] = {}  # chunks that have not left for the VPS
         self._mouth: asyncio.Queue[Say | HangUp] = asyncio.Queue(WORDS_WAITING)
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
@@ -214,14 +215,16 @@ class LiveCall:
             self._do(self.dialogue.chunk_failed(chunk))
             return
         self._posting += 1
-        self._spawn(self._chunk(chunk), "bridge.chunk")
+        self._fetching[chunk] = asyncio.Event()
+        self._spawn(self._chunk(chunk, self._fetching[chunk]), "bridge.chunk")
 
-    async def _chunk(self, chunk: int) -> None:
+    async def _chunk(self, chunk: int, left: asyncio.Event) -> None:
         started_s = self._now_s
         try:
             audio = await self._fetch(chunk)
             body = chunk_request(self._caller, chunk, audio, str(self._context), _unix_s())
             fetched_s = self._now_s
+            self._has_left(chunk, left)
             answer = await self._ask(body, f"{chunk}", self.desk.settings.vps.transcribe_timeout_s)
         except (VpsError, dialtone.DialtoneError) as problem:
             _log.warning("chunk %d did not get through, call_id=%s: %s", chunk, self.call_id, problem)
@@ -236,7 +239,14 @@ class LiveCall:
             )  # fmt: skip
             self._do(self.dialogue.chunk_answered(chunk, answer))
         finally:
+            self._has_left(chunk, left)
             self._posting -= 1
+
+    def _has_left(self, chunk: int, left: asyncio.Event) -> None:
+        """Or never will."""
+        left.set()
+        if self._fetching.get(chunk) is left:
+            del self._fetching[chunk]
 
     async def _fetch(self, chunk: int) -> Audio:
         """The core's Ogg Opus; kept while its turn has no answer."""
@@ -253,6 +263,8 @@ class LiveCall:
         try:
             if wish.attempt > 1:
                 await self._before_retry()
+            for left in list(self._fetching.values()):  # a busy core: the end must not overtake what it is the end of
+                await left.wait()
             audio = await self._fetch(wish.chunk) if wish.with_audio else None
             body = end_request(self._caller, wish.chunk, wish.silence_ms, audio, str(self._context), _unix_s())
             timeout_s = table.transcribe_timeout_s if wish.attempt == 1 else table.retry_within_s

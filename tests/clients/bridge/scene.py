@@ -47,7 +47,7 @@ async def scene(
     if vps.config is not None:  # counts where the machine stands still for longer than a ring waits for the VPS
         write_cache(folder / "runtime_voice_config.json", cached(vps.config, with_keys=False))
     async with (
-        station(f"configure_wait_s = 30\n{core}") as made,
+        station(f"configure_wait_s = 6\n{core}") as made,
         made.phone("*") as (phone, watch),
         bridge(folder, made.socket, config) as running,
     ):

@@ -25,7 +25,7 @@ async def test_a_conversation_from_the_welcome_to_the_farewell_which_is_heard_be
         await on.hears("Welcome.")
         await on.say()
         await on.hears("What time?")
-        [(_, chunk), (_, end)] = vps.requests
+        [chunk], [end] = vps.chunks, vps.ends
         assert base64.b64decode(chunk.pop("audio"))[:4] == b"OggS" and chunk["metadata"].pop("timestamp") > 1.7e9
         assert chunk == {
             "call_id": call_id, "chunk_number": 1, "language": "en", "context": "bot: Welcome.", "caller_id": NUMBER,

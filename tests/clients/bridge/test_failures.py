@@ -207,7 +207,7 @@ async def test_whatever_the_vps_does_no_caller_waits_longer_than_the_limit_in_si
 ) -> None:
     async with (
         vps(TURNS) as server,
-        station("configure_wait_s = 30") as made,
+        station("configure_wait_s = 6") as made,
         local_brain(made, tmp_path, wanted=local),
         made.phone("call.*", "call.spoken") as (phone, watch),
     ):

@@ -288,6 +288,26 @@ async def test_a_core_that_has_no_audio_of_a_chunk_does_not_stop_the_talk(tmp_pa
         await on.says(REPEAT, "What time?")
 
 
+async def test_an_end_signal_does_not_overtake_a_chunk_that_the_core_is_slow_to_give(tmp_path: Path) -> None:
+    async with stand_in() as vps, small(tmp_path, vps) as on:
+        await on.call()
+        audio, ready = on.core.handlers["call.chunk_audio"], asyncio.Event()
+
+        async def slow(params: Params) -> Params:
+            await ready.wait()
+            found: Params = audio(params)
+            return found
+
+        on.core.handlers["call.chunk_audio"] = slow
+        on.cut()
+        on.end()
+        await on.core.wait_asked("call.chunk_audio")
+        await asyncio.sleep(0.1)  # in which it would leave
+        ready.set()
+        await on.says("What time?")
+        assert [body["end_sentence"] for _, body in vps.requests] == [False, True]
+
+
 async def test_two_calls_at_once_do_not_mix(tmp_path: Path) -> None:
     async def echo(body: Json, before: int) -> web.StreamResponse:
         return reply(body, text=f"For {body['call_id']}.") if body["end_sentence"] else acknowledge(body)
