@@ -17,7 +17,7 @@ import dialtone
 from tests.rpc.schema import ProtocolSchema
 
 ROOT = Path(__file__).parent.parent
-START_S = 30.0
+START_S = 50.0
 """A loaded machine of two cores starts a Python process in seconds, not in tens of them."""
 STOP_S = 20.0
 """The core gives a call and a mute modem some seconds; the rest is the machine's."""

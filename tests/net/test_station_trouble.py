@@ -2,15 +2,16 @@
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any
 
 import pytest
 
 from tests.net.namespaces import needs_namespaces
-from tests.net.rig import QUICK, carries, net_station, reaches
+from tests.net.rig import QUICK, NetStation, carries, net_station, reaches
 from tests.net.test_station_failover import back, settled
 from tests.net.test_station_service import checked
+from tests.station import Watch
 
 pytestmark = [needs_namespaces, pytest.mark.timeout(180)]
 RARE = "every_s = 600.0\nping_timeout_s = 10.0\nsettle_s = 0.3\n"
@@ -149,36 +150,42 @@ async def test_another_daemon_that_keeps_taking_our_route_away_is_named_and_left
 async def test_a_route_that_flaps_ten_times_a_second_makes_few_events_and_no_call_feels_it() -> None:
     async with net_station() as made, made.phone("*") as (phone, watch):
         await settled(made, phone)
-        await made.control("call.incoming", number="+447700900123", ring_s=0.3)
-        await watch.wait("call.connected")
-        changed, moved = len(watch.named("net.changed")), len(watch.named("net.failover"))
-        began_s, before_s = monotonic(), made.cpu_s()
-        await asyncio.to_thread(made.net.flap_routes, 30, 20.0)
-        used_s, took_s = made.cpu_s() - before_s, monotonic() - began_s
-        changed, moved = len(watch.named("net.changed")) - changed, len(watch.named("net.failover")) - moved
-        print(f"{changed} changes and {moved} moves told of 60 in {took_s:.1f} s; {used_s:.2f} s of the processor")
-        assert changed <= 3 + took_s, "once a second"
-        assert moved <= 8 + 2 * took_s
-        assert used_s < 1.5 + took_s / 2, "no more than half a core, the call included"
-        await made.control("far.hangup")
-        ended = await watch.wait("call.ended")
-        undisturbed(ended["audio"])
+
+        async def disturb(call_id: str) -> None:
+            changed, moved = len(watch.named("net.changed")), len(watch.named("net.failover"))
+            began_s, before_s = monotonic(), made.cpu_s()
+            await asyncio.to_thread(made.net.flap_routes, 30, 20.0)
+            used_s, took_s = made.cpu_s() - before_s, monotonic() - began_s
+            changed, moved = len(watch.named("net.changed")) - changed, len(watch.named("net.failover")) - moved
+            print(f"{changed} changes and {moved} moves told of 60 in {took_s:.1f} s; {used_s:.2f} s of the processor")
+            assert changed <= 3 + took_s, "once a second"
+            assert moved <= 8 + 2 * took_s
+            assert used_s < 1.5 + took_s / 2, "no more than half a core, the call included"
+
+        await undisturbed_in_one_of_three_calls(made, watch, disturb)
 
 
 @pytest.mark.parametrize("mended", [False, True])
 async def test_a_call_goes_on_undisturbed_while_the_internet_goes_and_comes(mended: bool) -> None:
     async with net_station() as made, made.phone("*") as (phone, watch):
         await settled(made, phone)
-        await made.control("call.incoming", number="+447700900123", ring_s=0.3)
-        connected = await watch.wait("call.connected")
-        made.net.cut_main()
-        await reaches(watch, "backup")
-        if mended:
-            made.net.mend_main()
-            await reaches(watch, "primary")
-        await phone.call("call.speak", call_id=connected["call_id"], text="Good morning.", wait="spoken")
-        await made.control("far.hangup")
-        undisturbed((await watch.wait("call.ended"))["audio"])
+
+        async def disturb(call_id: str) -> None:
+            before = len(watch.seen)
+            made.net.cut_main()
+            await reaches(watch, "backup", after=before)
+            if mended:
+                made.net.mend_main()
+                await reaches(watch, "primary", after=before)
+            await phone.call("call.speak", call_id=call_id, text="Good morning.", wait="spoken")
+
+        async def calm() -> None:
+            before = len(watch.seen)
+            if not mended:
+                made.net.mend_main()
+                await reaches(watch, "primary", after=before)
+
+        await undisturbed_in_one_of_three_calls(made, watch, disturb, calm)
 
 
 async def test_a_ring_while_the_main_link_is_dead_is_decided_at_once() -> None:
@@ -213,13 +220,29 @@ async def test_calls_and_messages_both_ways_and_a_clients_word_have_it_decided_a
         await reaches(watch, "backup")
 
 
-def undisturbed(audio: dict[str, Any]) -> None:
-    """Carried both ways to its end, by the audio that it began with. A machine that stands still for some seconds under
-    other tests loses frames by itself, which is all that "suspect" may come of here."""
-    late = audio["downlink_dropped_frames"] + audio["uplink_stalls"]
-    print(f"late or lost frames: {late}")
-    assert audio["verdict"] in ("healthy", "suspect") and audio["attempts"] == 1, audio
-    assert late <= 200, audio
+async def undisturbed_in_one_of_three_calls(
+    made: NetStation,
+    watch: Watch,
+    disturb: Callable[[str], Awaitable[None]],
+    calm: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """A machine that stands still under other tests loses frames by itself, now and then; what the network does to a
+    call it would do to each."""
+    lost = []
+    for number in range(1, 4):
+        await made.control("call.incoming", number="+447700900123", ring_s=0.3)
+        connected = await watch.wait("call.connected", count=number)
+        await disturb(connected["call_id"])
+        await made.control("far.hangup")
+        audio = (await watch.wait("call.ended", count=number))["audio"]
+        lost.append(audio["downlink_dropped_frames"] + audio["uplink_stalls"])
+        print(f"late or lost frames: {lost[-1]}, {audio['verdict']}")
+        assert audio["attempts"] == 1, audio
+        if lost[-1] <= 25 and audio["verdict"] == "healthy":
+            return
+        if calm is not None:
+            await calm()
+    raise AssertionError(f"late or lost frames in each of three calls: {lost}")
 
 
 def seconds(earlier: str, later: str) -> float:
