@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from core.errors import NotDialable, NotFound, StoreFailed
 from core.events import Scope
 from core.limits import Usage
-from core.rpc.api.calls import LineName, Number
+from core.rpc.api.shared import LineName, Number
 from core.rpc.methods import Request, method
 
 REFUSING = "emergency, deny, allow, premium, dry_run, sms_per_hour, sms_per_day, calls_per_hour or calls_per_day"

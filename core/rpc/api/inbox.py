@@ -11,9 +11,9 @@ from core.forget import forget
 from core.limits import DAY_S
 from core.line import Direction
 from core.message_compose import utc
-from core.rpc.api.calls import Empty
 from core.rpc.api.message_info import MessageInfo, info_of
 from core.rpc.api.messages import OneMessage
+from core.rpc.api.shared import Empty
 from core.rpc.methods import Request, method
 from core.store import message_reads as reads
 from core.store.message_reads import Filter

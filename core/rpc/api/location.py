@@ -8,7 +8,7 @@ from core.errors import ModemOffline, ModemRefused, NotFound, Unsupported
 from core.events import LocationFix, Scope
 from core.line import Line
 from core.modems import fix_event
-from core.rpc.api.calls import LineName
+from core.rpc.api.shared import LineName
 from core.rpc.methods import Request, method
 
 

@@ -10,7 +10,7 @@ from core.attach_format import Coding, Mix, StreamSpec, WhenFull
 from core.errors import AudioFailed, InvalidParams, LimitExceeded, NotFound, PathRefused
 from core.events import Scope
 from core.rpc.api.audio_params import AudioFormat, AudioResult
-from core.rpc.api.calls import CallId, Token, allowed
+from core.rpc.api.shared import CallId, Token, allowed
 from core.rpc.api.speaking import SPEAK_ERRORS
 from core.rpc.methods import Request, method
 from core.steering import Right

@@ -28,8 +28,8 @@ from core.errors import (
 from core.events import Scope
 from core.line import UssdAnswer, UssdState
 from core.message_compose import SendRequest, utc
-from core.rpc.api.calls import Empty, LineName
 from core.rpc.api.message_info import MessageInfo, info_of
+from core.rpc.api.shared import Empty, LineName
 from core.rpc.methods import Request, method
 
 MessageId = Annotated[str, Meta(max_length=40, description="From sms.send, or of an event")]

@@ -18,8 +18,8 @@ from core.errors import (
     Unsupported,
 )
 from core.events import Scope
-from core.rpc.api.calls import LineName, client_name
 from core.rpc.api.modem_info import ModemSignalInfo, ModemStatus, signal_of, status_of
+from core.rpc.api.shared import LineName, client_name
 from core.rpc.methods import Request, method
 
 ASKING = (NotFound, ModemOffline, ModemBusy, ModemRestarting, TimedOut)

@@ -6,8 +6,8 @@ from msgspec import Meta, Struct
 
 from core.errors import Forbidden, NetFailed, NetUnavailable
 from core.events import Scope
-from core.rpc.api.calls import Empty
 from core.rpc.api.net_info import NetCheckInfo, NetStatusInfo, NetVpnInfo, check_of, status_of, vpn_of
+from core.rpc.api.shared import Empty
 from core.rpc.methods import Request, method
 
 if TYPE_CHECKING:

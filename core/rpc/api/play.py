@@ -10,7 +10,7 @@ from core.events import Scope
 from core.media.tones_table import Tone
 from core.playing import Pieces, open_file, tone_pieces
 from core.rpc.api.audio_params import Base64Audio, Path
-from core.rpc.api.calls import CallId, Token, allowed
+from core.rpc.api.shared import CallId, Token, allowed
 from core.rpc.api.speaking import SPEAK_ERRORS, SpeakResult
 from core.rpc.methods import Request, method
 from core.speaking import Said

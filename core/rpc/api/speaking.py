@@ -20,7 +20,7 @@ from core.errors import (
 )
 from core.events import Scope
 from core.rpc.api.audio_params import Language, Text, VoiceName
-from core.rpc.api.calls import CallId, Empty, OneCall, Token, allowed
+from core.rpc.api.shared import CallId, Empty, OneCall, Token, allowed
 from core.rpc.methods import Request, method
 from core.speaking import Said
 from core.steering import Right

@@ -19,7 +19,7 @@ from core.errors import (
 from core.events import Scope, SttProgress
 from core.remote_words import RemoteResult
 from core.rpc.api.audio_params import Base64Audio, Language, Path
-from core.rpc.api.calls import Empty, Token, allowed, attend
+from core.rpc.api.shared import Empty, Token, allowed, attend
 from core.rpc.methods import Request, method
 from core.steering import Right
 

@@ -11,7 +11,7 @@ from core.errors import NetUnavailable
 from core.events import FailoverState, Scope
 from core.line import LineState
 from core.registry import new_alarm
-from core.rpc.api.calls import Empty, attend, client_name, shown
+from core.rpc.api.shared import Empty, attend, client_name, shown
 from core.rpc.methods import Request, method
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]

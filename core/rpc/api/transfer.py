@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from core.call import CallInfo
 from core.errors import EmergencyDenied, GuardRefused, LimitExceeded, LineBusy, NotDialable, StoreFailed
 from core.events import Scope
-from core.rpc.api.calls import CALL_ERRORS, CallId, Number, Token, allowed
+from core.rpc.api.shared import CALL_ERRORS, CallId, Number, Token, allowed
 from core.rpc.methods import Request, method
 from core.steering import Right
 

@@ -21,7 +21,7 @@ from core.errors import (
 from core.events import Scope
 from core.media.tts import Ask, Priority, collect
 from core.rpc.api.audio_params import AudioFormat, AudioResult, Language, Text, VoiceName
-from core.rpc.api.calls import CallId, Token, allowed
+from core.rpc.api.shared import CallId, Token, allowed
 from core.rpc.api.speaking import SayParams, ready
 from core.rpc.methods import Request, method
 from core.speech import encode

@@ -17,7 +17,7 @@ from core.errors import (
 from core.events import Scope
 from core.media.codecs import encode_wav
 from core.rpc.api.audio_params import AudioFormat, Base64Audio, Path
-from core.rpc.api.calls import CALL_ERRORS, Empty, LineName, OneCall, allowed
+from core.rpc.api.shared import CALL_ERRORS, Empty, LineName, OneCall, allowed
 from core.rpc.methods import Request, method
 from core.speech import encode
 from core.steering import Right
