@@ -38,6 +38,8 @@ JOIN = Command("AT+CHLD=3", 15.0)
 """TS 22.030 §6.5.5: adds the held call to the conversation; multiparty is a service that the network may not offer."""
 REFUSE_WAITING = Command("AT+CHLD=0", 15.0)
 DIAL_TIMEOUT_S = 15.0
+BOTH_TIED_UP_S, TIED_UP_GAP_S = 3.0, 0.02
+"""What asks the network is mostly answered within a second; behind a dial a hang-up could wait for all of its 15 s."""
 KEY_TIMEOUT_S = 5.5
 """OK may come only after the tone: 5 s and 0.5 s a digit."""
 
@@ -150,7 +152,8 @@ class VoiceControl:
         """AT+CLCC into the table: False when it has a call that isn't ours, None when it couldn't be read."""
         self._table.wants_list = False
         try:
-            reply = await self._free_port().send(LIST, urgent=urgent)
+            port = await self._first_free_port() if urgent else self._free_port()
+            reply = await port.send(LIST, urgent=urgent)
         except (AtTimeout, ModemBusy):
             return None
         finally:
@@ -302,7 +305,7 @@ class VoiceControl:
 
     async def _urgently(self, command: Command) -> Reply:
         """Before all others; on the other port when this one is busy or silent."""
-        port = self._free_port()
+        port = await self._first_free_port()
         try:
             return await port.send(command, urgent=True)
         except AtTimeout:
@@ -326,6 +329,15 @@ class VoiceControl:
         if voice.tied_up != other.tied_up:
             return other if voice.tied_up else voice
         return other if voice.busy and not other.busy else voice
+
+    async def _first_free_port(self) -> AtPort:
+        """The free port; while both are in an exchange that may take long, the one that is through first."""
+        until_s = time.monotonic() + BOTH_TIED_UP_S
+        while self._voice.tied_up and self._other.tied_up and time.monotonic() < until_s:
+            if self._voice is self._other:
+                break
+            await asyncio.sleep(TIED_UP_GAP_S)
+        return self._free_port()
 
     def _entry(self, handle: int) -> Entry:
         entry = self._table.find(handle)

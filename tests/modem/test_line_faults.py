@@ -77,6 +77,28 @@ async def test_hanging_up_does_not_wait_for_a_dial_under_way(phone: Desk, modem:
     await phone.line.hangup(dialling.result())
 
 
+async def test_hanging_up_takes_the_port_that_is_free_first_where_both_are_in_long_exchanges(
+    tmp_path: Path,
+) -> None:
+    heard = Heard(tmp_path)
+    async with emulator(tmp_path, *heard.options) as modem, desk(modem.config()) as phone:
+        first = await _outgoing(phone, modem)
+        await phone.line.hold(first)
+        await modem("fault.set", kind="late_reply", command="ATD", delay_s=12.0, times=1)
+        await modem("fault.set", kind="late_reply", command="AT+CPSI", delay_s=1.0)
+        async with asyncio.TaskGroup() as tasks:
+            dialling = tasks.create_task(phone.line.dial("+447700900125"))
+            await until(lambda: len(heard.of("ATD")) == 2)
+            tasks.create_task(phone.line.raw_at("AT+CPSI?", timeout_s=30.0))
+            await until(lambda: bool(heard.of("AT+CPSI?")))
+            async with asyncio.timeout(20):
+                while await _calls(modem) < 2:  # noqa: ASYNC110 - the emulator is another process
+                    await asyncio.sleep(0.05)
+            await phone.line.hangup(first)
+            assert not dialling.done()
+        await phone.line.hangup(dialling.result())
+
+
 async def test_a_hang_up_that_gets_no_answer_goes_out_on_the_other_port(
     phone: Desk, modem: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ async def test_what_failed_by_the_old_way_does_not_count_by_the_new_one() -> Non
 async def test_the_new_way_is_tried_for_some_seconds_until_it_carries() -> None:
     async with kept_vpn(keepalive_s=0, config={"every_s": 3600.0}, come_through_s=LONG_S) as kept:
         await kept.wait("up")
+        kept.net.cut_main()
         kept.net.cut_carrier_side()
         kept.net.backup_route(True)
         kept.say("roamed test")
