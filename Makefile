@@ -26,7 +26,7 @@ test:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	$(PY) -m core.rpc.spec --check
-	$(PYTEST) -m "not proof" -n 5 --dist worksteal # they wait for modems and clocks more than they compute
+	$(PYTEST) -m "not proof" -n 6 --dist worksteal # they wait for modems and clocks more than they compute
 
 # Other people's daemons are measured, and killed, beside ours where they can be installed.
 proof:
