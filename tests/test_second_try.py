@@ -31,7 +31,8 @@ def tried(folder: Path, broken: int) -> subprocess.CompletedProcess[str]:
 
 def second_try(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [str(ROOT / "tools/second-try"), sys.executable, "-m", "pytest", "-p", "xdist", *options]
-    env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # it starts sooner
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    env = ours | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # it starts sooner
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=170, check=False)
 
 
