@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import fcntl
 import logging
 import os
 import shlex
@@ -16,6 +15,7 @@ from pathlib import Path
 import dialtone
 from clients.cli.command import FAILED, INTERRUPTED, OK, UsageError
 from clients.cli.notify import ServiceManager
+from clients.lock_file import lock
 from clients.settings_file import SettingsError
 from clients.spool.desk import Desk
 from clients.spool.handlers import Handlers
@@ -99,10 +99,8 @@ def only_one(state: Path) -> Iterator[None]:
     """Two spools on one ledger would send twice. UsageError where another one runs."""
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"{state}: another spool runs on these directories") from None
+        if not lock(descriptor):
+            raise UsageError(f"{state}: another spool runs on these directories")
         yield
     finally:
         os.close(descriptor)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ BUSY_TIMEOUT_S = 5.0
 
 WAL_KEPT_BYTES = 16 * 1024 * 1024
 """A WAL that grew in a large transaction is cut back to this at the next checkpoint."""
+
+LOCK_PATIENCE_S = 2.0
+"""A daemon that is killed while it starts a program leaves its lock to that program until it has begun."""
 
 
 class StoreTooNew(Exception):
@@ -98,6 +102,14 @@ def _closing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Two daemons on one journal would number facts behind each other's back. The kernel drops it at kill -9.
@@ -107,10 +119,11 @@ def _lock(path: Path) -> Iterator[None]:
     """
     lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreFailed("Another process has the store open: two daemons can't share one.") from None
+        until_s = time.monotonic() + LOCK_PATIENCE_S
+        while not _taken(lock):
+            if time.monotonic() >= until_s:
+                raise StoreFailed("Another process has the store open: two daemons can't share one.")
+            time.sleep(0.02)
         yield
     finally:
         os.close(lock)

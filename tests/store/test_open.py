@@ -1,6 +1,7 @@
 """Opening: private files, one process at a time, and migrations from every earlier version."""
 
 import asyncio
+import fcntl
 import os
 import sqlite3
 import stat
@@ -32,6 +33,18 @@ async def test_the_directory_and_files_are_private(path: Path) -> None:
     assert modes.pop("state") == 0o700
     assert set(modes) >= {"dialtone.db", "dialtone.db-wal"}
     assert set(modes.values()) == {0o600}
+
+
+async def test_a_lock_that_a_killed_daemon_left_to_a_starting_program_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_module, "LOCK_PATIENCE_S", 30.0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    asyncio.get_running_loop().call_later(0.2, os.close, held)
+    store = await Store.open(path)
+    await store.close()
 
 
 async def test_two_daemons_can_not_share_a_store(store: Store, path: Path) -> None:

@@ -1,7 +1,6 @@
 """The outbox as the bridge uses it: on a thread of its own, since a disk may take longer than a caller may wait."""
 
 import asyncio
-import fcntl
 import logging
 import os
 import sqlite3
@@ -18,6 +17,7 @@ import dialtone
 from clients.bridge.outbox.room import Full, make_room
 from clients.bridge.outbox.rows import Draft
 from clients.bridge.outbox.store import Store
+from clients.lock_file import lock
 
 AGAIN_S = 2.0
 """After a disk that refused, or an outbox that is full."""
@@ -149,9 +149,7 @@ def opened(path: Path) -> Iterator[Store]:
 
 def _lock(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not lock(descriptor):
         os.close(descriptor)
-        raise InUse(f"{path}: another bridge uses this outbox") from None
+        raise InUse(f"{path}: another bridge uses this outbox")
     return descriptor
