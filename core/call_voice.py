@@ -132,10 +132,14 @@ class CallVoice:
     async def close(self, call: Call) -> None:
         """Keeps the report of the stretch that ends; gives up after CLOSE_AUDIO_S."""
         try:
-            async with asyncio.timeout(CLOSE_AUDIO_S):
-                report = await self._lines[call.line].close_audio(call.handle)
-                if report is not None:
-                    call.audio = audio_of(report)
-                await self._talk.wait_closed(call)
+            with self._talk.leaving(call):
+                async with asyncio.timeout(CLOSE_AUDIO_S):
+                    await self._close(call)
         except (TimeoutError, PublicError):
             log.warning("the audio did not close in time", call_id=call.call_id)
+
+    async def _close(self, call: Call) -> None:
+        report = await self._lines[call.line].close_audio(call.handle)
+        if report is not None:
+            call.audio = audio_of(report)
+        await self._talk.wait_closed(call)

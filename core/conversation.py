@@ -89,17 +89,23 @@ class Conversation:
         self._quiet_ms = 0
         self._closed = asyncio.Event()
         self._closed.set()
+        self.leaving = False
+        """The audio is being closed: what would be said now would be cut off."""
 
     @property
     def has_audio(self) -> bool:
         return self._port is not None
+
+    @property
+    def can_speak(self) -> bool:
+        return self.has_audio and not self.leaving
 
     async def run(self, port: AudioPort, greeting: str | None, opened: asyncio.Event) -> None:
         """Until this port is closed or the modem goes; facts that wait are written before it returns.
 
         opened is set once there is something to speak into.
         """
-        self._port, self._suspended = port, False
+        self._port, self._suspended, self.leaving = port, False, False
         self._closed.clear()
         self.speaking.reopened()
         try:

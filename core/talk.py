@@ -1,7 +1,8 @@
 """The talking side of calls, as the call service and the methods use it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from core.call import Call
 from core.call_fsm import Wish, check
@@ -75,6 +76,23 @@ class Talk:
     def has_audio(self, call: Call) -> bool:
         return call.conversation is not None and call.conversation.has_audio
 
+    def can_speak(self, call: Call) -> bool:
+        return call.conversation is not None and call.conversation.can_speak
+
+    @contextmanager
+    def leaving(self, call: Call) -> Iterator[None]:
+        """While the audio of a call is being closed: who wants to speak waits for what comes next, as after a swap."""
+        conversation = call.conversation
+        if conversation is None:
+            yield
+            return
+        conversation.leaving = True
+        try:
+            yield
+        finally:
+            conversation.leaving = False
+            call.changed.set()
+
     async def wait_closed(self, call: Call) -> None:
         if call.conversation is not None:
             await call.conversation.closed()
@@ -89,7 +107,7 @@ class Talk:
     def conversation(self, call: Call) -> Conversation:
         """The one of an active call; AudioFailed while the modem has not given the audio yet."""
         check(Wish.SPEAK, call.state)
-        if call.conversation is None or not call.conversation.has_audio:
+        if call.conversation is None or not call.conversation.can_speak:
             raise AudioFailed("The call has no audio yet.", retry_after_s=0.5)
         return call.conversation
 
@@ -100,7 +118,7 @@ class Talk:
         """
         try:
             async with asyncio.timeout(AUDIO_WAIT_S):
-                while not self.has_audio(call) and not call.audio_failed:
+                while not self.can_speak(call) and not call.audio_failed:
                     check(Wish.SPEAK, call.state)
                     call.changed.clear()
                     await call.changed.wait()
